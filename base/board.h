@@ -1,0 +1,77 @@
+/* The scoreboard: all that crosses the fork between supervisor and worker.
+ *
+ * The supervisor makes one board per start of a worker, in shared memory, and keeps it
+ * until the worker is reaped and its jobs' process groups are gone. The worker writes,
+ * the supervisor reads; both may die at any instruction, so every field stands alone
+ * (no locks, no pairs that must agree) and readers take whatever they find with care:
+ * text is read through board_text(), numbers are bounded by the reader.
+ */
+#ifndef BASE_BOARD_H
+#define BASE_BOARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum {
+    BOARD_UUID_BYTES = 64,
+    BOARD_NAME_BYTES = 96,
+    BOARD_NOTE_BYTES = 128,
+    BOARD_ORPHANS = 16 /* tags a successor can be told about */
+};
+
+enum board_phase { BOARD_STARTING, BOARD_RUNNING, BOARD_DRAINING };
+enum board_link { BOARD_LINK_DOWN, BOARD_LINK_UP };
+
+/* One running job. A row is taken while `started_at_ms` != 0. */
+struct board_job {
+    _Atomic int64_t
+        started_at_ms;   /* monotonic; written last on take, zeroed first on end */
+    _Atomic pid_t group; /* process group of a shell job, 0: none */
+    _Atomic int64_t attempt;
+    char uuid[BOARD_UUID_BYTES];
+    char name[BOARD_NAME_BYTES];
+    char queue[BOARD_NAME_BYTES];
+};
+
+/* An owner tag left behind by an earlier worker of the slot, and how that one ended. */
+struct board_orphan {
+    _Atomic uint32_t tag; /* 0: free; the worker zeroes it once all is given back */
+    char note[BOARD_NOTE_BYTES];
+};
+
+struct board {
+    _Atomic int64_t beat;          /* grows while the worker's loop turns */
+    _Atomic int phase;             /* enum board_phase */
+    _Atomic int link;              /* enum board_link: Redis */
+    _Atomic int64_t link_since_ms; /* monotonic, of the last change of `link` */
+    _Atomic uint32_t tag;          /* the worker's owner tag in Redis, 0: none yet */
+    _Atomic uint32_t running;      /* jobs in flight */
+    _Atomic uint64_t done;         /* jobs acked */
+    _Atomic uint64_t released;     /* attempts that ended in a release */
+    _Atomic uint64_t failed;       /* jobs moved to the failed store */
+    _Atomic uint64_t lost; /* leases that were no longer ours at settle or extend */
+    struct board_orphan orphans[BOARD_ORPHANS];
+    uint32_t job_ct; /* rows in jobs[]; set once, by board_create() */
+    struct board_job jobs[];
+};
+
+struct board *board_create(uint32_t job_ct, struct err *err) MUSTCHECK;
+void board_destroy(struct board *board); /* NULL is fine; unmaps in this process only */
+
+/* For the worker. A taken row is borrowed from the board; NULL never: job_ct rows
+ * suffice. */
+struct board_job *board_take(struct board *board, const char *uuid, const char *name,
+                             const char *queue, int64_t attempt);
+void board_end(struct board_job *job);
+
+/* For the supervisor: copies at most size - 1 bytes, always NUL-terminated. */
+void board_text(const char *field, size_t field_size, char *text, size_t size);
+
+/* Kills (SIGKILL) the process groups of all rows; returns how many were signalled. */
+unsigned board_kill_groups(struct board *board);
+
+#endif

@@ -1,0 +1,50 @@
+/* One event loop per process, on libevent, with timers in milliseconds and frees that
+ * wait for the end of the turn.
+ *
+ * Callbacks run on the loop's own stack, one at a time. A forked child never touches
+ * its parent's loop: it makes its own. An object that a callback on the stack may
+ * still use is freed with loop_defer_free().
+ */
+#ifndef BASE_LOOP_H
+#define BASE_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct event_base;
+struct event;
+struct loop;
+
+struct loop *loop_create(struct err *err) MUSTCHECK;
+void loop_destroy(struct loop *loop); /* NULL is fine; timers must be stopped before */
+struct event_base *loop_base(struct loop *loop);
+
+void loop_run(struct loop *loop);  /* returns after loop_stop() */
+void loop_stop(struct loop *loop); /* after this turn */
+uint64_t loop_turns(const struct loop *loop);
+
+/* Calls release(ptr) after the callbacks of this turn have returned. */
+void loop_defer_free(struct loop *loop, void *ptr, void (*release)(void *ptr));
+
+/* A timer fires once per timer_set(). Setting a set timer moves it. Never fires from
+ * inside timer_set(). */
+typedef void (*timer_cb)(void *arg);
+struct timer {
+    struct event *event;
+    timer_cb cb;
+    void *arg;
+};
+void timer_init(struct timer *timer, struct loop *loop, timer_cb cb, void *arg);
+void timer_set(struct timer *timer, int64_t after_ms); /* below 0 counts as 0 */
+void timer_set_us(struct timer *timer, int64_t after_us);
+void timer_stop(struct timer *timer);
+bool timer_is_set(const struct timer *timer);
+void timer_free(struct timer *timer); /* safe inside its own callback, and twice */
+
+/* Calls cb(signum, arg) from the loop for each signal; at most once per kind. */
+typedef void (*signal_cb)(int signum, void *arg);
+int loop_on_signal(struct loop *loop, int signum, signal_cb cb, void *arg) MUSTCHECK;
+
+#endif

@@ -1,0 +1,56 @@
+/* The check for bugs, and allocation that cannot fail quietly. */
+#include "base/must.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void must_fail(const char *expr, const char *file, int line)
+{
+    fprintf(stderr, "drover: bug: %s does not hold at %s:%d\n", expr, file, line);
+    abort();
+}
+
+void *must_alloc(size_t bytes)
+{
+    void *ptr = calloc(1, bytes ? bytes : 1);
+
+    MUST(ptr != NULL);
+    return ptr;
+}
+
+void *must_realloc(void *ptr, size_t ct, size_t size)
+{
+    void *grown;
+
+    MUST(size == 0 || ct <= SIZE_MAX / size);
+    grown = realloc(ptr, ct * size ? ct * size : 1);
+    MUST(grown != NULL);
+    return grown;
+}
+
+char *must_strdup(const char *text)
+{
+    return text ? must_strndup(text, strlen(text)) : NULL;
+}
+
+char *must_strndup(const char *text, size_t len)
+{
+    char *copy = must_alloc(len + 1);
+
+    memcpy(copy, text, len);
+    return copy;
+}
+
+char *must_format(const char *fmt, ...)
+{
+    va_list ap;
+    char *text = NULL;
+
+    va_start(ap, fmt);
+    MUST(vasprintf(&text, fmt, ap) >= 0);
+    va_end(ap);
+    return text;
+}

@@ -1,0 +1,35 @@
+/* Starting another program at the cost of vfork, whatever size this process has grown to.
+ *
+ * The child gets fds 0-2 as named and nothing else, default signal dispositions, an
+ * empty signal mask, the given environment, its own process group, and (with
+ * `death_signal`) dies with the process that started it. Nothing between vfork and
+ * exec allocates or takes a lock.
+ */
+#ifndef BASE_SPAWN_H
+#define BASE_SPAWN_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct spawn {
+    const char *file;        /* with a '/': as it is; else searched in `path` */
+    const char *path;        /* colon-separated, e.g. the child's PATH; NULL: no search */
+    const char *const *argv; /* NULL-terminated */
+    const char *const *envp; /* NULL-terminated; the whole environment */
+    const char *cwd;         /* NULL: unchanged */
+    int fds[3];              /* become 0, 1, 2; -1: /dev/null */
+    int death_signal;        /* sent to the child when this process dies; 0: none */
+    _Atomic(pid_t) *note_pid; /* written by the child itself before exec, so that a
+                                 shared scoreboard never misses it; NULL: none */
+};
+
+/* Returns the pid, which is also its process group, or -1 with `err`. `exec_errno` (may
+ * be NULL) gets errno of the failed chdir or exec, 0 where the failure was another: by it
+ * a caller tells ENOENT (127) from EACCES (126). No child is left after -1. */
+pid_t spawn_start(const struct spawn *spawn, int *exec_errno, struct err *err) MUSTCHECK;
+
+/* Test seam: replaced to inject failures. Points to spawn_start. */
+extern pid_t (*spawn_hook)(const struct spawn *spawn, int *exec_errno, struct err *err);
+
+#endif

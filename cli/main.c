@@ -1,0 +1,5 @@
+/* drover: the command line. */
+int main(void)
+{
+    return 0;
+}

@@ -1,0 +1,126 @@
+/* The configuration, loaded and checked: plain data, read-only after config_load().
+ *
+ * Every field is described by one row of the table in settings.c (type, unit, bounds,
+ * default, one line of doc). Times are milliseconds here, seconds in the file.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum {
+    CONFIG_UNSET = -1
+}; /* an optional number that neither file nor environment gave */
+
+struct text_list {
+    char **items;
+    size_t ct;
+};
+
+struct time_list { /* of milliseconds; ct 0: unset */
+    int64_t *ms;
+    size_t ct;
+};
+
+struct redis_config {
+    char *url; /* "embedded", redis://…, unix://…; NULL where host etc. are used */
+    char *host;
+    int64_t port;
+    char *username;
+    char *password; /* secret; from password_file where that is set */
+    char *password_file;
+    int64_t db;
+    char *prefix;
+};
+
+enum log_jobs { LOG_JOBS_ALL, LOG_JOBS_FAILED };
+
+struct log_config {
+    int level;  /* enum log_level */
+    int format; /* enum log_format */
+    int jobs;   /* enum log_jobs */
+};
+
+enum unmatched { UNMATCHED_FAIL, UNMATCHED_RELEASE };
+
+struct pool_config {
+    char *name;
+    struct text_list queues; /* in priority order, at least one */
+    int64_t workers;
+    int64_t concurrency;
+    int64_t tries; /* 0: without limit */
+    struct time_list backoff;
+    int64_t timeout_ms; /* 0: without limit */
+    int64_t lease_ms;
+    int64_t poll_interval_ms;
+    int64_t max_crashes;
+    int64_t max_jobs;    /* recycle after so many; 0: never */
+    int64_t max_time_ms; /* recycle after; 0: never */
+    int64_t memory_mib;  /* recycle above; 0: never */
+    int unmatched;       /* enum unmatched */
+};
+
+enum job_type { JOB_SHELL, JOB_NOOP };
+
+struct job_config {
+    char *name;               /* exact or glob */
+    int type;                 /* enum job_type */
+    int64_t tries;            /* CONFIG_UNSET: the pool's */
+    struct time_list backoff; /* ct 0: the pool's */
+    int64_t timeout_ms;       /* CONFIG_UNSET: the pool's */
+    struct text_list command; /* shell: argv, with placeholders */
+    struct text_list env;     /* shell: "NAME=value" */
+    char *cwd;                /* shell */
+    int64_t kill_grace_ms;    /* shell: between TERM and KILL */
+};
+
+struct config {
+    char *path; /* the file it came from; NULL: built-in defaults and environment */
+    struct redis_config redis;
+    char *state_dir;
+    char *user;
+    int64_t stop_grace_ms;
+    int64_t hang_timeout_ms;
+    int64_t max_payload_mib;
+    struct log_config log;
+    int failed_store; /* one value for now: redis */
+    char *console_listen;
+    struct pool_config *pools;
+    size_t pool_ct;
+    struct job_config *jobs;
+    size_t job_ct;
+    struct config_origin *origins; /* where each value came from, for `config show` */
+};
+
+/* Reads `path`, or where it is NULL the first of $DROVER_CONFIG, ./drover.conf,
+ * /etc/drover/drover.conf, or none of them; then the environment for what the file
+ * leaves out; then checks the whole. On error returns NULL with the first problem as
+ * "FILE:LINE: setting: what is wrong", ready to print. Caller owns the result. */
+struct config *config_load(const char *path, struct err *err) MUSTCHECK;
+void config_free(struct config *config); /* NULL is fine; secrets are wiped */
+
+/* Where Redis is, worked out from redis.* (url first, then host and port). Borrowed from
+ * `config` but for `unix_path`, which may be built: free with redis_endpoint_free(). */
+struct redis_endpoint {
+    char *unix_path; /* NULL: TCP */
+    char *host;
+    int port;
+    char *username; /* NULL: none */
+    char *password; /* NULL: none */
+    int db;
+    bool embedded; /* drover runs this server itself */
+};
+int redis_endpoint_resolve(const struct config *config, struct redis_endpoint *endpoint,
+                           struct err *err) MUSTCHECK;
+void redis_endpoint_free(struct redis_endpoint *endpoint);
+/* "unix:/run/x.sock db 0", "tcp:host:6379 db 2": for logs and messages, no secret. */
+char *redis_endpoint_text(const struct redis_endpoint *endpoint) MUSTCHECK;
+
+/* STATE_DIR/control.sock; caller frees. */
+char *config_control_path(const struct config *config) MUSTCHECK;
+
+#endif

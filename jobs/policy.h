@@ -1,0 +1,49 @@
+/* What becomes of a job after a run, and whether it may run at all. Pure: time is an
+ * input.
+ *
+ * The numbers are Laravel's (Illuminate\Queue\Worker, 8.x to 13.x): tries counts runs, 0
+ * is without limit, retryUntil overrides tries, backoff is a list whose last element
+ * repeats.
+ */
+#ifndef JOBS_POLICY_H
+#define JOBS_POLICY_H
+
+#include <stdint.h>
+
+#include "config/config.h"
+#include "jobs/outcome.h"
+#include "jobs/payload.h"
+
+enum { POLICY_BACKOFF_MAX = 32 };
+
+struct policy {
+    int64_t tries;       /* 0: without limit */
+    int64_t timeout_ms;  /* 0: without limit */
+    int64_t retry_until; /* unix seconds, -1: none */
+    int64_t backoff_ms[POLICY_BACKOFF_MAX];
+    unsigned backoff_ct; /* 0: no delay */
+};
+
+/* From the payload, else the job's configuration (may be NULL), else the pool's. */
+void policy_resolve(struct policy *policy, const struct payload *payload,
+                    const struct job_config *job, const struct pool_config *pool);
+
+enum verdict { VERDICT_ACK, VERDICT_RELEASE, VERDICT_FAIL };
+
+struct decision {
+    enum verdict verdict;
+    int64_t delay_ms;                  /* VERDICT_RELEASE */
+    char reason[OUTCOME_REASON_BYTES]; /* VERDICT_FAIL: the outcome's, or why no more
+                                          tries */
+};
+
+/* Before a run: false, with decision FAIL, where attempts or time are used up already. */
+bool policy_may_run(const struct policy *policy, int64_t attempt, int64_t now_s,
+                    struct decision *decision);
+
+/* After a run that ended as `outcome` (not ABANDONED). */
+void policy_decide(const struct policy *policy, int64_t attempt,
+                   const struct outcome *outcome, int64_t now_s,
+                   struct decision *decision);
+
+#endif

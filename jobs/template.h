@@ -1,0 +1,25 @@
+/* Placeholders: {data.file} in a configured text becomes the scalar at that path of the
+ * payload.
+ *
+ * A string gives its decoded bytes, a number its own text (big integers untouched), true
+ * and false their names. null, an array, an object or a missing path is an error that
+ * names the path. {{ and }} stand for single braces.
+ */
+#ifndef JOBS_TEMPLATE_H
+#define JOBS_TEMPLATE_H
+
+#include "jobs/payload.h"
+
+enum template_use {
+    TEMPLATE_ARG /* one argv element: bytes as they are, NUL is an error */
+};
+
+/* Appends `text` expanded; the result is never split or interpreted again. */
+int template_expand(const char *text, enum template_use use,
+                    const struct payload *payload, struct buf *out,
+                    struct err *err) MUSTCHECK;
+
+/* For the configuration's check: braces balanced, paths well-formed. */
+int template_check(const char *text, struct err *err) MUSTCHECK;
+
+#endif

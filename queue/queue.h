@@ -1,0 +1,107 @@
+/* The queue as a worker sees it: jobs come in under leases, verdicts go out.
+ * Asynchronous, on the worker's loop; the protocol behind it is in docs/protocol.md and
+ * queue/lua/.
+ *
+ * Life of a lease: on_jobs() hands it over -> the worker runs the job while the queue
+ * extends the lease by itself -> the worker gives it back with exactly one of
+ * queue_ack(), queue_release(), queue_fail(), queue_give_back() or (after on_lost())
+ * queue_forget(), and must not touch it any more. What was settled while Redis was away
+ * is sent when it is back; a settle that finds the lease gone changes nothing in Redis,
+ * is counted and logged.
+ *
+ * Reserving: the worker says how many jobs it could start with queue_want(); the queue
+ * keeps at most one reserve in flight, lets acks ride with it, and where nothing is ready
+ * waits in a BRPOP on a second connection. It never reserves more than the worker wants.
+ */
+#ifndef QUEUE_QUEUE_H
+#define QUEUE_QUEUE_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/board.h"
+#include "base/buf.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "queue/record.h"
+
+struct queue;
+
+struct lease {
+    struct slice bytes;         /* exactly what lies in :reserved; owned by the lease */
+    unsigned queue;             /* index into the pool's queues */
+    uint32_t tag;               /* owner tag it was reserved under */
+    unsigned crashes;           /* workers that died holding it */
+    char *crash_note;           /* how the last of them ended; NULL: none known */
+    int64_t reserved_at_ms;     /* Redis wall clock */
+    void *user;                 /* the worker's; NULL when handed over */
+    struct lease_private *priv; /* queue/'s own */
+};
+
+/* Why the queue will not go on by itself; the worker ends with the exit code named. */
+enum queue_fatal {
+    QUEUE_LAYOUT_NEWER /* a newer drover has laid out this Redis: exit code 2 */
+};
+
+struct queue_events {
+    /* `ct` new leases, in the order they are to be started. Never called from inside a
+     * queue_*() call. The array is borrowed; the leases are now the worker's. */
+    void (*on_jobs)(void *arg, struct lease *const *leases, size_t ct);
+    /* The lease is no longer ours (expired, reclaimed, cleared). The worker stops the job
+     * and then calls queue_forget(). Never called for a lease already given back. */
+    void (*on_lost)(void *arg, struct lease *lease);
+    /* After queue_drain(): no reserve is in flight any more and none will be. */
+    void (*on_drained)(void *arg);
+    /* Everything given back so far has been answered (queue_idle() is true). */
+    void (*on_settled)(void *arg);
+    void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
+};
+
+struct queue_options {
+    struct loop *loop;
+    const struct redis_endpoint *endpoint; /* borrowed for the queue's life */
+    const char *prefix;
+    const struct pool_config *pool; /* queues, lease_ms, poll_interval_ms, concurrency */
+    int64_t max_payload_bytes;
+    struct board *board; /* link, tag, orphans are read and written; never NULL */
+    const struct queue_events *events;
+    void *arg;
+};
+
+/* Starts connecting; never blocks, keeps reconnecting (50 ms to 2 s, jittered) for ever.
+ */
+struct queue *queue_create(const struct queue_options *options,
+                           struct err *err) MUSTCHECK;
+/* Closes at once; leases still out are freed, and stay reserved in Redis until taken
+ * back. */
+void queue_destroy(struct queue *queue);
+
+/* How many jobs the worker could start now, in all; call whenever it changes. */
+void queue_want(struct queue *queue, unsigned free_slots);
+
+/* The verdicts. Each takes the lease. */
+void queue_ack(struct queue *queue, struct lease *lease);
+/* Back into :delayed, due `delay_ms` from now by Redis TIME, as `bytes` (copied), which
+ * are the payload with its new attempts. */
+void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
+                   int64_t delay_ms);
+/* Into the failed store, from :reserved, in one script. `record` is copied. */
+void queue_fail(struct queue *queue, struct lease *lease,
+                const struct fail_record *record);
+/* Never started or abandoned: unchanged, uncounted, to the head of its queue. Give back
+ * in reverse order of reservation to keep the order. */
+void queue_give_back(struct queue *queue, struct lease *lease);
+void queue_forget(struct queue *queue, struct lease *lease);
+
+/* Closes the gate: SREM of the tag, CLIENT UNBLOCK, both replies read; leases that still
+ * came with them are given back by the queue itself. */
+void queue_drain(struct queue *queue);
+bool queue_idle(const struct queue *queue); /* nothing given back is still unanswered */
+
+/* Last act of a clean stop, when idle: removes the tag's heartbeat so that nobody has to
+ * wait for it to grow old. Calls done(arg) once, later; at the latest after `within_ms`.
+ */
+void queue_leave(struct queue *queue, int64_t within_ms, void (*done)(void *arg),
+                 void *arg);
+
+#endif

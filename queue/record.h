@@ -1,0 +1,23 @@
+/* A failed job as the failed stores keep it (Laravel's failed_jobs columns and what
+ * drover adds). Plain data. */
+#ifndef QUEUE_RECORD_H
+#define QUEUE_RECORD_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/random.h"
+
+struct fail_record {
+    char uuid[64];
+    const char *connection; /* "redis" */
+    const char *queue;      /* logical name */
+    const char *job;        /* name, "" where the payload has none */
+    int64_t attempts;       /* runs it had */
+    const char *reason;     /* one line */
+    struct slice exception; /* reason line, a line per known attempt, output tails */
+    int64_t failed_at_ms;   /* wall clock */
+    struct slice payload;   /* the original bytes, without pad */
+};
+
+#endif

@@ -1,0 +1,26 @@
+/* The supervisor: forks, watches, restarts, scales, reloads, stops. It opens no network
+ * connection, touches no payload, and survives whatever its children do.
+ */
+#ifndef SUPERVISOR_SUPERVISOR_H
+#define SUPERVISOR_SUPERVISOR_H
+
+#include "base/board.h"
+#include "config/config.h"
+
+/* A worker's life, run in the forked child; returns its exit code (0 drained or recycled,
+ * 1 failure, 2 bad configuration: not restarted). All signals are blocked when called. */
+typedef int (*worker_entry)(const struct config *config, const struct pool_config *pool,
+                            const struct redis_endpoint *endpoint, unsigned slot,
+                            struct board *board);
+
+struct supervisor_options {
+    struct config *config;   /* taken: replaced and freed at a reload */
+    const char *config_path; /* as given with -c; NULL: searched again at a reload */
+    worker_entry worker;
+};
+
+/* Runs until told to stop; returns the process's exit code (0 stopped, 1 failure, 2
+ * config or another supervisor holds state_dir). Logs its own errors. */
+int supervisor_run(const struct supervisor_options *options);
+
+#endif
