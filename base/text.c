@@ -57,7 +57,7 @@ void text_escape(struct buf *out, struct slice text)
     const unsigned char *at = (const unsigned char *)text.ptr;
     size_t left = text.len;
 
-    while (left > 0) {
+    while (left > 0 && !out->over) {
         uint32_t point = 0;
         size_t len = decode_char(at, left, &point);
         bool bad = len == 0 || is_unsafe(point);
