@@ -14,68 +14,66 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "jobs/json.h"
 
-enum { PAYLOAD_DEPTH_MAX = 65536, PAYLOAD_NAME_MAX = 255 };
-
-enum json_kind {
-    JSON_ABSENT,
-    JSON_NULL,
-    JSON_BOOL,
-    JSON_NUMBER,
-    JSON_STRING,
-    JSON_ARRAY,
-    JSON_OBJECT
-};
-
-struct json_value {
-    enum json_kind kind;
-    struct slice text; /* the value's own text; a string's with its quotes */
-};
+enum { PAYLOAD_DEPTH_MAX = JSON_DEPTH_MAX, PAYLOAD_NAME_MAX = 255 };
 
 /* All slices borrow from `raw`. A field of a wrong type (maxTries: "x") is a problem only
- * where it would decide something: payload_scan() fails and names it. */
+ * where it would decide something: payload_scan() fails and names it. Numbers may be
+ * written in any way that means the same (1e+14, 3.0): a PHP worker's pop rewrites them.
+ */
 struct payload {
     struct slice raw;
     struct json_value uuid, display_name, job, id, data;
-    int64_t attempts;           /* 0 where absent */
+    int64_t attempts;           /* 0 where absent; at most PAYLOAD_ATTEMPTS_MAX */
     struct slice attempts_text; /* absent: the payload has none */
     int64_t max_tries;          /* -1: absent or null; 0: without limit */
-    int64_t timeout_ms;         /* -1: absent or null; 0: without limit */
-    int64_t retry_until;        /* unix seconds; -1: absent or null */
-    struct slice backoff;  /* "1,5,10" without quotes, or a number's text; absent: none */
+    int64_t timeout_ms;   /* -1: absent or null; 0: without limit, as is one below 0 */
+    int64_t retry_until;  /* unix seconds; -1: absent, null or 0; 0: long ago (below 0) */
+    struct slice backoff; /* seconds: "1,5,10" without quotes, "1, 5" out of [1, 5], or a
+                             number's text; where there is none, that of `delay`, as
+                             Laravel's Job::backoff() does; "": no delay; absent: none */
     int64_t created_at_ms; /* from pushedAt, else createdAt; -1: unknown */
     int64_t delay_ms;      /* deliberate delay at push; 0: none */
 };
 
+enum { PAYLOAD_ATTEMPTS_MAX = 1000000000 };
+
 /* Reads `raw` (borrowed, must outlive `p`). -1: not a payload drover can run; `err` says
- * what and at which byte, never quoting the payload. Whatever it returns, raw stays. */
+ * what and at which byte (from 0), never quoting the payload. Whatever it returns, raw
+ * stays. Bytes that are not UTF-8 pass inside strings: `data` reaches its handler as it
+ * is, a name with them is refused by payload_name(). */
 int payload_scan(struct payload *p, struct slice raw, struct err *err) MUSTCHECK;
 
-/* The job's name: displayName, else job. Decoded into `name` (size >= PAYLOAD_NAME_MAX +
- * 1), NUL-terminated. -1: neither is a string of 1..PAYLOAD_NAME_MAX bytes without NUL.
- */
+/* The job's name: displayName, or where that is absent, null or "", job. Decoded into
+ * `name` (size >= PAYLOAD_NAME_MAX + 1), NUL-terminated. -1: it is no string of
+ * 1..PAYLOAD_NAME_MAX bytes of UTF-8 without NUL. */
 int payload_name(const struct payload *p, char *name, size_t size,
                  struct err *err) MUSTCHECK;
 
 /* The uuid, decoded, if it is a non-empty string of at most 63 printable ASCII bytes
- * without spaces; else false and `uuid` untouched. */
+ * without spaces that fits `size`; else false and `uuid` untouched. */
 bool payload_uuid(const struct payload *p, char *uuid, size_t size);
 
 /* Finds "data.items.0.file" from the payload's top: object keys compared after decoding,
  * array elements by index. JSON_ABSENT where the path leads nowhere. */
 struct json_value payload_lookup(const struct payload *p, const char *path);
 
-/* Appends a string value's decoded bytes (UTF-8). -1: lone surrogate, or the value is no
- * string. \u0000 gives a NUL byte: the caller decides. */
-int json_decode_string(struct slice text, struct buf *out, struct err *err) MUSTCHECK;
+/* The next of the seconds in a backoff text, in ms, and `*rest` moves behind it (absent
+ * behind the last): 1, 0 at the end, -1: that is no number. Below 0 and nothing at all
+ * ("1,,5", "") count as 0, as in PHP. */
+int payload_next_backoff(struct slice *rest, int64_t *ms) MUSTCHECK;
 
-/* Appends the payload with attempts set to `n`, all other bytes as they were; inserted as
- * the last member where it has none. `p` must be from a successful scan. */
+/* Appends the payload with attempts set to `n` >= 0, all other bytes as they were;
+ * inserted as the last member where it has none. `p` must be from a successful scan. A
+ * pad is taken off: the script that needs one makes its own. -1: `out` is full. */
 int payload_with_attempts(const struct payload *p, int64_t n, struct buf *out) MUSTCHECK;
 
 /* Two payloads of equal bytes would be one member of a zset. The reserve script appends a
- * pad of PAYLOAD_PAD_BYTES spaces and tabs (magic, then a counter) to make the second
- * distinct; JSON allows it. This takes such a pad off again, for records. */
+ * pad of PAYLOAD_PAD_BYTES spaces and tabs to make the second distinct; JSON allows it.
+ * It is PAYLOAD_PAD_MAGIC, then 32 bits of a counter, the highest first, tab for 1 and
+ * space for 0. This takes one such pad off again, for records. */
+#define PAYLOAD_PAD_MAGIC "\t \t\t \t  \t \t\t \t  "
 enum { PAYLOAD_PAD_BYTES = 48 };
 struct slice payload_without_pad(struct slice raw);
 

@@ -4,6 +4,11 @@
  * The numbers are Laravel's (Illuminate\Queue\Worker, 8.x to 13.x): tries counts runs, 0
  * is without limit, retryUntil overrides tries, backoff is a list whose last element
  * repeats.
+ *
+ * Two habits of Laravel's that surprise hold here too: a job that was pushed with a delay
+ * and has no backoff of its own waits that delay again before each retry, not the pool's
+ * backoff (Job::backoff() is backoff ?? delay, since 12.11); and retryUntil is looked at
+ * before a run and after it, never in between.
  */
 #ifndef JOBS_POLICY_H
 #define JOBS_POLICY_H
@@ -24,7 +29,8 @@ struct policy {
     unsigned backoff_ct; /* 0: no delay */
 };
 
-/* From the payload, else the job's configuration (may be NULL), else the pool's. */
+/* From the payload, else the job's configuration (may be NULL), else the pool's. Of a
+ * longer backoff list the first POLICY_BACKOFF_MAX count. */
 void policy_resolve(struct policy *policy, const struct payload *payload,
                     const struct job_config *job, const struct pool_config *pool);
 
@@ -37,11 +43,13 @@ struct decision {
                                           tries */
 };
 
-/* Before a run: false, with decision FAIL, where attempts or time are used up already. */
+/* Before a run, `attempt` (from 1) being the one to begin: false, with decision FAIL,
+ * where attempts or time are used up already; `decision` is untouched otherwise. This is
+ * so where an earlier run ended without a verdict, by a PHP worker's crash say. */
 bool policy_may_run(const struct policy *policy, int64_t attempt, int64_t now_s,
                     struct decision *decision);
 
-/* After a run that ended as `outcome` (not ABANDONED). */
+/* After run `attempt` ended as `outcome` (not ABANDONED: that is no verdict). */
 void policy_decide(const struct policy *policy, int64_t attempt,
                    const struct outcome *outcome, int64_t now_s,
                    struct decision *decision);

@@ -3,7 +3,9 @@
  *
  * A string gives its decoded bytes, a number its own text (big integers untouched), true
  * and false their names. null, an array, an object or a missing path is an error that
- * names the path. {{ and }} stand for single braces.
+ * names the path. {{ and }} stand for single braces. A path is one or more keys or
+ * indexes with dots between them, without spaces, quotes, backslashes, braces or control
+ * bytes.
  */
 #ifndef JOBS_TEMPLATE_H
 #define JOBS_TEMPLATE_H
@@ -14,12 +16,15 @@ enum template_use {
     TEMPLATE_ARG /* one argv element: bytes as they are, NUL is an error */
 };
 
-/* Appends `text` expanded; the result is never split or interpreted again. */
+/* Appends `text` expanded; the result is never split or interpreted again. -1 and `out`
+ * as it was: a value that cannot be used, a malformed `text`, or `out` is full
+ * (ERR_LIMIT). */
 int template_expand(const char *text, enum template_use use,
                     const struct payload *payload, struct buf *out,
                     struct err *err) MUSTCHECK;
 
-/* For the configuration's check: braces balanced, paths well-formed. */
+/* For the configuration's check: braces balanced, paths well-formed; `err` says where, in
+ * bytes from 0. */
 int template_check(const char *text, struct err *err) MUSTCHECK;
 
 #endif

@@ -1,0 +1,58 @@
+/* Changing a payload as text: a new number of attempts in a copy, a pad taken off.
+ *
+ * All bytes but the ones meant stay as they are: whoever wrote the payload, or signed it,
+ * must find it again. Nothing is read here that payload_scan() has not approved.
+ */
+#include "jobs/payload.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Where a member would be inserted: the brace that closes the object. */
+static size_t closing_brace(struct slice raw)
+{
+    const char *start = raw.ptr;
+
+    raw = json_trim(raw);
+    return (size_t)(raw.ptr - start) + raw.len - 1;
+}
+
+static int insert_attempts(struct slice raw, int64_t n, struct buf *out)
+{
+    size_t brace = closing_brace(raw);
+    struct slice before = json_trim(slice_of(raw.ptr, brace));
+    bool empty = before.len == 1; /* nothing but the opening brace */
+
+    if (buf_add(out, raw.ptr, brace) != 0 ||
+        buf_addf(out, "%s\"attempts\":%" PRId64, empty ? "" : ",", n) != 0)
+        return -1;
+    return buf_add(out, raw.ptr + brace, raw.len - brace);
+}
+
+int payload_with_attempts(const struct payload *p, int64_t n, struct buf *out)
+{
+    struct slice raw = payload_without_pad(p->raw), old = p->attempts_text;
+    size_t from, to;
+
+    MUST(n >= 0);
+    if (old.ptr == NULL)
+        return insert_attempts(raw, n, out);
+    from = (size_t)(old.ptr - raw.ptr);
+    to = from + old.len;
+    if (buf_add(out, raw.ptr, from) != 0 || buf_addf(out, "%" PRId64, n) != 0)
+        return -1;
+    return buf_add(out, raw.ptr + to, raw.len - to);
+}
+
+struct slice payload_without_pad(struct slice raw)
+{
+    size_t kept = raw.len - PAYLOAD_PAD_BYTES;
+
+    if (raw.len < PAYLOAD_PAD_BYTES ||
+        memcmp(raw.ptr + kept, PAYLOAD_PAD_MAGIC, sizeof(PAYLOAD_PAD_MAGIC) - 1) != 0)
+        return raw;
+    for (size_t i = kept; i < raw.len; i++)
+        if (raw.ptr[i] != ' ' && raw.ptr[i] != '\t')
+            return raw;
+    return slice_of(raw.ptr, kept);
+}

@@ -1,0 +1,184 @@
+/* Expanding {paths} in configured texts.
+ *
+ * The text is the configuration's and trusted, the values are the payload's and are not:
+ * they are copied whole into the one argument they stand in and never looked at again.
+ * Must not know what the argument is for.
+ */
+#include "jobs/template.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum part_kind { PART_END, PART_TEXT, PART_BRACE, PART_PATH };
+
+/* A stretch of a template that is handled alike. */
+struct part {
+    enum part_kind kind;
+    struct slice text; /* of a PART_BRACE the brace, of a PART_PATH the path alone */
+};
+
+static bool is_path_byte(char c)
+{
+    unsigned char byte = (unsigned char)c;
+
+    return byte > ' ' && byte != 0x7f && strchr("\"'\\{}", c) == NULL;
+}
+
+/* Keys or indexes with dots between them, none of them empty. */
+static bool is_path(struct slice path)
+{
+    char before = '.';
+
+    for (size_t i = 0; i < path.len; i++) {
+        if (!is_path_byte(path.ptr[i]) || (path.ptr[i] == '.' && before == '.'))
+            return false;
+        before = path.ptr[i];
+    }
+    return before != '.';
+}
+
+static int next_path(const char *text, const char **at, struct part *part,
+                     struct err *err)
+{
+    const char *from = *at + 1, *close = strchr(from, '}');
+
+    part->kind = PART_PATH;
+    part->text = slice_of(from, close ? (size_t)(close - from) : 0);
+    if (close == NULL)
+        return err_set(err, ERR_CONFIG,
+                       "'{' at byte %zu is not closed; a single brace is written {{",
+                       (size_t)(*at - text));
+    if (!is_path(part->text))
+        return err_set(
+            err, ERR_CONFIG,
+            "no path like data.file follows '{' at byte %zu; a single brace is "
+            "written {{",
+            (size_t)(*at - text));
+    *at = close + 1;
+    return 0;
+}
+
+/* Splits the next part off at `*at`, within `text`. */
+static int next_part(const char *text, const char **at, struct part *part,
+                     struct err *err)
+{
+    const char *from = *at;
+    size_t plain = strcspn(from, "{}");
+
+    *part = (struct part){.kind = PART_END};
+    if (*from == '\0')
+        return 0;
+    if (plain > 0) {
+        *part = (struct part){.kind = PART_TEXT, .text = slice_of(from, plain)};
+        *at += plain;
+    } else if (from[0] == from[1]) {
+        *part = (struct part){.kind = PART_BRACE, .text = slice_of(from, 1)};
+        *at += 2;
+    } else if (*from == '{') {
+        return next_path(text, at, part, err);
+    } else {
+        return err_set(err, ERR_CONFIG,
+                       "'}' at byte %zu without '{'; a single brace is written }}",
+                       (size_t)(from - text));
+    }
+    return 0;
+}
+
+static int add_bytes(struct slice bytes, struct buf *out, struct err *err)
+{
+    if (buf_add(out, bytes.ptr, bytes.len) == 0)
+        return 0;
+    return err_set(err, ERR_LIMIT, "longer than %zu bytes", out->max);
+}
+
+/* A value as text; what it is used for is not this function's business. */
+static int add_value(struct json_value value, struct buf *out, struct err *err)
+{
+    switch (value.kind) {
+    case JSON_STRING:
+        return json_decode_string(value.text, out, err);
+    case JSON_NUMBER:
+    case JSON_BOOL:
+        return add_bytes(value.text, out, err);
+    case JSON_ABSENT:
+        return err_set(err, ERR_BAD_INPUT, "the payload has no such value");
+    case JSON_NULL:
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    return err_set(err, ERR_BAD_INPUT, "the payload's value is %s, not text or a number",
+                   json_kind_text(value.kind));
+}
+
+/* What was appended from `from` on must be fit for its use. */
+static int check_use(const struct buf *out, size_t from, enum template_use use,
+                     struct err *err)
+{
+    switch (use) {
+    case TEMPLATE_ARG:
+        if (out->len > from && memchr(out->data + from, '\0', out->len - from) != NULL)
+            return err_set(err, ERR_BAD_INPUT,
+                           "the payload's value holds a NUL byte, which no argument can");
+        break;
+    }
+    return 0;
+}
+
+static int add_path(struct slice path, enum template_use use,
+                    const struct payload *payload, struct buf *out, struct err *err)
+{
+    char *text = slice_dup(path);
+    size_t from = out->len;
+    int rc = add_value(payload_lookup(payload, text), out, err);
+
+    if (rc == 0)
+        rc = check_use(out, from, use, err);
+    if (rc != 0)
+        (void)err_prefix(err, "{%.200s}", text);
+    free(text);
+    return rc;
+}
+
+static int expand(const char *text, enum template_use use, const struct payload *payload,
+                  struct buf *out, struct err *err)
+{
+    const char *at = text;
+    struct part part;
+    int rc = 0;
+
+    do {
+        if (next_part(text, &at, &part, err) != 0)
+            return -1;
+        if (part.kind == PART_PATH)
+            rc = add_path(part.text, use, payload, out, err);
+        else if (part.kind != PART_END)
+            rc = add_bytes(part.text, out, err);
+    } while (rc == 0 && part.kind != PART_END);
+    return rc;
+}
+
+int template_expand(const char *text, enum template_use use,
+                    const struct payload *payload, struct buf *out, struct err *err)
+{
+    size_t was = out->len;
+
+    if (expand(text, use, payload, out, err) == 0)
+        return 0;
+    out->len = was;
+    if (out->data)
+        out->data[was] = '\0';
+    return -1;
+}
+
+int template_check(const char *text, struct err *err)
+{
+    const char *at = text;
+    struct part part;
+
+    do {
+        if (next_part(text, &at, &part, err) != 0)
+            return -1;
+    } while (part.kind != PART_END);
+    return 0;
+}
