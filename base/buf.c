@@ -153,6 +153,8 @@ void tail_add(struct tail *tail, const void *bytes, size_t len)
 {
     const char *from = bytes;
 
+    if (len == 0)
+        return;
     tail->total += len;
     if (len > tail->keep) {
         from += len - tail->keep;

@@ -6,6 +6,8 @@
 
 #include "base/must.h"
 
+static const int64_t last_wall_ms = 253402300799999; /* the end of the year 9999 */
+
 static int64_t read_us(clockid_t id)
 {
     struct timespec now;
@@ -31,13 +33,15 @@ int64_t clock_wall_ms(void)
 
 void clock_format(int64_t wall_ms, char *text, size_t size)
 {
-    time_t seconds = (time_t)(wall_ms / 1000);
+    time_t seconds;
     struct tm tm;
     size_t len;
 
     MUST(size >= CLOCK_TEXT_BYTES);
-    if (gmtime_r(&seconds, &tm) == NULL || tm.tm_year > 8000)
-        seconds = 0, (void)gmtime_r(&seconds, &tm);
+    if (wall_ms < 0 || wall_ms > last_wall_ms)
+        wall_ms = 0; /* a record from outside: show something that is plainly wrong */
+    seconds = (time_t)(wall_ms / 1000);
+    MUST(gmtime_r(&seconds, &tm) != NULL);
     len = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(text + len, size - len, ".%03dZ", (int)(wall_ms % 1000 + 1000) % 1000);
+    (void)snprintf(text + len, size - len, ".%03dZ", (int)(wall_ms % 1000));
 }

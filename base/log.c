@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -82,11 +84,9 @@ static void add_text(struct buf *out, enum log_format format, struct slice text)
     struct buf safe;
     bool quote;
 
-    if (text.len > LOG_FIELD_BYTES)
-        text.len = LOG_FIELD_BYTES;
-    buf_init(&safe, 0);
+    buf_init(&safe, LOG_FIELD_BYTES);
     text_escape(&safe, text);
-    quote = format == LOG_JSON || needs_quotes(text);
+    quote = format == LOG_JSON || needs_quotes(buf_slice(&safe));
     if (quote)
         (void)buf_add_char(out, '"');
     for (size_t i = 0; i < safe.len; i++) { /* what escaping left: quote, backslash */
@@ -141,16 +141,37 @@ void log_render(struct buf *out, enum log_format format, int64_t wall_ms,
     (void)buf_add_text(out, json ? "}\n" : "\n");
 }
 
-/* A pipe that polls writable has room for PIPE_BUF bytes, so such a write is whole. */
+static bool is_queue(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
+}
+
+/* Another process may fill the pipe between a poll and the write, and stderr is not ours
+ * alone, so O_NONBLOCK is not to be set on it: the write itself is asked not to wait.
+ * Where the kernel cannot do that for this kind of file the poll has to be enough. */
+static ssize_t write_now(const struct buf *line)
+{
+    struct iovec part = {.iov_base = line->data, .iov_len = line->len};
+    ssize_t n = pwritev2(STDERR_FILENO, &part, 1, -1, RWF_NOWAIT);
+
+    if (n >= 0 || errno == EINTR || (errno == EAGAIN && is_queue(STDERR_FILENO)))
+        return n;
+    return write(STDERR_FILENO, line->data, line->len);
+}
+
+/* A pipe that polls writable has room for PIPE_BUF bytes, so such a write is whole. One
+ * that nobody reads any more polls with POLLERR too: writing would raise SIGPIPE. */
 static bool write_line(const struct buf *line)
 {
     struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
     ssize_t n;
 
-    if (poll(&fd, 1, 0) != 1 || !(fd.revents & POLLOUT))
+    if (poll(&fd, 1, 0) != 1 || fd.revents != POLLOUT)
         return false;
     do
-        n = write(STDERR_FILENO, line->data, line->len);
+        n = write_now(line);
     while (n < 0 && errno == EINTR);
     return n == (ssize_t)line->len;
 }

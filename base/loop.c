@@ -1,14 +1,29 @@
 /* The event loop. The only file that decides how libevent is used: one base, no
- * threads, signals through the loop, deferred frees at the end of each turn. */
+ * threads, signals through the loop, deferred frees at the end of each turn.
+ *
+ * Signals are not libevent's: its bookkeeping is global, so a forked child that makes a
+ * loop of its own draws a warning on stderr, and its socketpair loses a signal when full.
+ * Here the handler sets a flag and pokes an eventfd: neither can be full. */
 #include "base/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
-enum { LOOP_SIGNALS_MAX = 16 };
+enum { SIGNAL_CT = 32 }; /* the classic ones; no real-time signals */
+
+static const int64_t timer_us_max = INT64_C(100) * 366 * 86400 * 1000000;
+
+/* What the signal handler writes: it has no argument to find a loop by. */
+static struct {
+    volatile sig_atomic_t arrived[SIGNAL_CT];
+    volatile sig_atomic_t wake_fd;
+} raised;
 
 struct doomed {
     struct doomed *next;
@@ -17,16 +32,16 @@ struct doomed {
 };
 
 struct watched_signal {
-    struct event *event;
-    signal_cb cb;
+    signal_cb cb; /* NULL: not watched */
     void *arg;
 };
 
 struct loop {
     struct event_base *base;
     struct doomed *doomed;
-    struct watched_signal signals[LOOP_SIGNALS_MAX];
-    size_t signal_ct;
+    struct watched_signal signals[SIGNAL_CT];
+    struct event *woken;
+    int wake_fd; /* -1: no signal watched yet */
     uint64_t turns;
     bool stop;
 };
@@ -41,6 +56,7 @@ struct loop *loop_create(struct err *err)
                                       EVENT_BASE_FLAG_PRECISE_TIMER);
     loop->base = event_base_new_with_config(config);
     event_config_free(config);
+    loop->wake_fd = -1;
     if (loop->base == NULL) {
         free(loop);
         (void)err_set(err, ERR_SYSTEM, "cannot make an event loop");
@@ -65,8 +81,12 @@ void loop_destroy(struct loop *loop)
     if (loop == NULL)
         return;
     free_doomed(loop);
-    for (size_t i = 0; i < loop->signal_ct; i++)
-        event_free(loop->signals[i].event);
+    for (int signum = 1; signum < SIGNAL_CT; signum++)
+        loop_off_signal(loop, signum);
+    if (loop->wake_fd >= 0) {
+        event_free(loop->woken);
+        (void)close(loop->wake_fd);
+    }
     event_base_free(loop->base);
     free(loop);
 }
@@ -78,7 +98,6 @@ struct event_base *loop_base(struct loop *loop)
 
 void loop_run(struct loop *loop)
 {
-    loop->stop = false;
     while (!loop->stop) {
         int rc = event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY);
 
@@ -86,12 +105,12 @@ void loop_run(struct loop *loop)
         loop->turns++;
         free_doomed(loop);
     }
+    loop->stop = false;
 }
 
 void loop_stop(struct loop *loop)
 {
     loop->stop = true;
-    event_base_loopbreak(loop->base);
 }
 
 uint64_t loop_turns(const struct loop *loop)
@@ -126,7 +145,7 @@ void timer_init(struct timer *timer, struct loop *loop, timer_cb cb, void *arg)
 
 void timer_set(struct timer *timer, int64_t after_ms)
 {
-    timer_set_us(timer, after_ms < 0 ? 0 : after_ms * 1000);
+    timer_set_us(timer, after_ms > timer_us_max / 1000 ? timer_us_max : after_ms * 1000);
 }
 
 void timer_set_us(struct timer *timer, int64_t after_us)
@@ -135,6 +154,8 @@ void timer_set_us(struct timer *timer, int64_t after_us)
 
     if (after_us < 0)
         after_us = 0;
+    if (after_us > timer_us_max)
+        after_us = timer_us_max;
     tv.tv_sec = (time_t)(after_us / 1000000);
     tv.tv_usec = (suseconds_t)(after_us % 1000000);
     MUST(evtimer_add(timer->event, &tv) == 0);
@@ -158,24 +179,75 @@ void timer_free(struct timer *timer)
     timer->event = NULL;
 }
 
-static void signal_fired(evutil_socket_t signum, short what UNUSED, void *arg)
+static void note_signal(int signum)
 {
-    struct watched_signal *watched = arg;
+    static const uint64_t one = 1;
+    int saved_errno = errno;
 
-    watched->cb(signum, watched->arg);
+    raised.arrived[signum] = 1;
+    if (write(raised.wake_fd, &one, sizeof(one)) < 0)
+        errno = 0; /* EAGAIN: 2^64 - 1 pokes are waiting already */
+    errno = saved_errno;
+}
+
+static void wake_fired(evutil_socket_t fd, short what UNUSED, void *arg)
+{
+    struct loop *loop = arg;
+    uint64_t pokes;
+
+    (void)!read(fd, &pokes, sizeof(pokes));
+    for (int signum = 1; signum < SIGNAL_CT; signum++) {
+        const struct watched_signal *watched = &loop->signals[signum];
+
+        if (watched->cb && raised.arrived[signum]) {
+            raised.arrived[signum] = 0;
+            watched->cb(signum, watched->arg);
+        }
+    }
+}
+
+static int open_wake_fd(struct loop *loop)
+{
+    if (loop->wake_fd >= 0)
+        return 0;
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->wake_fd < 0)
+        return -1;
+    loop->woken =
+        event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, wake_fired, loop);
+    MUST(loop->woken != NULL && event_add(loop->woken, NULL) == 0);
+    return 0;
+}
+
+static void mask_signal(int how, int signum)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, signum);
+    (void)sigprocmask(how, &set, NULL);
 }
 
 int loop_on_signal(struct loop *loop, int signum, signal_cb cb, void *arg)
 {
-    struct watched_signal *watched;
+    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
 
-    MUST(loop->signal_ct < LOOP_SIGNALS_MAX);
-    watched = &loop->signals[loop->signal_ct];
-    watched->cb = cb;
-    watched->arg = arg;
-    watched->event = evsignal_new(loop->base, signum, signal_fired, watched);
-    if (watched->event == NULL || evsignal_add(watched->event, NULL) != 0)
+    MUST(signum > 0 && signum < SIGNAL_CT && loop->signals[signum].cb == NULL);
+    if (open_wake_fd(loop) != 0)
         return -1;
-    loop->signal_ct++;
+    raised.wake_fd = loop->wake_fd;
+    raised.arrived[signum] = 0; /* what a forked child inherits was its parent's */
+    if (sigaction(signum, &action, NULL) != 0)
+        return -1;
+    loop->signals[signum] = (struct watched_signal){.cb = cb, .arg = arg};
+    mask_signal(SIG_UNBLOCK, signum);
     return 0;
+}
+
+void loop_off_signal(struct loop *loop, int signum)
+{
+    if (loop->signals[signum].cb == NULL)
+        return;
+    loop->signals[signum] = (struct watched_signal){.cb = NULL};
+    (void)signal(signum, SIG_DFL);
 }

@@ -22,7 +22,7 @@ void loop_destroy(struct loop *loop); /* NULL is fine; timers must be stopped be
 struct event_base *loop_base(struct loop *loop);
 
 void loop_run(struct loop *loop);  /* returns after loop_stop() */
-void loop_stop(struct loop *loop); /* after this turn */
+void loop_stop(struct loop *loop); /* after this turn; before loop_run(): at once */
 uint64_t loop_turns(const struct loop *loop);
 
 /* Calls release(ptr) after the callbacks of this turn have returned. */
@@ -43,8 +43,13 @@ void timer_stop(struct timer *timer);
 bool timer_is_set(const struct timer *timer);
 void timer_free(struct timer *timer); /* safe inside its own callback, and twice */
 
-/* Calls cb(signum, arg) from the loop for each signal; at most once per kind. */
+/* Calls cb(signum, arg) from the loop: once for any number of the same signal that came
+ * since the last turn. One callback per signal; unblocks the signal, so it may be blocked
+ * until here. In a forked child, handlers of its parent's loop stay until the child's own
+ * loop watches the signal: keep signals blocked that far. */
 typedef void (*signal_cb)(int signum, void *arg);
 int loop_on_signal(struct loop *loop, int signum, signal_cb cb, void *arg) MUSTCHECK;
+void loop_off_signal(struct loop *loop,
+                     int signum); /* back to the default; unknown: fine */
 
 #endif

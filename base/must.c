@@ -25,8 +25,8 @@ void *must_realloc(void *ptr, size_t ct, size_t size)
 {
     void *grown;
 
-    MUST(size == 0 || ct <= SIZE_MAX / size);
-    grown = realloc(ptr, ct * size ? ct * size : 1);
+    MUST(size > 0 && ct <= SIZE_MAX / size);
+    grown = realloc(ptr, ct > 0 ? ct * size : 1);
     MUST(grown != NULL);
     return grown;
 }

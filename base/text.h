@@ -7,8 +7,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Appends `text` with control bytes, DEL, invalid UTF-8, C1 controls and the
- * bidirectional and zero-width marks as \xNN per byte. A backslash stays as it is. */
+/* Appends `text` with control bytes, DEL, invalid UTF-8, C1 controls, line separators and
+ * the bidirectional and zero-width marks as \xNN per byte. A backslash stays as it is.
+ * Stops before the first character that `out` has no room for. */
 void text_escape(struct buf *out, struct slice text);
 
 bool text_is_utf8(struct slice text); /* well-formed, no surrogates, no overlong forms */

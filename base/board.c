@@ -1,0 +1,100 @@
+/* The scoreboard's memory and its two sides. The writer may die between any two lines:
+ * each function orders its stores so that a row is never seen taken before it is whole.
+ * The reader trusts nothing it finds, least of all a process group it is to kill. */
+#include "base/board.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+static size_t board_bytes(uint32_t job_ct)
+{
+    return sizeof(struct board) + (size_t)job_ct * sizeof(struct board_job);
+}
+
+struct board *board_create(uint32_t job_ct, struct err *err)
+{
+    struct board *board = mmap(NULL, board_bytes(job_ct), PROT_READ | PROT_WRITE,
+                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (board == MAP_FAILED) {
+        (void)err_set(err, ERR_SYSTEM, "no memory for a scoreboard of %u jobs", job_ct);
+        return NULL;
+    }
+    board->job_ct = job_ct; /* all else is zero, which is what it is to start as */
+    return board;
+}
+
+void board_destroy(struct board *board)
+{
+    if (board)
+        (void)munmap(board, board_bytes(board->job_ct));
+}
+
+static void set_text(char *field, size_t size, const char *text)
+{
+    (void)snprintf(field, size, "%s", text ? text : "");
+}
+
+struct board_job *board_take(struct board *board, const char *uuid, const char *name,
+                             const char *queue, int64_t attempt)
+{
+    struct board_job *job = board->jobs;
+    int64_t now_ms = clock_mono_ms();
+
+    while (job < board->jobs + board->job_ct && job->started_at_ms != 0)
+        job++;
+    MUST(job < board->jobs + board->job_ct);
+    job->group = 0;
+    job->attempt = attempt;
+    set_text(job->uuid, sizeof(job->uuid), uuid);
+    set_text(job->name, sizeof(job->name), name);
+    set_text(job->queue, sizeof(job->queue), queue);
+    job->started_at_ms = now_ms > 0 ? now_ms : 1;
+    return job;
+}
+
+void board_end(struct board_job *job)
+{
+    job->started_at_ms = 0;
+    job->group = 0;
+}
+
+void board_text(const char *field, size_t field_size, char *text, size_t size)
+{
+    size_t len = 0;
+
+    MUST(size > 0);
+    while (len < field_size && len < size - 1) {
+        char c = ((const volatile char *)field)[len]; /* once: it may change meanwhile */
+
+        if (c == '\0')
+            break;
+        text[len++] = c;
+    }
+    text[len] = '\0';
+}
+
+/* kill(-1) would reach every process there is, kill(-0) and our own group ourselves. */
+static bool may_kill(pid_t group)
+{
+    return group > 1 && group != getpgrp() && group != getpid();
+}
+
+unsigned board_kill_groups(struct board *board)
+{
+    unsigned signalled = 0;
+
+    for (uint32_t i = 0; i < board->job_ct; i++) {
+        const struct board_job *job = &board->jobs[i];
+        pid_t group = job->group;
+
+        if (job->started_at_ms != 0 && may_kill(group) && kill(-group, SIGKILL) == 0)
+            signalled++;
+    }
+    return signalled;
+}

@@ -1,0 +1,248 @@
+/* Starting a program with vfork: the child borrows this process's memory until exec, so
+ * the start costs the same however large the process has grown.
+ *
+ * All the child needs is made before (the candidates of the PATH search too, for it is
+ * in the child's directory that they are looked up). Between vfork and exec the child
+ * makes system calls only and writes to two places: the failure cell and `note_pid`.
+ * Signals are blocked around it, as a handler that ran in the child would run on this
+ * process's memory. Knows nothing of jobs.
+ */
+#include "base/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STDIO_CT = 3, FD_SWEEP_MAX = 65536, EXIT_NOT_STARTED = 127 };
+
+enum stage {
+    STAGE_NONE,
+    STAGE_GROUP,
+    STAGE_DEATH_SIGNAL,
+    STAGE_FDS,
+    STAGE_CWD,
+    STAGE_EXEC
+};
+
+/* Written by the child, read by the parent once the child is gone. */
+struct failure {
+    volatile int stage;
+    volatile int errnum;
+};
+
+struct plan {
+    const struct spawn *spawn;
+    char **files; /* what to exec, in this order; NULL-terminated */
+    pid_t parent;
+    struct failure *failure;
+};
+
+pid_t (*spawn_hook)(const struct spawn *spawn, int *exec_errno,
+                    struct err *err) = spawn_start;
+
+static char **list_files(const struct spawn *spawn)
+{
+    size_t room = 2, ct = 0;
+    char **files;
+
+    for (const char *c = spawn->path; c && *c; c++)
+        room += *c == ':';
+    files = must_alloc(room * sizeof(*files));
+    if (spawn->path == NULL || strchr(spawn->file, '/')) {
+        files[0] = must_strdup(spawn->file);
+        return files;
+    }
+    for (const char *dir = spawn->path, *end;; dir = end + 1) {
+        end = strchrnul(dir, ':');
+        files[ct++] = must_format("%.*s/%s", end > dir ? (int)(end - dir) : 1,
+                                  end > dir ? dir : ".", spawn->file);
+        if (*end == '\0')
+            return files;
+    }
+}
+
+static void free_files(char **files)
+{
+    for (size_t i = 0; files[i]; i++)
+        free(files[i]);
+    free(files);
+}
+
+static NORETURN void give_up(const struct plan *plan, enum stage stage, int errnum)
+{
+    plan->failure->errnum = errnum;
+    plan->failure->stage = (int)stage;
+    _exit(EXIT_NOT_STARTED);
+}
+
+/* Default for every signal, those this process ignores too: exec would keep SIG_IGN. */
+static void reset_signals(void)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+
+    for (int signum = 1; signum < NSIG; signum++)
+        (void)sigaction(signum, &standard, NULL);
+}
+
+/* The named fds become 0, 1, 2. One that lies within 0-2 at another's place is moved out
+ * of the way before any place is filled. */
+static int place_fds(const int fds[STDIO_CT])
+{
+    int from[STDIO_CT];
+
+    for (int i = 0; i < STDIO_CT; i++) {
+        from[i] = fds[i] >= 0 ? fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (from[i] >= 0 && from[i] < STDIO_CT && from[i] != i)
+            from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, STDIO_CT);
+        if (from[i] < 0)
+            return -1;
+    }
+    for (int i = 0; i < STDIO_CT; i++)
+        if (from[i] == i ? fcntl(i, F_SETFD, 0) < 0 : dup2(from[i], i) < 0)
+            return -1;
+    return 0;
+}
+
+/* O_CLOEXEC is the rule for all of ours; this is for what a library has opened. */
+static void close_others(void)
+{
+    struct rlimit limit;
+
+    if (close_range(STDIO_CT, ~0U, 0) == 0)
+        return;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > FD_SWEEP_MAX)
+        limit.rlim_cur = FD_SWEEP_MAX;
+    for (int fd = STDIO_CT; fd < (int)limit.rlim_cur; fd++)
+        (void)close(fd);
+}
+
+/* As execvp(3) goes on: not there, or on a filesystem that does not answer. */
+static bool try_next_file(int errnum)
+{
+    return errnum == ENOENT || errnum == ENOTDIR || errnum == EACCES ||
+           errnum == ESTALE || errnum == ENODEV || errnum == ETIMEDOUT;
+}
+
+/* Returns errno of the failure that tells most. A text without #! is not given to a
+ * shell, as execvp(3) would do. */
+static int exec_first(const struct plan *plan)
+{
+    const struct spawn *spawn = plan->spawn;
+    int errnum = ENOENT;
+
+    for (char **file = plan->files; *file; file++) {
+        (void)execve(*file, (char *const *)(uintptr_t)spawn->argv,
+                     (char *const *)(uintptr_t)spawn->envp);
+        if (!try_next_file(errno))
+            return errno;
+        if (errnum != EACCES)
+            errnum = errno;
+    }
+    return errnum;
+}
+
+static NORETURN __attribute__((noinline)) void become(const struct plan *plan)
+{
+    const struct spawn *spawn = plan->spawn;
+    sigset_t none;
+
+    if (setpgid(0, 0) != 0)
+        give_up(plan, STAGE_GROUP, errno);
+    if (spawn->note_pid)
+        *spawn->note_pid = getpid();
+    if (spawn->death_signal && prctl(PR_SET_PDEATHSIG, spawn->death_signal) != 0)
+        give_up(plan, STAGE_DEATH_SIGNAL, errno);
+    if (spawn->death_signal && getppid() != plan->parent)
+        _exit(EXIT_NOT_STARTED); /* it died before the kernel knew whom to tell */
+    reset_signals();
+    if (place_fds(spawn->fds) != 0)
+        give_up(plan, STAGE_FDS, errno);
+    close_others();
+    if (spawn->cwd && chdir(spawn->cwd) != 0)
+        give_up(plan, STAGE_CWD, errno);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    give_up(plan, STAGE_EXEC, exec_first(plan));
+}
+
+/* Apart from its caller, so that no variable lives across the double return. */
+static __attribute__((noinline)) pid_t start_child(const struct plan *plan)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        become(plan);
+    return pid;
+}
+
+static int explain(const struct spawn *spawn, const struct failure *failure,
+                   struct err *err)
+{
+    int errnum = failure->errnum;
+
+    switch ((enum stage)failure->stage) {
+    case STAGE_GROUP:
+        return err_set_errno(err, errnum, "cannot make a process group");
+    case STAGE_DEATH_SIGNAL:
+        return err_set_errno(err, errnum, "cannot set the death signal");
+    case STAGE_FDS:
+        return err_set_errno(err, errnum, "cannot set up stdin, stdout and stderr");
+    case STAGE_CWD:
+        return err_set_errno(err, errnum, "cannot enter %s", spawn->cwd);
+    case STAGE_EXEC:
+    case STAGE_NONE:
+        break;
+    }
+    if (errnum != ENOENT)
+        return err_set_errno(err, errnum, "cannot run %s", spawn->file);
+    if (spawn->file[0] == '/' && access(spawn->file, F_OK) == 0)
+        return err_set(err, ERR_NOT_FOUND, "interpreter of %s not found", spawn->file);
+    return err_set(err, ERR_NOT_FOUND, "command not found: %s", spawn->file);
+}
+
+/* The child ended before exec: no trace of it may stay, least of all its number, which
+ * will be another's soon. */
+static void bury_child(const struct spawn *spawn, pid_t pid)
+{
+    if (spawn->note_pid)
+        *spawn->note_pid = 0;
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+pid_t spawn_start(const struct spawn *spawn, int *exec_errno, struct err *err)
+{
+    struct failure failure = {.stage = STAGE_NONE};
+    struct plan plan = {.spawn = spawn, .parent = getpid(), .failure = &failure};
+    int fork_errno, no_exec_errno;
+    sigset_t all, before;
+    pid_t pid;
+
+    if (exec_errno == NULL)
+        exec_errno = &no_exec_errno;
+    *exec_errno = 0;
+    plan.files = list_files(spawn);
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
+    pid = start_child(&plan);
+    fork_errno = errno;
+    if (pid > 0 && failure.stage != STAGE_NONE)
+        bury_child(spawn, pid);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    free_files(plan.files);
+    if (pid < 0)
+        return err_set_errno(err, fork_errno, "cannot start %s", spawn->file);
+    if (failure.stage == STAGE_NONE)
+        return pid;
+    if (failure.stage == STAGE_CWD || failure.stage == STAGE_EXEC)
+        *exec_errno = failure.errnum;
+    return explain(spawn, &failure, err);
+}

@@ -1,0 +1,60 @@
+# For the scripts beside it: a Redis of their own, drover on it, medians.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+raw=build/bench/raw
+drover=build/drover
+dir=$(mktemp -d /tmp/drover-bench.XXXXXX)
+socket=$dir/redis.sock
+supervisor='' redis=''
+unset "${!REDIS_@}" "${!DROVER_@}"
+
+clean_up() {
+    stop_drover
+    [[ -z $redis ]] || kill "$redis"
+    wait
+    rm -rf "$dir"
+}
+
+stop_drover() {
+    [[ -n $supervisor ]] || return 0
+    kill "$supervisor"
+    wait "$supervisor" || true
+    supervisor=
+}
+
+start_redis() {
+    redis-server --port 0 --unixsocket "$socket" --save '' --appendonly no --dir "$dir" \
+        >"$dir/redis.log" &
+    redis=$!
+    until redis-cli -s "$socket" ping >/dev/null 2>&1; do sleep 0.05; done
+}
+
+# Starts a supervisor with so many WORKERS of so many jobs at a time (CONCURRENCY) on the
+# queue "bench", and returns when jobs run.
+start_drover() {
+    cat >"$dir/drover.conf" <<END
+redis: { url = "unix://$socket"; };
+state_dir = "$dir/state";
+log: { jobs = "failed"; };
+pools: ( { name = "main"; queues = [ "bench" ]; workers = $1; concurrency = $2; } );
+jobs: ( { name = "nothing"; type = "noop"; },
+        { name = "stamp"; type = "shell"; command = [ "$PWD/$raw", "stamp", "$dir/fifo" ]; } );
+END
+    "$drover" supervise -c "$dir/drover.conf" >"$dir/drover.log" 2>&1 &
+    supervisor=$!
+    "$raw" fill "$socket" warm-up 1000 nothing
+    timeout 30 "$raw" drain "$socket" warm-up bench >/dev/null || {
+        cat "$dir/drover.log"
+        exit 1
+    }
+}
+
+median() { # of the numbers given
+    printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
+}
+
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+start_redis

@@ -1,0 +1,46 @@
+#!/bin/bash
+# How fast drover empties a queue of jobs that do nothing, beside raw loops in C on the same
+# Redis, taken in turns: bench/drain.sh [JOBS]. Compare the ratios, not the rates: the rates
+# are this machine's.
+# shellcheck source=bench/common.sh
+. "$(dirname "$0")/common.sh"
+
+jobs=${1:-100000}
+rounds=3
+declare -A rates
+
+measure() { # NAME: fills the list "staged" and adds one rate to the name's
+    local name=$1
+    shift
+    "$raw" fill "$socket" staged "$jobs" nothing
+    rates[$name]+=" $("$@")"
+}
+
+measure_drover() { # NAME WORKERS
+    start_drover "$2" 16
+    measure "$1" "$raw" drain "$socket" staged bench
+    stop_drover
+}
+
+for ((round = 0; round < rounds; round++)); do
+    measure lmove "$raw" lmove "$socket" staged 16
+    measure lua "$raw" lua "$socket" staged 16
+    measure_drover one 1
+    measure_drover two 2
+done
+
+row() { # NAME TEXT
+    local rate mark
+    # shellcheck disable=SC2086
+    rate=$(median ${rates[$1]}) mark=$(median ${rates[lmove]})
+    printf '%-44s %10s %7s\n' "$2" "$rate" \
+        "$(awk -v a="$rate" -v b="$mark" 'BEGIN { printf "%.2f", a / b }')"
+}
+
+printf '\n%d jobs that do nothing, unix socket, no persistence; medians of %d\n' \
+    "$jobs" "$rounds"
+printf '%-44s %10s %7s\n' '' 'jobs/s' 'ratio'
+row lmove 'raw C: LMOVE + LREM, 16 in a pipeline'
+row lua 'raw C: one script takes 16 and acks 16'
+row one 'drover: 1 worker of 16 jobs'
+row two 'drover: 2 workers of 16 jobs'

@@ -1,0 +1,241 @@
+/* End to end: workers and jobs that die, hang, or leave things behind. */
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/must.h"
+#include "tests/support/scene.h"
+#include "tests/support/wait.h"
+
+#define POOL(workers, concurrency)                                                       \
+    "stop_grace = 20;\n"                                                                 \
+    "pools: ( { name = \"main\"; queues = [ \"high\", \"default\", \"low\" ]; workers "  \
+    "= " workers "; concurrency = " concurrency                                          \
+    "; tries = 1; timeout = 60; lease = 90; } );\n"
+
+#define SH(name, script, more)                                                           \
+    "{ name = \"" name                                                                   \
+    "\"; type = \"shell\"; command = [ \"/bin/sh\", \"-c\", \"" script                   \
+    "\", \"sh\", \"@DIR@\" ]; " more " }"
+
+static struct scene *scene;
+
+static void clear_stage(void)
+{
+    scene_destroy(scene);
+}
+
+static size_t failed_ct(void)
+{
+    json_t *failed = scene_failed(scene);
+    size_t ct = json_array_size(failed);
+
+    json_decref(failed);
+    return ct;
+}
+
+static char *failed_reason(void)
+{
+    json_t *failed = scene_failed(scene);
+    char *reason = must_strdup(
+        json_string_value(json_object_get(json_array_get(failed, 0), "reason")));
+
+    json_decref(failed);
+    return reason;
+}
+
+/* Each run holds a lock while it runs and notes "twice" if another has it. The first run
+ * of each is slow, so that it is sure to be running when its worker is killed. */
+#define GUARDED                                                                          \
+    SH("guarded",                                                                        \
+       "exec 9>>$1/lock.$DROVER_JOB_UUID; flock -n 9 || echo twice >> $1/twice;"         \
+       " echo $DROVER_JOB_ATTEMPT >> $1/starts;"                                         \
+       " if [ -e $1/killed ]; then echo done >> $1/done; else sleep 1000; fi",           \
+       "")
+
+START_TEST(a_killed_worker_is_replaced_and_its_jobs_run_again)
+{
+    pid_t worker;
+    char path[128];
+    FILE *mark;
+
+    scene = scene_create(SCENE_REDIS, POOL("1", "4") "jobs: ( " GUARDED " );\n");
+    scene_start(scene);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    for (int i = 0; i < 4; i++)
+        scene_do(scene, "push", "guarded");
+    WAIT_FOR(scene_lines(scene, "starts") == 4);
+
+    (void)snprintf(path, sizeof(path), "%s/killed", scene->dir);
+    mark = fopen(path, "we");
+    ck_assert_ptr_nonnull(mark);
+    (void)fclose(mark);
+    ck_assert_int_eq(kill(worker, SIGKILL), 0);
+
+    WAIT_FOR(scene_lines(scene, "done") == 4);
+    ck_assert_uint_eq(scene_lines(scene, "starts"), 8);
+    ck_assert_uint_eq(scene_lines(scene, "twice"), 0);
+    ck_assert_uint_eq(failed_ct(), 0); /* tries is 1: the crash was no attempt */
+    {
+        char *starts = scene_read(scene, "starts");
+
+        ck_assert_str_eq(starts, "1\n1\n1\n1\n1\n1\n1\n1\n");
+        free(starts);
+    }
+    ck_assert_int_ne(scene_worker(scene, 0, 0, "pid"), worker);
+    ck_assert_int_eq(scene_worker(scene, 0, 0, "restarts"), 1);
+}
+END_TEST
+
+START_TEST(a_job_that_kills_its_workers_ends_in_the_failed_store)
+{
+    char *reason;
+
+    scene = scene_create(
+        SCENE_REDIS,
+        POOL("1", "4") "jobs: ( " SH("poison", "kill -SEGV $PPID; sleep 9", "") ", " SH(
+            "good", "echo good >> $1/good", "") " );\n");
+    scene_start(scene);
+    scene_do(scene, "push", "poison");
+    for (int i = 0; i < 20; i++)
+        scene_do(scene, "push", "good");
+    WAIT_FOR(failed_ct() == 1);
+    reason = failed_reason();
+    ck_assert_ptr_nonnull(strstr(reason, "SIGSEGV"));
+    free(reason);
+    WAIT_FOR(scene_lines(scene, "good") >= 20);
+    ck_assert(scene_log_has(scene, "job.alone"));
+}
+END_TEST
+
+START_TEST(a_job_that_ignores_term_is_gone_after_timeout_and_grace)
+{
+    char *reason, *pids;
+    int shell, child;
+
+    scene = scene_create(
+        SCENE_REDIS,
+        POOL("1", "1") "jobs: ( " SH(
+            "stubborn", "trap '' TERM; sleep 1000 & echo $$ $! > $1/pids; wait; wait",
+            "timeout = 0.5; kill_grace = 0.5;") " );\n");
+    scene_start(scene);
+    scene_do(scene, "push", "stubborn");
+    WAIT_FOR(failed_ct() == 1);
+    reason = failed_reason();
+    ck_assert_str_eq(reason, "timed out after 0.5 s");
+    free(reason);
+    pids = scene_read(scene, "pids");
+    ck_assert_int_eq(sscanf(pids, "%d %d", &shell, &child), 2);
+    free(pids);
+    WAIT_FOR(!process_exists(shell) && !process_exists(child));
+}
+END_TEST
+
+START_TEST(a_daemon_that_holds_the_pipe_does_not_hold_the_job)
+{
+    char *pid;
+
+    scene = scene_create(
+        SCENE_REDIS,
+        POOL("1", "1") "jobs: ( " SH("leaver", "sleep 1000 & echo $! > $1/pid; echo out",
+                                     "") " );\n");
+    scene_start(scene);
+    scene_do(scene, "push", "leaver");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
+    pid = scene_read(scene, "pid");
+    WAIT_FOR(!process_exists((pid_t)atol(pid)));
+    free(pid);
+}
+END_TEST
+
+START_TEST(much_output_leaves_no_trace_in_the_worker)
+{
+    long before_kib, after_kib;
+    pid_t worker;
+
+    scene = scene_create(SCENE_REDIS, POOL("1", "1") "jobs: ( " SH(
+                                          "chatty", "head -c 52428800 /dev/zero",
+                                          "") ", " SH("quiet", "exit 0", "") " );\n");
+    scene_start(scene);
+    scene_do(scene, "push", "quiet");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    before_kib = scene_rss_kib(worker);
+    scene_do(scene, "push", "chatty");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
+    after_kib = scene_rss_kib(worker);
+    if (!scene_sanitized())
+        ck_assert_int_le(after_kib - before_kib, 2048);
+}
+END_TEST
+
+START_TEST(a_hung_worker_is_killed_and_replaced)
+{
+    pid_t worker;
+
+    scene = scene_create(SCENE_REDIS, "hang_timeout = 2;\n" POOL("1", "1") "jobs: ( " SH(
+                                          "quiet", "exit 0", "") " );\n");
+    scene_start(scene);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    ck_assert_int_eq(kill(worker, SIGSTOP), 0);
+    WAIT_FOR(scene_worker(scene, 0, 0, "pid") > 0 &&
+             scene_worker(scene, 0, 0, "pid") != worker);
+    ck_assert(!process_exists(worker));
+    scene_do(scene, "push", "quiet");
+    WAIT_FOR(scene_redis_int(scene, "LLEN", "queues:default") == 0);
+}
+END_TEST
+
+START_TEST(a_killed_supervisor_leaves_no_fleet_and_no_job_behind)
+{
+    pid_t worker;
+
+    scene = scene_create(SCENE_REDIS,
+                         POOL("1", "1") "jobs: ( " SH("slow",
+                                                      "echo start >> $1/starts; sleep 2;"
+                                                      " echo end >> $1/ends",
+                                                      "") " );\n");
+    scene_start(scene);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    scene_do(scene, "push", "slow");
+    WAIT_FOR(scene_lines(scene, "starts") == 1);
+    ck_assert_int_eq(kill(scene->supervisor, SIGKILL), 0);
+    WAIT_FOR(!process_exists(worker)); /* drains: its job may end */
+    ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
+    ck_assert_int_eq(scene_redis_int(scene, "ZCARD", "queues:default:reserved"), 0);
+    scene->supervisor = 0;
+    scene_start(scene); /* the dead one's lock and socket are in nobody's way */
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("crash");
+    TCase *tc = tcase_create("crash");
+
+    tcase_set_timeout(tc, 180);
+    tcase_add_checked_fixture(tc, NULL, clear_stage);
+    tcase_add_test(tc, a_killed_worker_is_replaced_and_its_jobs_run_again);
+    tcase_add_test(tc, a_job_that_kills_its_workers_ends_in_the_failed_store);
+    tcase_add_test(tc, a_job_that_ignores_term_is_gone_after_timeout_and_grace);
+    tcase_add_test(tc, a_daemon_that_holds_the_pipe_does_not_hold_the_job);
+    tcase_add_test(tc, much_output_leaves_no_trace_in_the_worker);
+    tcase_add_test(tc, a_hung_worker_is_killed_and_replaced);
+    tcase_add_test(tc, a_killed_supervisor_leaves_no_fleet_and_no_job_behind);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    int failed;
+
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,229 @@
+/* End to end: what an operator does: scale, reload, stop, look, and what it costs to be
+ * idle. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/must.h"
+#include "tests/support/scene.h"
+#include "tests/support/wait.h"
+
+#define POOL(workers)                                                                    \
+    "pools: ( { name = \"main\"; queues = [ \"high\", \"default\", \"low\" ]; workers "  \
+    "= " workers "; concurrency = 16; tries = 1; } );\n"
+
+#define JOBS                                                                             \
+    "jobs: ( { name = \"slow\"; type = \"shell\"; kill_grace = 0.5; command = [ "        \
+    "\"/bin/sh\","                                                                       \
+    " \"-c\", \"echo start >> $1/starts; while [ ! -e $1/go ]; do sleep 0.05; done;"     \
+    " echo end >> $1/ends\", \"sh\", \"@DIR@\" ]; },\n"                                  \
+    " { name = \"nothing\"; type = \"noop\"; } );\n"
+
+static struct scene *scene;
+
+static void clear_stage(void)
+{
+    scene_destroy(scene);
+}
+
+static void touch(const char *name)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
+    file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    (void)fclose(file);
+}
+
+START_TEST(scaling_up_and_down_at_run_time)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_do(scene, "scale", "main", "3");
+    WAIT_FOR(scene_workers_all(scene, "running", 3));
+    ck_assert_int_eq(kill(scene->supervisor, SIGTTIN), 0);
+    WAIT_FOR(scene_workers_all(scene, "running", 4));
+    ck_assert_int_eq(kill(scene->supervisor, SIGTTOU), 0);
+    WAIT_FOR(scene_workers_all(scene, "running", 3));
+    scene_do(scene, "scale", "main", "0");
+    WAIT_FOR(scene_workers_all(scene, "running", 0));
+    ck_assert_int_eq(scene_run(scene, "scale", "nosuch", "2", NULL), 3);
+    ck_assert_int_eq(scene_run(scene, "scale", "main", "99999", NULL), 2);
+}
+END_TEST
+
+START_TEST(a_worker_scaled_away_finishes_its_job_first)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_do(scene, "push", "slow");
+    WAIT_FOR(scene_lines(scene, "starts") == 1);
+    scene_do(scene, "scale", "main", "0");
+    scene_do(scene, "push", "nothing"); /* nobody may take it any more */
+    WAIT_FOR(scene_log_has(scene, "worker.drain"));
+    touch("go");
+    WAIT_FOR(scene_workers_all(scene, "running", 0));
+    ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
+    ck_assert_int_eq(scene_redis_int(scene, "LLEN", "queues:default"), 1);
+    ck_assert_int_eq(scene_redis_int(scene, "ZCARD", "queues:default:reserved"), 0);
+}
+END_TEST
+
+START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_configure(scene, POOL("2") JOBS);
+    ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
+    WAIT_FOR(scene_workers_all(scene, "running", 2));
+
+    scene_configure(scene, POOL("-7") JOBS);
+    ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
+    WAIT_FOR(scene_log_has(scene, "pools[0].workers: -7 is below the minimum"));
+    ck_assert(scene_log_has(scene, "drover.conf:3"));
+    ck_assert(scene_workers_all(scene, "running", 2));
+
+    scene_configure(scene,
+                    POOL("2") "jobs: ( { name = \"fresh\"; type = \"noop\"; } );\n");
+    ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
+    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") +
+                 scene_worker(scene, 0, 1, "restarts") >=
+             2);
+    scene_do(scene, "push", "fresh");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") >= 1);
+}
+END_TEST
+
+START_TEST(a_stop_lets_running_jobs_end)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_do(scene, "push", "slow");
+    WAIT_FOR(scene_lines(scene, "starts") == 1);
+    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    WAIT_FOR(scene_log_has(scene, "worker.drain"));
+    touch("go");
+    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
+                     scene->supervisor);
+    ck_assert_int_eq(scene->exit_status, 0);
+    scene->supervisor = 0;
+    ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
+}
+END_TEST
+
+START_TEST(a_second_signal_stops_at_once_and_gives_the_job_back)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_do(scene, "push", "slow");
+    WAIT_FOR(scene_lines(scene, "starts") == 1);
+    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    WAIT_FOR(scene_log_has(scene, "worker.drain"));
+    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
+                     scene->supervisor);
+    scene->supervisor = 0;
+    ck_assert_int_eq(scene->exit_status, 0);
+    ck_assert_uint_eq(scene_lines(scene, "ends"), 0);
+    ck_assert_int_eq(scene_redis_int(scene, "LLEN", "queues:default"), 1);
+    ck_assert_ptr_nonnull(strstr(
+        scene_redis(scene, "LINDEX", "queues:default", "0", NULL), "\"attempts\":0"));
+}
+END_TEST
+
+START_TEST(the_embedded_redis_is_restarted_and_keeps_its_jobs)
+{
+    scene = scene_create(SCENE_EMBEDDED, POOL("1") JOBS);
+    scene_start(scene);
+    scene_do(scene, "scale", "main", "0");
+    WAIT_FOR(scene_workers_all(scene, "running", 0));
+    WAIT_FOR(scene_run(scene, "push", "nothing", NULL) == 0);
+    (void)scene_redis(scene, "DEBUG", "SEGFAULT", NULL);
+    (void)scene_redis(scene, "SHUTDOWN", "NOSAVE", NULL);
+    WAIT_FOR(scene_redis_int(scene, "LLEN", "queues:default") == 1);
+    scene_do(scene, "scale", "main", "1");
+    WAIT_FOR(scene_run(scene, "status", NULL) == 0 &&
+             scene_redis_int(scene, "LLEN", "queues:default") == 0);
+}
+END_TEST
+
+START_TEST(a_second_supervisor_on_the_same_state_dir_is_refused)
+{
+    char pid[32];
+
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    ck_assert_int_eq(scene_run(scene, "supervise", NULL), 2);
+    (void)snprintf(pid, sizeof(pid), "%d", (int)scene->supervisor);
+    ck_assert_ptr_nonnull(strstr(scene->err, pid));
+    ck_assert(scene_workers_all(scene, "running", 1));
+}
+END_TEST
+
+START_TEST(idle_processes_are_small)
+{
+    long worker_kib, supervisor_kib;
+
+    scene = scene_create(SCENE_REDIS, POOL("2") JOBS);
+    scene_start(scene);
+    scene_do(scene, "push", "nothing");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") == 1);
+    worker_kib = scene_private_kib((pid_t)scene_worker(scene, 0, 0, "pid"));
+    supervisor_kib = scene_private_kib(scene->supervisor);
+    printf("private memory: worker %ld KiB, supervisor %ld KiB\n", worker_kib,
+           supervisor_kib);
+    if (!scene_sanitized()) {
+        ck_assert_int_lt(worker_kib, 2048);
+        ck_assert_int_lt(supervisor_kib, 1024);
+    }
+}
+END_TEST
+
+START_TEST(stop_and_status_say_when_nothing_runs)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    ck_assert_int_eq(scene_run(scene, "stop", NULL), 3);
+    scene_start(scene);
+    scene_do(scene, "stop");
+    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
+                     scene->supervisor);
+    ck_assert_int_eq(scene->exit_status, 0);
+    scene->supervisor = 0;
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("operate");
+    TCase *tc = tcase_create("operate");
+
+    tcase_set_timeout(tc, 180);
+    tcase_add_checked_fixture(tc, NULL, clear_stage);
+    tcase_add_test(tc, scaling_up_and_down_at_run_time);
+    tcase_add_test(tc, a_worker_scaled_away_finishes_its_job_first);
+    tcase_add_test(tc, a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing);
+    tcase_add_test(tc, a_stop_lets_running_jobs_end);
+    tcase_add_test(tc, a_second_signal_stops_at_once_and_gives_the_job_back);
+    tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);
+    tcase_add_test(tc, a_second_supervisor_on_the_same_state_dir_is_refused);
+    tcase_add_test(tc, idle_processes_are_small);
+    tcase_add_test(tc, stop_and_status_say_when_nothing_runs);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    int failed;
+
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,392 @@
+/* Scenes of end-to-end tests. */
+#include "tests/support/scene.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "tests/support/wait.h"
+
+enum { ARGS_MAX = 32 };
+
+static const char *drover_binary(void)
+{
+    const char *binary = getenv("DROVER_BINARY");
+
+    return binary ? binary : "./drover";
+}
+
+/* ---- processes ---- */
+
+/* Starts argv with stdout and stderr to files of the scene (or /dev/null). */
+static pid_t start(struct scene *scene, const char *const *argv, const char *out,
+                   const char *err)
+{
+    char out_path[128], err_path[128];
+    pid_t pid;
+
+    (void)snprintf(out_path, sizeof(out_path), "%s/%s", scene->dir, out);
+    (void)snprintf(err_path, sizeof(err_path), "%s/%s", scene->dir, err);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid > 0)
+        return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    (void)setpgid(0, 0); /* not in the way of the test's own group */
+    if (freopen("/dev/null", "r", stdin) == NULL ||
+        freopen(out_path, "a", stdout) == NULL || freopen(err_path, "a", stderr) == NULL)
+        _exit(99);
+    execvp(argv[0], (char *const *)(uintptr_t)argv);
+    _exit(98);
+}
+
+static int finish(pid_t pid)
+{
+    int status = 0;
+    int64_t end_ms = wait_now_ms() + WAIT_MS;
+
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        if (wait_now_ms() > end_ms) {
+            (void)kill(pid, SIGKILL);
+            wait_failed("a process ends", __FILE__, __LINE__);
+        }
+        wait_pause();
+    }
+    return status;
+}
+
+/* ---- the scene ---- */
+
+static void start_redis(struct scene *scene)
+{
+    char socket[128], dir[128];
+    const char *argv[] = {
+        "redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "",
+        "--appendonly", "no",     NULL};
+
+    (void)snprintf(socket, sizeof(socket), "%s/redis.sock", scene->dir);
+    (void)snprintf(dir, sizeof(dir), "%s", scene->dir);
+    scene->redis = start(scene, argv, "redis.log", "redis.log");
+    WAIT_FOR(strstr(scene_redis(scene, "PING", NULL), "PONG") != NULL);
+}
+
+static bool is_embedded(struct scene *scene)
+{
+    return scene->redis == 0;
+}
+
+void scene_configure(struct scene *scene, const char *settings)
+{
+    FILE *file = fopen(scene->conf, "we");
+    const char *at;
+
+    ck_assert_ptr_nonnull(file);
+    if (is_embedded(scene))
+        fprintf(file, "redis: { url = \"embedded\"; };\n");
+    else
+        fprintf(file, "redis: { url = \"unix://%s/redis.sock\"; };\n", scene->dir);
+    fprintf(file, "state_dir = \"%s/state\";\n", scene->dir);
+    while ((at = strstr(settings, "@DIR@")) != NULL) {
+        fprintf(file, "%.*s%s", (int)(at - settings), settings, scene->dir);
+        settings = at + strlen("@DIR@");
+    }
+    fprintf(file, "%s\n", settings);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+struct scene *scene_create(enum scene_redis redis, const char *settings)
+{
+    static const char *const variables[] = {
+        "REDIS_URL", "REDIS_HOST",   "REDIS_PORT",  "REDIS_USERNAME", "REDIS_PASSWORD",
+        "REDIS_DB",  "REDIS_PREFIX", "REDIS_QUEUE", "DROVER_CONFIG",  "NOTIFY_SOCKET"};
+    struct scene *scene = must_alloc(sizeof(*scene));
+
+    for (size_t i = 0; i < ARRAY_CT(variables); i++)
+        (void)unsetenv(variables[i]);
+    ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    (void)snprintf(scene->dir, sizeof(scene->dir), "/tmp/drover-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(scene->dir));
+    (void)snprintf(scene->conf, sizeof(scene->conf), "%s/drover.conf", scene->dir);
+    if (redis == SCENE_REDIS)
+        start_redis(scene);
+    scene_configure(scene, settings);
+    return scene;
+}
+
+void scene_spawn(struct scene *scene)
+{
+    const char *argv[] = {drover_binary(), "supervise", "-c", scene->conf, NULL};
+
+    scene->supervisor = start(scene, argv, "out", "log");
+}
+
+static bool all_run(struct scene *scene)
+{
+    json_t *status = scene_status(scene), *pool, *worker;
+    bool all = json_array_size(json_object_get(status, "pools")) > 0;
+    size_t i, j;
+
+    json_array_foreach(json_object_get(status, "pools"), i, pool) json_array_foreach(
+        json_object_get(pool, "workers"), j,
+        worker) if (strcmp(json_string_value(json_object_get(worker, "state")),
+                           "running") != 0) all = false;
+    json_decref(status);
+    return all;
+}
+
+void scene_start(struct scene *scene)
+{
+    scene_spawn(scene);
+    WAIT_FOR(all_run(scene));
+}
+
+static void print_log(struct scene *scene)
+{
+    char *log = scene_read(scene, "log");
+
+    fprintf(stderr, "---- log of %s\n%s----\n", scene->dir, log);
+    free(log);
+}
+
+void scene_stop(struct scene *scene)
+{
+    (void)kill(scene->supervisor, SIGTERM);
+    scene->exit_status = finish(scene->supervisor);
+    scene->supervisor = 0;
+    if (scene->exit_status != 0 || scene_log_has(scene, "ERROR: AddressSanitizer") ||
+        scene_log_has(scene, "runtime error:") || scene_log_has(scene, "LeakSanitizer") ||
+        scene_log_has(scene, "drover: bug:")) {
+        print_log(scene);
+        ck_abort_msg("drover did not end well: wait status %d", scene->exit_status);
+    }
+}
+
+/* The test is the subreaper of all it starts: whatever outlives its parent becomes the
+ * test's own child. */
+static bool nothing_left(void)
+{
+    pid_t pid;
+
+    do
+        pid = waitpid(-1, NULL, WNOHANG);
+    while (pid > 0);
+    return pid < 0 && errno == ECHILD;
+}
+
+void scene_destroy(struct scene *scene)
+{
+    char command[128];
+
+    if (scene->supervisor)
+        scene_stop(scene);
+    if (scene->redis) {
+        (void)kill(scene->redis, SIGKILL);
+        (void)finish(scene->redis);
+    }
+    WAIT_FOR(nothing_left());
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", scene->dir);
+    ck_assert_int_eq(system(command), 0);
+    free(scene->out);
+    free(scene->err);
+    free(scene);
+}
+
+/* ---- drover and redis-cli ---- */
+
+static int run(struct scene *scene, const char *const *argv)
+{
+    char path[128];
+    int status;
+
+    (void)snprintf(path, sizeof(path), "%s/run.out", scene->dir);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s/run.err", scene->dir);
+    (void)unlink(path);
+    status = finish(start(scene, argv, "run.out", "run.err"));
+    free(scene->out);
+    free(scene->err);
+    scene->out = scene_read(scene, "run.out");
+    scene->err = scene_read(scene, "run.err");
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static size_t collect(const char **argv, size_t ct, const char *first, va_list ap)
+{
+    for (const char *arg = first; arg; arg = va_arg(ap, const char *)) {
+        ck_assert_uint_lt(ct, ARGS_MAX - 3);
+        argv[ct++] = arg;
+    }
+    return ct;
+}
+
+int scene_run(struct scene *scene, const char *first, ...)
+{
+    const char *argv[ARGS_MAX] = {drover_binary()};
+    size_t ct;
+    va_list ap;
+
+    va_start(ap, first);
+    ct = collect(argv, 1, first, ap);
+    va_end(ap);
+    argv[ct++] = "-c";
+    argv[ct] = scene->conf;
+    return run(scene, argv);
+}
+
+const char *scene_redis(struct scene *scene, const char *first, ...)
+{
+    char socket[128];
+    const char *argv[ARGS_MAX] = {"redis-cli", "-s", socket};
+    va_list ap;
+
+    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->dir,
+                   is_embedded(scene) ? "state/redis.sock" : "redis.sock");
+    va_start(ap, first);
+    (void)collect(argv, 3, first, ap);
+    va_end(ap);
+    (void)run(scene, argv);
+    return scene->out;
+}
+
+long long scene_redis_int(struct scene *scene, const char *command, const char *key)
+{
+    return strtoll(scene_redis(scene, command, key, NULL), NULL, 10);
+}
+
+static json_t *run_json(struct scene *scene)
+{
+    json_error_t error;
+    json_t *json = json_loads(scene->out, JSON_DECODE_ANY, &error);
+
+    ck_assert_msg(json != NULL, "no JSON (%s): %s%s", error.text, scene->out, scene->err);
+    return json;
+}
+
+json_t *scene_status(struct scene *scene)
+{
+    (void)scene_run(scene, "status", "--json", NULL);
+    return run_json(scene);
+}
+
+json_t *scene_failed(struct scene *scene)
+{
+    scene_do(scene, "failed", "list", "--json");
+    return run_json(scene);
+}
+
+long long scene_worker(struct scene *scene, size_t pool, size_t worker, const char *field)
+{
+    json_t *status = scene_status(scene);
+    json_t *p = json_array_get(json_object_get(status, "pools"), pool);
+    json_t *w = json_array_get(json_object_get(p, "workers"), worker);
+    long long value = json_integer_value(json_object_get(w, field));
+
+    json_decref(status);
+    return value;
+}
+
+bool scene_workers_all(struct scene *scene, const char *state, size_t ct)
+{
+    json_t *status = scene_status(scene), *worker;
+    json_t *pool = json_array_get(json_object_get(status, "pools"), 0);
+    json_t *workers = json_object_get(pool, "workers");
+    bool all = json_array_size(workers) == ct;
+    size_t i;
+
+    json_array_foreach(
+        workers, i,
+        worker) if (strcmp(json_string_value(json_object_get(worker, "state")), state) !=
+                    0) all = false;
+    json_decref(status);
+    return all;
+}
+
+/* ---- files and memory ---- */
+
+char *scene_read(struct scene *scene, const char *name)
+{
+    char path[128], block[4096];
+    struct buf text;
+    ssize_t n;
+    int fd;
+
+    buf_init(&text, 0);
+    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return buf_take(&text);
+    while ((n = read(fd, block, sizeof(block))) > 0)
+        (void)buf_add(&text, block, (size_t)n);
+    (void)close(fd);
+    return buf_take(&text);
+}
+
+size_t scene_lines(struct scene *scene, const char *name)
+{
+    char *text = scene_read(scene, name);
+    size_t ct = 0;
+
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        ct++;
+    free(text);
+    return ct;
+}
+
+bool scene_log_has(struct scene *scene, const char *text)
+{
+    char *log = scene_read(scene, "log");
+    bool has = strstr(log, text) != NULL;
+
+    free(log);
+    return has;
+}
+
+static long sum_kib(const char *path, const char *start_of_name)
+{
+    char line[256];
+    long sum = 0, kib;
+    FILE *file = fopen(path, "re");
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof(line), file))
+        if (strncmp(line, start_of_name, strlen(start_of_name)) == 0 &&
+            sscanf(line, "%*[^:]: %ld kB", &kib) == 1)
+            sum += kib;
+    (void)fclose(file);
+    return sum;
+}
+
+long scene_private_kib(pid_t pid)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+    return sum_kib(path, "Private_");
+}
+
+long scene_rss_kib(pid_t pid)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+    return sum_kib(path, "Rss:");
+}
+
+bool scene_sanitized(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    return true;
+#else
+    return false;
+#endif
+}

@@ -1,0 +1,70 @@
+/* A scene of an end-to-end test: a directory of its own, a real redis-server on a unix
+ * socket in it (or the embedded one), a configuration, the built drover supervising, and
+ * its log.
+ *
+ * Nothing outside the directory is touched; everything started is stopped by pid. In
+ * configuration texts "@DIR@" stands for the directory.
+ */
+#ifndef SUPPORT_SCENE_H
+#define SUPPORT_SCENE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct scene {
+    char dir[64];
+    char conf[96];
+    pid_t redis; /* 0: none of our own */
+    pid_t supervisor;
+    int exit_status; /* of the last scene_stop(), as from wait(2) */
+    char *out;       /* stdout of the last scene_run() */
+    char *err;       /* stderr of it */
+};
+
+enum scene_redis { SCENE_REDIS, SCENE_EMBEDDED };
+
+/* Makes directory, redis-server and drover.conf: "redis" and "state_dir" are set,
+ * `settings` (pools, jobs, ...) follows. Does not start drover. */
+struct scene *scene_create(enum scene_redis redis, const char *settings);
+void scene_configure(struct scene *scene,
+                     const char *settings); /* rewrites drover.conf */
+void scene_start(struct scene *scene); /* drover supervise; waits until all workers run */
+void scene_spawn(struct scene *scene); /* as scene_start(), without waiting */
+void scene_stop(struct scene *scene);  /* TERM; waits; fails the test unless it exits 0 */
+void scene_destroy(
+    struct scene *scene); /* stops what runs, checks that nothing is left */
+
+/* Runs `drover ARGS... -c CONF` to its end; returns its exit code. The list ends with
+ * NULL. */
+int scene_run(struct scene *scene, const char *first, ...) __attribute__((sentinel));
+/* scene_run() that must succeed. */
+#define scene_do(scene, ...)                                                             \
+    ck_assert_msg(scene_run(scene, __VA_ARGS__, NULL) == 0, "%s%s", (scene)->out,        \
+                  (scene)->err)
+
+/* drover status --json, failed list --json: new references, never NULL. */
+json_t *scene_status(struct scene *scene);
+json_t *scene_failed(struct scene *scene);
+long long scene_worker(struct scene *scene, size_t pool, size_t worker,
+                       const char *field);
+bool scene_workers_all(struct scene *scene, const char *state, size_t ct);
+
+/* A Redis command by redis-cli; the answer's text, borrowed until the next. */
+const char *scene_redis(struct scene *scene, const char *first, ...)
+    __attribute__((sentinel));
+long long scene_redis_int(struct scene *scene, const char *command, const char *key);
+
+/* Files in the scene's directory. */
+char *scene_read(struct scene *scene, const char *name); /* "" if missing; free() it */
+size_t scene_lines(struct scene *scene, const char *name);
+bool scene_log_has(struct scene *scene, const char *text);
+
+/* Memory of a process, from /proc/PID/smaps_rollup, in KiB: "Private" sums clean and
+ * dirty. */
+long scene_private_kib(pid_t pid);
+long scene_rss_kib(pid_t pid);
+bool scene_sanitized(void); /* this build has sanitizers: memory figures mean nothing */
+
+#endif

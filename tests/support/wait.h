@@ -1,0 +1,36 @@
+/* Waiting for conditions in tests: polls until true, and fails the test with `what` when
+ * the deadline passes. Deadlines are for broken code, not for slow machines: they are
+ * long.
+ */
+#ifndef SUPPORT_WAIT_H
+#define SUPPORT_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { WAIT_MS = 60000 };
+
+typedef bool (*wait_cb)(void *arg);
+
+void wait_until(wait_cb is_true, void *arg, const char *what);
+bool wait_at_most(wait_cb is_true, void *arg, int64_t deadline_ms);
+
+/* Polls a statement expression: WAIT_FOR(count(s) == 3). */
+#define WAIT_FOR(condition)                                                              \
+    do {                                                                                 \
+        int64_t wait_end_ = wait_now_ms() + WAIT_MS;                                     \
+        while (!(condition)) {                                                           \
+            if (wait_now_ms() > wait_end_)                                               \
+                wait_failed(#condition, __FILE__, __LINE__);                             \
+            wait_pause();                                                                \
+        }                                                                                \
+    } while (0)
+
+int64_t wait_now_ms(void); /* monotonic */
+void wait_pause(void);     /* a few milliseconds between two looks */
+__attribute__((noreturn)) void wait_failed(const char *what, const char *file, int line);
+
+bool process_exists(pid_t pid); /* a zombie does not count */
+
+#endif

@@ -1,0 +1,29 @@
+/* Composing the exception text of a failed record. Knows no job and no Redis. */
+#include "worker/record.h"
+
+static void add_tail(struct buf *out, const char *name, struct slice tail, uint64_t total)
+{
+    if (tail.len == 0)
+        return;
+    if (tail.len < total)
+        (void)buf_addf(out, "\n%s (the last %zu of %llu bytes):\n", name, tail.len,
+                       (unsigned long long)total);
+    else
+        (void)buf_addf(out, "\n%s:\n", name);
+    (void)buf_add(out, tail.ptr, tail.len);
+    if (tail.ptr[tail.len - 1] != '\n')
+        (void)buf_add_char(out, '\n');
+}
+
+void record_exception(struct buf *out, const struct outcome *outcome, int64_t attempt,
+                      int64_t tries)
+{
+    (void)buf_addf(out, "%s\n\n", outcome->reason);
+    if (attempt > 0 && tries > 0)
+        (void)buf_addf(out, "attempt %lld of %lld: %s\n", (long long)attempt,
+                       (long long)tries, outcome->reason);
+    else if (attempt > 0)
+        (void)buf_addf(out, "attempt %lld: %s\n", (long long)attempt, outcome->reason);
+    add_tail(out, "stderr", outcome->stderr_tail, outcome->stderr_bytes);
+    add_tail(out, "stdout", outcome->stdout_tail, outcome->stdout_bytes);
+}

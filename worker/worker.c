@@ -1,0 +1,323 @@
+/* The worker process.
+ *
+ * A job's walk: the queue reserves it and calls on_jobs(); flight.c reads the payload,
+ * finds the job's entry and hands it to its handler, or holds it until it is alone; the
+ * handler calls back with an outcome; verdict.c decides and gives the lease back;
+ * worker_settled_one() tells the queue that a slot is free. Meanwhile the queue extends
+ * the leases.
+ *
+ * Draining: the gate is closed (queue_drain), running jobs may end within the grace, then
+ * they are stopped and given back uncounted; when nothing runs and all verdicts are
+ * answered, the worker takes its leave from Redis and ends. It never waits for Redis
+ * longer than the grace and a margin: what could not be settled is still leased and is
+ * taken back by others.
+ */
+#include "worker/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/compat.h"
+#include "base/log.h"
+#include "worker/flight.h"
+#include "worker/verdict.h"
+
+enum {
+    BEAT_MS = 1000,
+    LEAVE_MS = 1000,        /* what the last word to Redis may take */
+    CANCEL_MARGIN_MS = 1500 /* after the longest kill_grace, when the grace is over */
+};
+
+/* Not beside a suspect, and not on the way out. */
+static bool takes_jobs(const struct worker *worker)
+{
+    return worker->phase == WORKER_WORKING && worker->held_ct == 0 &&
+           worker->alone == NULL;
+}
+
+void worker_want(struct worker *worker)
+{
+    const struct pool_config *pool = worker->start->pool;
+    int64_t want = pool->concurrency - worker->running_ct;
+
+    if (pool->max_jobs > 0 && want > pool->max_jobs - (int64_t)worker->started_ct)
+        want = pool->max_jobs - (int64_t)worker->started_ct;
+    if (want < 0 || !takes_jobs(worker))
+        want = 0;
+    queue_want(worker->queue, (unsigned)want);
+}
+
+/* ---- the end ---- */
+
+static void left(void *arg)
+{
+    struct worker *worker = arg;
+
+    loop_stop(worker->loop);
+}
+
+static void leave_if_done(struct worker *worker)
+{
+    if (worker->phase != WORKER_DRAINING && worker->phase != WORKER_STOPPING)
+        return;
+    if (!worker->drained || worker->running_ct > 0 || !queue_idle(worker->queue))
+        return;
+    worker->phase = WORKER_LEAVING;
+    queue_leave(worker->queue, LEAVE_MS, left, worker);
+}
+
+/* Last to first, so that each goes to the head before the one reserved after it. */
+static void return_held(struct worker *worker)
+{
+    struct flight *flight;
+
+    while ((flight = TAILQ_LAST(&worker->held, flight_list)) != NULL)
+        verdict_return(flight);
+}
+
+static int64_t longest_kill_grace_ms(const struct config *config)
+{
+    int64_t longest = 0;
+
+    for (size_t i = 0; i < config->job_ct; i++)
+        if (config->jobs[i].kill_grace_ms > longest)
+            longest = config->jobs[i].kill_grace_ms;
+    return longest;
+}
+
+static void stop_jobs(struct worker *worker, enum cancel_reason why, int64_t within_ms)
+{
+    worker->phase = WORKER_STOPPING;
+    timer_set(&worker->grace, within_ms);
+    flight_cancel_all(worker, why);
+}
+
+/* First the running jobs are stopped; when that, too, has taken too long, the worker
+ * ends. */
+static void grace_over(void *arg)
+{
+    struct worker *worker = arg;
+
+    if (worker->phase == WORKER_DRAINING) {
+        stop_jobs(worker, CANCEL_STOP,
+                  longest_kill_grace_ms(worker->start->config) + CANCEL_MARGIN_MS);
+        return;
+    }
+    log_warning("worker.give_up", log_int("running", worker->running_ct));
+    worker->exit_code = WORKER_EXIT_FAILURE;
+    loop_stop(worker->loop);
+}
+
+void worker_drain(struct worker *worker, const char *why)
+{
+    if (worker->phase != WORKER_WORKING)
+        return;
+    log_info("worker.drain", log_str("why", why), log_int("running", worker->running_ct));
+    worker->phase = WORKER_DRAINING;
+    atomic_store(&worker->start->board->phase, BOARD_DRAINING);
+    timer_set(&worker->grace, worker->start->grace_ms);
+    return_held(worker);
+    worker_want(worker);
+    queue_drain(worker->queue);
+}
+
+static void asked_to_stop(int signum, void *arg)
+{
+    struct worker *worker = arg;
+
+    if (worker->phase == WORKER_WORKING)
+        worker_drain(worker, reaper_signal_name(signum));
+    else if (worker->phase != WORKER_LEAVING)
+        stop_jobs(worker, CANCEL_NOW, CANCEL_MARGIN_MS);
+}
+
+/* ---- events of the queue ---- */
+
+static void on_jobs(void *arg, struct lease *const *leases, size_t ct)
+{
+    struct worker *worker = arg;
+
+    if (!takes_jobs(worker)) { /* promised before; last to first keeps their order */
+        while (ct-- > 0)
+            queue_give_back(worker->queue, leases[ct]);
+        return;
+    }
+    for (size_t i = 0; i < ct; i++)
+        flight_admit(worker, leases[i]);
+    worker_settled_one(worker);
+}
+
+static void on_lost(void *arg, struct lease *lease)
+{
+    (void)arg;
+    flight_lose(lease->user);
+}
+
+static void on_drained(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->drained = true;
+    leave_if_done(worker);
+}
+
+static void on_settled(void *arg)
+{
+    leave_if_done(arg);
+}
+
+static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
+{
+    struct worker *worker = arg;
+
+    MUST(why == QUEUE_LAYOUT_NEWER);
+    log_error("worker.fatal", log_str("reason", err->text));
+    worker->exit_code = WORKER_EXIT_CONFIG;
+    loop_stop(worker->loop);
+}
+
+static const struct queue_events queue_events = {
+    .on_jobs = on_jobs,
+    .on_lost = on_lost,
+    .on_drained = on_drained,
+    .on_settled = on_settled,
+    .on_fatal = on_fatal,
+};
+
+void worker_settled_one(struct worker *worker)
+{
+    const struct pool_config *pool = worker->start->pool;
+
+    flight_start_suspect(worker);
+    if (pool->max_jobs > 0 && (int64_t)worker->started_ct >= pool->max_jobs)
+        worker_drain(worker, "max_jobs");
+    worker_want(worker);
+    leave_if_done(worker);
+}
+
+/* ---- heartbeat and recycling ---- */
+
+static int64_t resident_mib(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    long long pages = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%*s %lld", &pages) != 1)
+        pages = 0;
+    (void)fclose(file);
+    return pages * sysconf(_SC_PAGESIZE) / (1024 * 1024);
+}
+
+static void beat(void *arg)
+{
+    struct worker *worker = arg;
+    struct board *board = worker->start->board;
+    int64_t limit_mib = worker->start->pool->memory_mib;
+
+    if (atomic_fetch_add(&board->beat, 1) == 0)
+        atomic_store(&board->phase, BOARD_RUNNING);
+    if (limit_mib > 0 && resident_mib() > limit_mib)
+        worker_drain(worker, "memory");
+    timer_set(&worker->beat, BEAT_MS);
+}
+
+static void lifetime_over(void *arg)
+{
+    worker_drain(arg, "max_time");
+}
+
+/* ---- the process ---- */
+
+static int open_queue(struct worker *worker, struct err *err)
+{
+    const struct worker_start *start = worker->start;
+    struct queue_options options = {
+        .loop = worker->loop,
+        .endpoint = start->endpoint,
+        .prefix = start->config->redis.prefix,
+        .pool = start->pool,
+        .max_payload_bytes = start->config->max_payload_mib * 1024 * 1024,
+        .board = start->board,
+        .events = &queue_events,
+        .arg = worker,
+    };
+
+    worker->queue = queue_create(&options, err);
+    return worker->queue ? 0 : -1;
+}
+
+static int watch_signals(struct worker *worker, struct err *err)
+{
+    static const int stops[] = {SIGTERM, SIGINT, SIGQUIT};
+    sigset_t none;
+
+    for (size_t i = 0; i < ARRAY_CT(stops); i++)
+        if (loop_on_signal(worker->loop, stops[i], asked_to_stop, worker) != 0)
+            return err_set(err, ERR_SYSTEM, "cannot watch signals");
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* a terminal's end is the supervisor's business */
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    return 0;
+}
+
+static int worker_open(struct worker *worker, struct err *err)
+{
+    int64_t max_time_ms = worker->start->pool->max_time_ms;
+
+    TAILQ_INIT(&worker->running);
+    TAILQ_INIT(&worker->held);
+    worker->loop = loop_create(err);
+    if (worker->loop == NULL)
+        return -1;
+    timer_init(&worker->beat, worker->loop, beat, worker);
+    timer_init(&worker->grace, worker->loop, grace_over, worker);
+    timer_init(&worker->lifetime, worker->loop, lifetime_over, worker);
+    worker->env.loop = worker->loop;
+    worker->env.reaper = reaper_create(worker->loop, err);
+    if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
+        open_queue(worker, err) != 0)
+        return -1;
+    timer_set(&worker->beat, 0);
+    if (max_time_ms > 0)
+        timer_set(&worker->lifetime, max_time_ms);
+    worker_want(worker);
+    return 0;
+}
+
+static void worker_close(struct worker *worker)
+{
+    struct flight *flight, *next;
+
+    TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
+    flight_free(flight); /* the supervisor kills what is left of their processes */
+    if (worker->queue)
+        queue_destroy(worker->queue);
+    reaper_destroy(worker->env.reaper);
+    if (worker->loop) {
+        timer_free(&worker->beat);
+        timer_free(&worker->grace);
+        timer_free(&worker->lifetime);
+    }
+    loop_destroy(worker->loop);
+}
+
+int worker_main(const struct worker_start *start)
+{
+    struct worker worker = {.start = start};
+    struct err err;
+
+    if (worker_open(&worker, &err) != 0) {
+        log_error("worker.fatal", log_str("reason", err.text));
+        worker.exit_code = WORKER_EXIT_FAILURE;
+    } else {
+        loop_run(worker.loop);
+    }
+    worker_close(&worker);
+    return (int)worker.exit_code;
+}
