@@ -30,13 +30,15 @@ list_files() {
     done | sort
 }
 
+# The command line is one for a shell: it may hold quotes.
+compile() {
+    (cd "$build" && eval "$compiler"' -fsyntax-only "$@" "$scratch/alone.c"')
+}
+
 # Twice, so that the guard is seen too. $1 is the top of the sources.
 check_header() {
     printf '#include "%s"\n#include "%s"\n' "$2" "$2" >"$scratch/alone.c"
-    # The compiler's command line is meant to be split.
-    # shellcheck disable=SC2086
-    (cd "$build" && $compiler -I"$1" -fsyntax-only "$scratch/alone.c") \
-        >"$scratch/alone.txt" 2>&1 || {
+    compile -I"$1" >"$scratch/alone.txt" 2>&1 || {
         echo "$2: does not compile alone"
         grep error "$scratch/alone.txt" | head -n 3
     }
@@ -61,8 +63,7 @@ check_tree() {
 
 have_check=no
 echo '#include <check.h>' >"$scratch/alone.c"
-# shellcheck disable=SC2086
-if (cd "$build" && $compiler -fsyntax-only "$scratch/alone.c") >/dev/null 2>&1; then
+if compile >/dev/null 2>&1; then
     have_check=yes
 fi
 
