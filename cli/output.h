@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "status/table.h"
 
 /* "drover: " and a sentence on stderr, escaped. */
 void output_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -36,19 +37,8 @@ void output_array_end(struct output_array *array);
 /* False once stdout takes no more (a closed pipe, a full disk): stop producing. */
 bool output_ok(void);
 
-/* Columns aligned by what is in them. Rows are held back in blocks, so that any number
- * of them takes constant memory; a column never gets narrower from block to block. */
-struct table;
-enum { TABLE_COLUMNS_MAX = 12 };
-struct table_column {
-    const char *title;
-    enum { TABLE_LEFT, TABLE_RIGHT } side;
-};
-struct table *table_create(const struct table_column *columns, size_t ct) MUSTCHECK;
-void table_cell(struct table *table, struct slice text); /* copied, escaped, row by row */
-void table_cell_text(struct table *table, const char *text);
-void table_cell_number(struct table *table, int64_t number); /* below 0: "-" */
-void table_finish(struct table *table); /* prints the rest and frees */
+/* Prints a table's rows: all, or where `least` > 0 only once so many have come up. */
+void output_table(struct table *table, size_t least);
 
 /* A bar on stderr, only where that is a terminal. `total` 0: a counter. */
 struct progress {
