@@ -1,5 +1,6 @@
 /* The scanner below the envelope: grammar, bounds, strings and paths. */
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 START_TEST(well_formed_json_is_taken)
 {
@@ -281,20 +282,21 @@ START_TEST(a_full_buffer_stops_decoding)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, well_formed_json_is_taken);
+    tcase_add_test(tc, malformed_json_is_refused_with_the_place);
+    tcase_add_test(tc, a_top_value_other_than_an_object_is_named);
+    tcase_add_test(tc, every_prefix_of_a_payload_is_refused);
+    tcase_add_test(tc, depth_up_to_the_bound_is_taken_and_beyond_refused);
+    tcase_add_test(tc, endless_opening_brackets_are_refused);
+    tcase_add_test(tc, lookup_follows_keys_and_indexes);
+    tcase_add_test(tc, strings_decode_to_their_bytes);
+    tcase_add_test(tc, what_is_no_string_is_not_decoded);
+    tcase_add_test(tc, a_full_buffer_stops_decoding);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        well_formed_json_is_taken,
-        malformed_json_is_refused_with_the_place,
-        a_top_value_other_than_an_object_is_named,
-        every_prefix_of_a_payload_is_refused,
-        depth_up_to_the_bound_is_taken_and_beyond_refused,
-        endless_opening_brackets_are_refused,
-        lookup_follows_keys_and_indexes,
-        strings_decode_to_their_bytes,
-        what_is_no_string_is_not_decoded,
-        a_full_buffer_stops_decoding,
-    };
-
-    return run_tests("json", tests, ARRAY_CT(tests));
+    return run_suite("json", 60, add_tests);
 }

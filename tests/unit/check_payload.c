@@ -1,5 +1,6 @@
 /* The envelope: what its fields mean, what is refused, and how attempts are written. */
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 START_TEST(a_laravel_payload_is_understood)
 {
@@ -437,31 +438,32 @@ START_TEST(new_attempts_come_without_the_old_pad)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, a_laravel_payload_is_understood);
+    tcase_add_test(tc, absent_and_null_fields_are_unset);
+    tcase_add_test(tc, numbers_may_be_written_in_any_way_that_is_exact);
+    tcase_add_test(tc, a_timeout_is_never_rounded_to_none);
+    tcase_add_test(tc, retry_until_zero_is_none_and_below_zero_is_past);
+    tcase_add_test(tc, a_field_of_a_wrong_type_that_decides_is_named);
+    tcase_add_test(tc, a_field_of_a_wrong_type_that_decides_nothing_is_passed_over);
+    tcase_add_test(tc, the_last_of_duplicate_keys_counts);
+    tcase_add_test(tc, keys_are_compared_after_decoding);
+    tcase_add_test(tc, deeper_members_are_not_the_envelopes);
+    tcase_add_test(tc, created_at_comes_from_pushed_at_first);
+    tcase_add_test(tc, backoff_takes_each_of_its_forms);
+    tcase_add_test(tc, the_name_is_display_name_else_job);
+    tcase_add_test(tc, a_name_that_cannot_be_one_is_refused);
+    tcase_add_test(tc, a_name_may_have_255_bytes_and_no_more);
+    tcase_add_test(tc, a_uuid_is_short_plain_text_or_none);
+    tcase_add_test(tc, attempts_are_written_in_place_and_nothing_else_changes);
+    tcase_add_test(tc, attempts_that_do_not_fit_are_an_error);
+    tcase_add_test(tc, a_pad_is_taken_off_once);
+    tcase_add_test(tc, plain_white_space_is_no_pad);
+    tcase_add_test(tc, new_attempts_come_without_the_old_pad);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        a_laravel_payload_is_understood,
-        absent_and_null_fields_are_unset,
-        numbers_may_be_written_in_any_way_that_is_exact,
-        a_timeout_is_never_rounded_to_none,
-        retry_until_zero_is_none_and_below_zero_is_past,
-        a_field_of_a_wrong_type_that_decides_is_named,
-        a_field_of_a_wrong_type_that_decides_nothing_is_passed_over,
-        the_last_of_duplicate_keys_counts,
-        keys_are_compared_after_decoding,
-        deeper_members_are_not_the_envelopes,
-        created_at_comes_from_pushed_at_first,
-        backoff_takes_each_of_its_forms,
-        the_name_is_display_name_else_job,
-        a_name_that_cannot_be_one_is_refused,
-        a_name_may_have_255_bytes_and_no_more,
-        a_uuid_is_short_plain_text_or_none,
-        attempts_are_written_in_place_and_nothing_else_changes,
-        attempts_that_do_not_fit_are_an_error,
-        a_pad_is_taken_off_once,
-        plain_white_space_is_no_pad,
-        new_attempts_come_without_the_old_pad,
-    };
-
-    return run_tests("payload", tests, ARRAY_CT(tests));
+    return run_suite("payload", 60, add_tests);
 }

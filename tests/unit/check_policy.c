@@ -4,6 +4,7 @@
 
 #include "jobs/policy.h"
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 enum { NOW = 1767225600 }; /* 2026-01-01T00:00:00Z */
 
@@ -263,21 +264,22 @@ START_TEST(three_tries_are_three_runs)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, payload_comes_before_job_before_pool);
+    tcase_add_test(tc, zero_is_a_setting_and_not_unset);
+    tcase_add_test(tc, an_empty_backoff_is_no_delay_and_not_the_pools);
+    tcase_add_test(tc, a_delay_at_push_is_the_backoff_of_a_job_without_one);
+    tcase_add_test(tc, a_long_backoff_list_is_cut);
+    tcase_add_test(tc, a_run_may_begin_while_attempts_or_time_remain);
+    tcase_add_test(tc, a_time_no_calendar_has_is_told_in_seconds);
+    tcase_add_test(tc, after_a_run_tries_or_time_decide);
+    tcase_add_test(tc, done_is_acked_and_fail_fails_at_once);
+    tcase_add_test(tc, the_last_backoff_repeats);
+    tcase_add_test(tc, three_tries_are_three_runs);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        payload_comes_before_job_before_pool,
-        zero_is_a_setting_and_not_unset,
-        an_empty_backoff_is_no_delay_and_not_the_pools,
-        a_delay_at_push_is_the_backoff_of_a_job_without_one,
-        a_long_backoff_list_is_cut,
-        a_run_may_begin_while_attempts_or_time_remain,
-        a_time_no_calendar_has_is_told_in_seconds,
-        after_a_run_tries_or_time_decide,
-        done_is_acked_and_fail_fails_at_once,
-        the_last_backoff_repeats,
-        three_tries_are_three_runs,
-    };
-
-    return run_tests("policy", tests, ARRAY_CT(tests));
+    return run_suite("policy", 60, add_tests);
 }
