@@ -69,6 +69,9 @@ START_TEST(numbers_may_be_written_in_any_way_that_is_exact)
     ck_assert_int_eq(good("{\"maxTries\":9223372036854775807}").max_tries, INT64_MAX);
     ck_assert_int_eq(good("{\"maxTries\":9.2233720368548e+18}").max_tries, INT64_MAX);
     ck_assert_int_eq(good("{\"maxTries\":1e400}").max_tries, INT64_MAX);
+    ck_assert_int_eq(good("{\"maxTries\":\"3\"}").max_tries, 3);
+    ck_assert_int_eq(good("{\"timeout\":\"60\"}").timeout_ms, 60000);
+    ck_assert_int_eq(good("{\"attempts\":\"2\"}").attempts, 2);
     ck_assert_int_eq(good("{\"timeout\":1e400}").timeout_ms, INT64_MAX);
 }
 END_TEST
@@ -96,7 +99,7 @@ START_TEST(a_field_of_a_wrong_type_that_decides_is_named)
     static const struct {
         const char *text, *words;
     } rows[] = {
-        {"{\"attempts\":\"3\"}", "attempts is a string"},
+        {"{\"attempts\":\"three\"}", "attempts is a string"},
         {"{\"attempts\":null}", "attempts is null"},
         {"{\"attempts\":true}", "attempts is a boolean"},
         {"{\"attempts\":[1]}", "attempts is an array"},
@@ -109,7 +112,7 @@ START_TEST(a_field_of_a_wrong_type_that_decides_is_named)
         {"{\"maxTries\":\"x\"}", "maxTries is a string, not a whole number"},
         {"{\"maxTries\":2.5}", "maxTries is not a whole number"},
         {"{\"maxTries\":-1}", "maxTries is not a possible number of runs"},
-        {"{\"timeout\":\"60\"}", "timeout is a string, not a number of seconds"},
+        {"{\"timeout\":\"soon\"}", "timeout is a string, not a number of seconds"},
         {"{\"timeout\":false}", "timeout is a boolean"},
         {"{\"retryUntil\":\"tomorrow\"}", "retryUntil is a string"},
         {"{\"retryUntil\":1.5}", "retryUntil is not a whole number"},
