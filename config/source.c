@@ -90,8 +90,11 @@ static bool is_hex(const char *at)
     return isxdigit((unsigned char)at[0]) && isxdigit((unsigned char)at[1]);
 }
 
+/* A text without its end makes libconfig report a line far below, and leak. */
 static int scan_string(struct scan *scan)
 {
+    unsigned begin = scan->line;
+
     skip(scan, 1);
     while (*scan->at && *scan->at != '"') {
         const char *at = scan->at;
@@ -105,6 +108,10 @@ static int scan_string(struct scan *scan)
         } else {
             skip(scan, 1);
         }
+    }
+    if (*scan->at == '\0') {
+        scan->line = begin;
+        return fail(scan, "the text that begins here has no end");
     }
     skip(scan, 1);
     return 0;

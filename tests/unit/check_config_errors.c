@@ -6,6 +6,13 @@
 #include "config/check.h"
 #include "tests/unit/suite.h"
 
+/* libconfig 1.5 loses a text that stands where its grammar has none. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libconfig.so";
+}
+
 #define SHELL "name = \"a\"; type = \"shell\"; command = [ \"true\" ]; "
 
 static const struct {
@@ -165,7 +172,8 @@ static const struct {
 
     /* syntax: libconfig's own words */
     {"pools: (\n { name = ; } );", "drover.conf:2: syntax error"},
-    {"state_dir = \"/x;\n", "drover.conf:3: syntax error"},
+    {"\nstate_dir = \"/x;\nuser = 5;\n",
+     "drover.conf:2: the text that begins here has no end"},
     {"user = \"a\";\nuser = \"b\";", "drover.conf:2: duplicate setting name"},
     {"pools: ( { backoff = [ 0.5, 1 ]; } );",
      "drover.conf:1: mismatched element type in array (numbers with and without a "
