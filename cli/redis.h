@@ -18,4 +18,8 @@ struct cli_session {
 int cli_session_open(struct cli_session *session, const struct cli_args *args) MUSTCHECK;
 void cli_session_close(struct cli_session *session); /* safe twice */
 
+/* Of two exit codes of one run the one to end with: the first failure, but for an
+ * unreachable Redis, which outweighs all. */
+int cli_worst(int exit_code, int next) MUSTCHECK;
+
 #endif

@@ -100,6 +100,11 @@ size_t table_rows(const struct table *table)
     return table->cell_ct / table->column_ct;
 }
 
+bool table_is_begun(const struct table *table)
+{
+    return table->titled;
+}
+
 static void add_spaces(struct buf *out, size_t ct)
 {
     for (size_t i = 0; i < ct; i++)

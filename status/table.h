@@ -34,6 +34,8 @@ void table_cell_number(struct table *table, int64_t number); /* below 0: "-" */
 
 size_t table_rows(const struct table *table); /* complete and not yet rendered */
 
+bool table_is_begun(const struct table *table); /* something was rendered */
+
 /* Appends the rows to `out`, the titles before the first, and forgets them. */
 void table_render(struct table *table, struct buf *out);
 
