@@ -319,5 +319,5 @@ int worker_main(const struct worker_start *start)
         loop_run(worker.loop);
     }
     worker_close(&worker);
-    return worker.exit_code;
+    return (int)worker.exit_code;
 }
