@@ -24,8 +24,11 @@ static size_t split(char *line, char *words[WORDS_MAX])
 {
     size_t ct = 0;
 
-    for (char *word = strtok(line, " "); word; word = strtok(NULL, " "))
+    while (line && *line) {
+        char *word = strsep(&line, " ");
+
         words[ct++] = strcmp(word, "_") == 0 ? word + 1 : word;
+    }
     return ct;
 }
 
