@@ -43,7 +43,7 @@ static const char *const field_names[FIELD_CT] = {
     [FIELD_CREATED_AT] = "createdAt",
 };
 
-enum { UUID_CHARS_MAX = 63 };
+enum { UUID_CHARS_MAX = 63, LOOSE_DIGITS_MAX = 18 };
 
 static bool starts_with(struct slice text, const char *bytes)
 {
@@ -118,11 +118,33 @@ static int refuse_field(const char *name, struct json_value value, const char *w
 }
 
 /* A whole number; one that is too large is as good as the largest. */
+/* PHP compares loosely, so a Laravel job with $tries = env('TRIES') sends "3" and works:
+ * a string of a few digits counts as its number. */
+static struct json_value loose_number(struct json_value value)
+{
+    struct slice inside;
+    size_t i = 0;
+
+    if (value.kind != JSON_STRING)
+        return value;
+    inside = slice_of(value.text.ptr + 1, value.text.len - 2);
+    if (inside.len > 1 && inside.ptr[0] == '-')
+        i = 1;
+    if (inside.len == 0 || inside.len > LOOSE_DIGITS_MAX)
+        return value;
+    for (; i < inside.len; i++)
+        if (inside.ptr[i] < '0' || inside.ptr[i] > '9')
+            return value;
+    return (struct json_value){.kind = JSON_NUMBER, .text = inside};
+}
+
 static int read_whole(const char *name, struct json_value value, int64_t *number,
                       struct err *err)
 {
-    if (value.kind != JSON_NUMBER ||
-        json_scale_number(value.text, 0, number) == JSON_ROUNDED)
+    struct json_value loose = loose_number(value);
+
+    if (loose.kind != JSON_NUMBER ||
+        json_scale_number(loose.text, 0, number) == JSON_ROUNDED)
         return refuse_field(name, value, "a whole number", err);
     return 0;
 }
@@ -156,6 +178,7 @@ static int read_max_tries(struct payload *p, struct json_value value, struct err
 
 static int read_timeout(struct payload *p, struct json_value value, struct err *err)
 {
+    value = loose_number(value);
     if (!is_given(value))
         return 0;
     if (value.kind != JSON_NUMBER)

@@ -54,10 +54,11 @@ START_TEST(payload_comes_before_job_before_pool)
         const char *text;
         const struct job_config *job;
         int64_t tries, timeout_ms, first_backoff_ms;
+        unsigned backoff_ct;
     } rows[] = {
-        {"{}", NULL, 3, 60000, 1000}, {"{}", &unset, 3, 60000, 1000},
-        {"{}", &job, 5, 9000, 7000},  {all, &job, 2, 4000, 3000},
-        {all, NULL, 2, 4000, 3000},
+        {"{}", NULL, 3, 60000, 1000, 2}, {"{}", &unset, 3, 60000, 1000, 2},
+        {"{}", &job, 5, 9000, 7000, 1},  {all, &job, 2, 4000, 3000, 1},
+        {all, NULL, 2, 4000, 3000, 1},
     };
 
     for (size_t i = 0; i < ARRAY_CT(rows); i++) {
@@ -66,6 +67,7 @@ START_TEST(payload_comes_before_job_before_pool)
         ck_assert_int_eq(policy.tries, rows[i].tries);
         ck_assert_int_eq(policy.timeout_ms, rows[i].timeout_ms);
         ck_assert_int_eq(policy.backoff_ms[0], rows[i].first_backoff_ms);
+        ck_assert_uint_eq(policy.backoff_ct, rows[i].backoff_ct);
         ck_assert_int_eq(policy.retry_until, -1);
     }
 }

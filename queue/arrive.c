@@ -1,0 +1,219 @@
+/* From reserved to handed over.
+ *
+ * A lease that arrives is in the table at once, as LEASE_ARRIVED. It is handed over when
+ * its crashes are known; or, where its bytes are those of a job whose end is not clear
+ * yet, when that is. What arrives while the queue drains, or beyond what the worker wants
+ * by now, goes back to the head of its queue.
+ */
+#include "queue/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "queue/crash.h"
+
+enum { BATCH_HELD = 0 }; /* not part of a batch: waits for something */
+
+static void add_arrived(struct queue *queue, struct lease *lease, uint64_t batch)
+{
+    lease->priv->state = LEASE_ARRIVED;
+    lease->priv->batch = batch;
+    leases_add(&queue->leases, lease);
+    queue->arriving++;
+    extend_keep_going(queue);
+}
+
+/* Out of the table and forgotten; in Redis it is somebody else's, or nobody's. */
+void arrive_drop(struct queue *queue, struct lease *lease)
+{
+    MUST(lease->priv->state == LEASE_ARRIVED);
+    if (lease->priv->blocker)
+        *lease->priv->blocker = NULL;
+    leases_remove(&queue->leases, lease);
+    queue->arriving--;
+    lease_free(lease);
+}
+
+void arrive_link_lost(struct queue *queue)
+{
+    struct lease_private *priv, *next;
+
+    for (priv = TAILQ_FIRST(&queue->leases.list); priv; priv = next) {
+        next = TAILQ_NEXT(priv, all);
+        if (priv->state == LEASE_ARRIVED)
+            arrive_drop(queue, priv->lease);
+    }
+}
+
+/* The lease waits for what `blocker` points from to let it go. */
+static void hold(struct queue *queue, struct lease *lease, struct lease **blocker)
+{
+    add_arrived(queue, lease, BATCH_HELD);
+    *blocker = lease;
+    lease->priv->blocker = blocker;
+}
+
+/* Bytes that are in the table already. */
+static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
+                       int64_t now_ms)
+{
+    struct lease *again;
+
+    if (known->priv->state != LEASE_LOST || known->priv->again) {
+        known->tag = tag; /* it ran out and was regained: the same run goes on */
+        log_info("queue.regained", log_str("queue", queue->queues[known->queue].name));
+        return;
+    }
+    again = lease_create(known->queue, known->bytes, tag);
+    again->reserved_at_ms = now_ms;
+    hold(queue, again, &known->priv->again);
+}
+
+void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_t tag,
+                int64_t now_ms)
+{
+    struct lease *lease = leases_find(&queue->leases, index, bytes);
+    struct settle *settle;
+
+    if (lease) {
+        take_again(queue, lease, tag, now_ms);
+        return;
+    }
+    lease = lease_create(index, bytes, tag);
+    lease->reserved_at_ms = now_ms;
+    settle = settle_find(queue, index, bytes);
+    if (settle && settle->in_flight) {
+        /* It may have settled this lease or the one before: Redis is asked after it. */
+        hold(queue, lease, &settle->again);
+        return;
+    }
+    if (settle)
+        settle_forget(queue, settle);
+    add_arrived(queue, lease, queue->batch);
+}
+
+/* ---- handing over ---- */
+
+/* In order; the array is the caller's. */
+static size_t collect(struct queue *queue, uint64_t batch, struct lease ***list)
+{
+    struct lease_private *priv;
+    size_t ct = 0;
+
+    *list = must_alloc((queue->arriving + 1) * sizeof(**list));
+    TAILQ_FOREACH(priv, &queue->leases.list, all)
+    if (priv->state == LEASE_ARRIVED && priv->batch == batch)
+        (*list)[ct++] = priv->lease;
+    return ct;
+}
+
+static void hand_over(struct queue *queue, uint64_t batch)
+{
+    struct lease **list;
+    size_t ct = collect(queue, batch, &list);
+    size_t wanted = queue->drain != DRAIN_NONE ? 0 : ct < queue->want ? ct : queue->want;
+
+    queue->arriving -= (unsigned)ct;
+    for (size_t i = 0; i < ct; i++)
+        list[i]->priv->state = LEASE_OUT;
+    for (size_t i = ct; i > wanted; i--)
+        settle_give_back(queue, list[i - 1]);
+    queue->want -= (unsigned)wanted;
+    if (wanted)
+        queue->events.on_jobs(queue->options.arg, list, wanted);
+    free(list);
+}
+
+struct asking {
+    struct queue *queue;
+    uint64_t batch;
+};
+
+static void set_crashes(struct lease *lease, const redisReply *found)
+{
+    struct slice note;
+
+    if (found->type != REDIS_REPLY_STRING)
+        return;
+    lease->crashes = crash_parse(slice_of(found->str, found->len), &note);
+    if (note.ptr)
+        lease->crash_note = slice_dup(note);
+}
+
+static void took_crashes(void *arg, const redisReply *reply)
+{
+    struct asking asking = *(struct asking *)arg;
+    struct queue *queue = asking.queue;
+    struct lease **list;
+    size_t ct;
+
+    free(arg);
+    if (!link_took(queue, "crashes", reply))
+        return;
+    ct = collect(queue, asking.batch, &list);
+    for (size_t i = 0; i < ct; i++)
+        if (reply->type == REDIS_REPLY_ARRAY && list[i]->priv->place < reply->elements)
+            set_crashes(list[i], reply->element[list[i]->priv->place]);
+    free(list);
+    hand_over(queue, asking.batch);
+    settle_tell(queue);
+    queue_pump_soon(queue);
+}
+
+static void ask_crashes(struct queue *queue, uint64_t batch)
+{
+    struct asking *asking = must_alloc(sizeof(*asking));
+    struct lease **list;
+    size_t ct = collect(queue, batch, &list);
+    struct slice *words = must_alloc((ct + 2) * sizeof(*words));
+    char(*keys)[CRASH_KEY_BYTES] = must_alloc(ct * sizeof(*keys) + 1);
+
+    words[0] = slice_text("HMGET");
+    words[1] = slice_text(queue->own.crashes);
+    for (size_t i = 0; i < ct; i++) {
+        list[i]->priv->place = i;
+        crash_key(list[i]->bytes, keys[i]);
+        words[i + 2] = slice_text(keys[i]);
+    }
+    asking->queue = queue;
+    asking->batch = batch;
+    conn_command(queue->main, words, ct + 2, queue->pace.answer_ms, took_crashes, asking);
+    free(words);
+    free(keys);
+    free(list);
+}
+
+static bool is_empty(const struct queue *queue, uint64_t batch)
+{
+    struct lease_private *priv;
+
+    TAILQ_FOREACH(priv, &queue->leases.list, all)
+    if (priv->state == LEASE_ARRIVED && priv->batch == batch)
+        return false;
+    return true;
+}
+
+void arrive_finish(struct queue *queue, bool ask)
+{
+    if (is_empty(queue, queue->batch))
+        return;
+    if (ask)
+        ask_crashes(queue, queue->batch);
+    else
+        hand_over(queue, queue->batch);
+}
+
+/* ---- what was held ---- */
+
+void arrive_held(struct queue *queue, struct lease *lease)
+{
+    if (lease->priv->blocker)
+        *lease->priv->blocker = NULL;
+    lease->priv->blocker = NULL;
+    lease->priv->batch = ++queue->batch;
+    if (queue->link == LINK_READY || queue->link == LINK_RESUMING)
+        ask_crashes(queue, queue->batch);
+    else
+        arrive_drop(queue, lease);
+}

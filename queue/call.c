@@ -1,0 +1,134 @@
+/* Script calls.
+ *
+ * The command is laid out once, behind room for its head; so EVALSHA and EVAL share the
+ * body, and the body stays until the script has run. It must not know what scripts do.
+ */
+#include "queue/call.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/scripts.h"
+
+enum { HEAD_ROOM_BYTES = 96 }; /* "*N $7 EVALSHA $40 <sha1>", N of up to 20 digits */
+
+struct call {
+    const struct script *script;
+    struct buf body; /* HEAD_ROOM_BYTES of room, then number of keys, keys, arguments */
+    size_t word_ct;  /* in the body */
+    struct conn *conn;
+    int64_t within_ms;
+    conn_reply_cb cb;
+    void *arg;
+};
+
+struct call *call_create(const char *script, unsigned key_ct)
+{
+    static const char room[HEAD_ROOM_BYTES];
+    struct call *call = must_alloc(sizeof(*call));
+
+    call->script = script_named(script);
+    buf_init(&call->body, 0);
+    (void)buf_add(&call->body, room, sizeof(room));
+    call_add_int(call, key_ct);
+    return call;
+}
+
+void call_add(struct call *call, struct slice word)
+{
+    (void)buf_addf(&call->body, "$%zu\r\n", word.len);
+    (void)buf_add(&call->body, word.ptr, word.len);
+    (void)buf_add(&call->body, "\r\n", 2);
+    call->word_ct++;
+}
+
+void call_add_text(struct call *call, const char *word)
+{
+    call_add(call, slice_text(word));
+}
+
+void call_add_int(struct call *call, int64_t number)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%lld", (long long)number);
+    call_add_text(call, text);
+}
+
+void call_add_seconds(struct call *call, int64_t ms)
+{
+    char text[32];
+
+    MUST(ms >= 0);
+    (void)snprintf(text, sizeof(text), "%lld.%03d", (long long)(ms / 1000),
+                   (int)(ms % 1000));
+    call_add_text(call, text);
+}
+
+void call_free(struct call *call)
+{
+    buf_free(&call->body);
+    free(call);
+}
+
+static void finish(struct call *call, const struct redisReply *reply)
+{
+    conn_reply_cb cb = call->cb;
+    void *arg = call->arg;
+
+    call_free(call);
+    cb(arg, reply);
+}
+
+static void take_last(void *arg, const struct redisReply *reply)
+{
+    finish(arg, reply);
+}
+
+/* The script may have been flushed, or Redis started anew. */
+static void send_text(struct call *call)
+{
+    struct buf resp;
+
+    buf_init(&resp, 0);
+    (void)buf_addf(&resp, "*%zu\r\n$4\r\nEVAL\r\n$%zu\r\n", call->word_ct + 2,
+                   call->script->len);
+    (void)buf_add(&resp, call->script->text, call->script->len);
+    (void)buf_add_text(&resp, "\r\n");
+    (void)buf_add(&resp, call->body.data + HEAD_ROOM_BYTES,
+                  call->body.len - HEAD_ROOM_BYTES);
+    conn_send(call->conn, buf_slice(&resp), call->within_ms, take_last, call);
+    buf_free(&resp);
+}
+
+static void take_first(void *arg, const struct redisReply *reply)
+{
+    struct call *call = arg;
+
+    if (reply && reply->type == REDIS_REPLY_ERROR &&
+        strncmp(reply->str, "NOSCRIPT", strlen("NOSCRIPT")) == 0)
+        send_text(call);
+    else
+        finish(call, reply);
+}
+
+void call_send(struct call *call, struct conn *conn, int64_t within_ms, conn_reply_cb cb,
+               void *arg)
+{
+    char head[HEAD_ROOM_BYTES];
+    int len = snprintf(head, sizeof(head), "*%zu\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n",
+                       call->word_ct + 2, call->script->sha1);
+    char *start;
+
+    MUST(len > 0 && len < HEAD_ROOM_BYTES);
+    start = call->body.data + HEAD_ROOM_BYTES - len;
+    memcpy(start, head, (size_t)len);
+    call->conn = conn;
+    call->within_ms = within_ms;
+    call->cb = cb;
+    call->arg = arg;
+    conn_send(conn, slice_of(start, call->body.len - HEAD_ROOM_BYTES + (size_t)len),
+              within_ms, take_first, call);
+}

@@ -1,0 +1,149 @@
+/* Keeping leases: every third of their length, one call per queue for all of them.
+ *
+ * The answer also tells which are no longer ours. A lease that nobody has seen yet is
+ * then dropped; one that is out is reported with on_lost(). After a change of tag the
+ * extension moves the leases to the new one.
+ */
+#include "queue/internal.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "queue/reply.h"
+
+struct extension {
+    struct queue *queue;
+    uint64_t id;
+    unsigned index;
+    uint32_t tag;
+};
+
+/* on_lost() may forget any lease: each is looked for anew. */
+static void tell_lost(struct queue *queue)
+{
+    struct lease_private *priv;
+
+again:
+    TAILQ_FOREACH(priv, &queue->leases.list, all)
+    {
+        if (priv->state == LEASE_LOST && !priv->told) {
+            priv->told = true;
+            queue->events.on_lost(queue->options.arg, priv->lease);
+            goto again;
+        }
+    }
+}
+
+static void lose(struct queue *queue, struct lease *lease)
+{
+    atomic_fetch_add(&queue->board->lost, 1);
+    log_warning("queue.lost", log_str("queue", queue->queues[lease->queue].name),
+                log_str("at", "extend"));
+    if (lease->priv->state == LEASE_ARRIVED)
+        arrive_drop(queue, lease);
+    else
+        lease->priv->state = LEASE_LOST;
+}
+
+static void take_places(const struct extension *extension, const redisReply *lost)
+{
+    struct queue *queue = extension->queue;
+    struct lease_private *priv, *next;
+
+    for (priv = TAILQ_FIRST(&queue->leases.list); priv; priv = next) {
+        next = TAILQ_NEXT(priv, all);
+        if (priv->extend_id != extension->id || priv->state == LEASE_LOST)
+            continue;
+        if (reply_has_place(lost, priv->extend_place)) {
+            lose(queue, priv->lease);
+            continue;
+        }
+        priv->lease->tag = extension->tag;
+        if (priv->recheck) {
+            priv->recheck = false;
+            arrive_held(queue, priv->lease);
+        }
+    }
+}
+
+static void took_extend(void *arg, const redisReply *reply)
+{
+    struct extension extension = *(struct extension *)arg;
+    struct queue *queue = extension.queue;
+    void (*extended)(struct queue * queue);
+
+    free(arg);
+    if (!link_took(queue, "extend", reply))
+        return;
+    queue->extends_open--;
+    if (reply_is_places(reply))
+        take_places(&extension, reply);
+    tell_lost(queue);
+    if (queue->extends_open == 0 && queue->extended) {
+        extended = queue->extended;
+        queue->extended = NULL;
+        extended(queue);
+    }
+}
+
+static void extend_queue(struct queue *queue, unsigned index)
+{
+    struct extension *extension = must_alloc(sizeof(*extension));
+    struct call *call = call_create("extend", 2);
+    struct lease_private *priv;
+    size_t place = 0;
+
+    *extension = (struct extension){
+        .queue = queue, .id = ++queue->extend_id, .index = index, .tag = queue->tag};
+    call_add_text(call, queue->own.failed);
+    call_add_text(call, queue->queues[index].keys.reserved);
+    call_add_int(call, queue->tag);
+    call_add_seconds(call, queue->options.pool->lease_ms);
+    TAILQ_FOREACH(priv, &queue->leases.list, all)
+    {
+        if (priv->lease->queue != index || priv->state == LEASE_LOST)
+            continue;
+        priv->extend_id = extension->id;
+        priv->extend_place = ++place;
+        call_add_int(call, priv->lease->tag);
+        call_add(call, priv->lease->bytes);
+    }
+    if (place == 0) {
+        call_free(call);
+        free(extension);
+        return;
+    }
+    queue->extends_open++;
+    call_send(call, queue->main, queue->pace.answer_ms, took_extend, extension);
+}
+
+void extend_all(struct queue *queue, void (*done)(struct queue *queue))
+{
+    for (unsigned i = 0; i < queue->queue_ct && queue->leases.ct; i++)
+        extend_queue(queue, i);
+    if (queue->extends_open == 0 && done)
+        done(queue);
+    else if (done)
+        queue->extended = done;
+}
+
+void extend_link_lost(struct queue *queue)
+{
+    queue->extends_open = 0;
+    queue->extended = NULL;
+}
+
+void extend_keep_going(struct queue *queue)
+{
+    if (queue->leases.ct && !timer_is_set(&queue->extend))
+        timer_set(&queue->extend, queue->options.pool->lease_ms / 3);
+}
+
+void extend_tick(void *arg)
+{
+    struct queue *queue = arg;
+
+    extend_keep_going(queue);
+    if (queue->link == LINK_READY && queue->extends_open == 0)
+        extend_all(queue, NULL);
+}

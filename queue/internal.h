@@ -1,0 +1,208 @@
+/* What the files behind queue.h share: the state of a queue, and who does what with it.
+ *
+ *   link.c     connecting, outages, when to try again
+ *   resume.c   from "connected" to "ready": nothing is reserved before it is through
+ *   owner.c    tag, gate, heartbeat, drain, leave
+ *   take_back.c  giving back what a tag holds: dead workers', and our own unknown
+ *   reserve.c  the reserve script and its answer; reply.c reads the answer
+ *   arrive.c   from reserved to handed over: crash counts, regained leases
+ *   wait.c     the second connection: BRPOP and the reserve behind it
+ *   extend.c   keeping leases
+ *   settle.c   verdicts; verdict.c spells their calls
+ *   queue.c    create, destroy, want, and the pump that decides what is sent next
+ *
+ * Everything runs on the worker's loop. A reply's callback that finds NULL (the link is
+ * lost) only frees what it owns; link_lost() then puts the state right, once.
+ */
+#ifndef QUEUE_INTERNAL_H
+#define QUEUE_INTERNAL_H
+
+#include <hiredis/hiredis.h>
+
+#include "queue/call.h"
+#include "queue/conn.h"
+#include "queue/keys.h"
+#include "queue/leases.h"
+#include "queue/peers.h"
+#include "queue/queue.h"
+
+enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_RESUMING, LINK_READY };
+enum drain_state { DRAIN_NONE, DRAIN_ASKED, DRAIN_DONE };
+
+/* Durations that are nobody's setting; tests change them. */
+struct queue_pace {
+    int64_t beat_ms;
+    int64_t dead_after_ms; /* a heartbeat that stands still for so long is a dead one's */
+    int64_t dead_jitter_ms; /* and up to so much longer, so that not all rush at once */
+    int64_t claim_ms;       /* who shut a dead tag's gate has so long to finish */
+    int64_t connect_ms;
+    int64_t answer_ms;
+    int64_t retry_min_ms;
+    int64_t retry_max_ms;
+    int64_t stable_ms;      /* a link that held so long ends a row of retries */
+    int64_t quiet_start_ms; /* an embedded server may take so long to appear */
+    int64_t auth_remind_ms; /* a refused password is said again so often */
+    int64_t brpop_early_ms; /* Redis looks at timeouts ten times a second: up to 100 ms
+                               late */
+};
+
+struct pool_queue {
+    const char *name; /* borrowed from the pool */
+    struct queue_keys keys;
+    char *problem;   /* NULL: healthy; as the last reserve told */
+    bool bad;        /* ready, delayed or reserved is not what it must be */
+    bool bad_notify; /* not in the BRPOP */
+};
+
+enum settle_kind { SETTLE_ACK, SETTLE_RELEASE, SETTLE_FAIL, SETTLE_GIVE_BACK };
+
+/* A verdict until Redis has answered it. */
+struct settle {
+    TAILQ_ENTRY(settle) next;
+    enum settle_kind kind;
+    struct lease *lease;
+    struct lease *again; /* same bytes, reserved while this was in flight; in the table */
+    char *bytes;         /* RELEASE: the payload to come back */
+    size_t bytes_len;
+    int64_t due_ms;             /* RELEASE: monotonic */
+    struct fail_record *record; /* FAIL: owned, with all it points to */
+    bool in_flight;
+    unsigned sent_ct;
+};
+TAILQ_HEAD(settle_list, settle);
+
+struct take_back;
+
+struct queue {
+    struct queue_options options;
+    struct queue_events events;
+    struct queue_pace pace;
+    struct loop *loop;
+    struct board *board;
+    struct own_keys own;
+    struct pool_queue *queues;
+    unsigned queue_ct;
+
+    struct conn *main, *wait;
+    char name[64]; /* what CLIENT LIST shows of us, unique */
+    int64_t old_ids[2];
+    enum link_state link;
+    struct timer retry;
+    struct timer wait_retry;
+    unsigned attempt;
+    int64_t created_at_ms, up_at_ms, down_at_ms;
+    int64_t warned_at_ms; /* of this outage, 0: not yet */
+    bool was_up;
+
+    uint32_t tag; /* 0: none */
+    struct timer beat;
+    bool beating; /* a beat is unanswered */
+    struct peers peers;
+    struct take_back *take_back; /* the one under way */
+    bool fatal;
+
+    unsigned want;       /* the worker's free slots */
+    unsigned arriving;   /* leases reserved and not handed over */
+    uint64_t batch;      /* number of the last batch that arrived */
+    bool reserving;      /* a reserve on the main connection is unanswered */
+    bool waiting;        /* the wait is unanswered */
+    bool look;           /* something may be ready: reserve rather than wait */
+    int64_t next_due_ms; /* from now on, as the last reserve told; -1: nothing */
+    struct timer pump;
+    struct timer due;
+
+    struct leases leases;
+    struct timer extend;
+    uint64_t extend_id;
+    unsigned extends_open;                 /* extend calls unanswered */
+    void (*extended)(struct queue *queue); /* when they are; may be NULL */
+
+    struct settle_list settles;
+    bool settled_told;
+
+    enum drain_state drain;
+    unsigned drain_open;        /* replies that the drain still needs */
+    bool gate_sent, leave_sent; /* on this link */
+    struct timer leave;
+    void (*left)(void *arg);
+    void *left_arg;
+    bool leaving;
+};
+
+/* link.c */
+void link_start(struct queue *queue);
+void link_stop(struct queue *queue);
+void link_lost(struct queue *queue, const struct err *why);
+void link_ready(struct queue *queue);
+/* False where there is no reply, or an error, which then ends the link. */
+bool link_took(struct queue *queue, const char *verb, const redisReply *reply);
+bool link_is_outage(const char *error); /* an error that says nothing about the call */
+int64_t link_retry_ms(const struct queue_pace *pace, unsigned attempt);
+
+/* resume.c */
+void resume_start(struct queue *queue);
+void resume_owner(struct queue *queue); /* the gate was found shut: a new tag */
+
+/* owner.c */
+void owner_open(struct queue *queue, void (*opened)(struct queue *queue));
+void owner_check(struct queue *queue, void (*checked)(struct queue *queue, bool open));
+void owner_start_beat(struct queue *queue);
+void owner_beat(void *arg);
+void owner_shut_gate(struct queue *queue); /* SREM, answered or not */
+void owner_drain(struct queue *queue);     /* goes on with a drain that was asked for */
+void owner_leave(struct queue *queue);
+void owner_link_lost(struct queue *queue);
+
+/* take_back.c */
+struct take_back_options {
+    uint32_t tag;
+    const char *note; /* how the tag's worker ended; NULL: it is our own tag */
+    bool insist;      /* even where somebody else has shut its gate */
+    void (*done)(struct queue *queue, uint32_t tag,
+                 bool taken); /* not if the link goes */
+};
+void take_back_start(struct queue *queue, const struct take_back_options *options);
+
+/* reserve.c */
+void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
+                  int64_t within_ms);
+
+/* arrive.c */
+void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_t tag,
+                int64_t now_ms);
+void arrive_finish(struct queue *queue, bool ask); /* the newest batch is complete */
+void arrive_held(struct queue *queue, struct lease *lease); /* may be handed over now */
+void arrive_drop(struct queue *queue, struct lease *lease);
+void arrive_link_lost(struct queue *queue);
+
+/* wait.c */
+void wait_start(struct queue *queue);
+void wait_nudge(struct queue *queue); /* CLIENT UNBLOCK */
+void wait_due(void *arg);
+
+/* extend.c */
+void extend_all(struct queue *queue, void (*done)(struct queue *queue));
+void extend_tick(void *arg);
+void extend_link_lost(struct queue *queue);
+void extend_keep_going(struct queue *queue); /* sets the timer while there are leases */
+
+/* settle.c */
+void settle_send_all(struct queue *queue, bool ride); /* ride: leave acks to a reserve */
+struct settle *settle_find(const struct queue *queue, unsigned index, struct slice bytes);
+void settle_forget(struct queue *queue, struct settle *settle);
+void settle_done(struct queue *queue, struct settle *settle, bool ours);
+void settle_tell(struct queue *queue); /* on_settled(), if that is news */
+void settle_link_lost(struct queue *queue);
+void settle_free_all(struct queue *queue);
+void settle_give_back(struct queue *queue, struct lease *lease);
+const char *settle_crash_key(const struct lease *lease, char *key);
+
+/* verdict.c */
+void verdict_send(struct queue *queue, struct settle *settle);
+struct fail_record *verdict_copy_record(const struct fail_record *record) MUSTCHECK;
+void verdict_free_record(struct fail_record *record);
+
+/* queue.c */
+void queue_pump_soon(struct queue *queue);
+
+#endif

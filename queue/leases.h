@@ -1,0 +1,55 @@
+/* The leases a worker holds, found by what lies in Redis: queue and bytes.
+ */
+#ifndef QUEUE_LEASES_H
+#define QUEUE_LEASES_H
+
+#include "queue/queue.h"
+
+/* Where a lease is on its way. */
+enum lease_state {
+    LEASE_ARRIVED, /* reserved, not yet handed to the worker */
+    LEASE_OUT,     /* the worker's */
+    LEASE_LOST,    /* no longer ours in Redis; on_lost() told or about to be */
+    LEASE_SETTLED  /* given back, verdict under way: no longer in the table */
+};
+
+struct lease_private {
+    TAILQ_ENTRY(lease_private) all; /* of the table */
+    LIST_ENTRY(lease_private) bucket;
+    struct lease *lease;
+    uint64_t hash;
+    enum lease_state state;
+    bool told;      /* on_lost() was called */
+    bool recheck;   /* ARRIVED: handed over if the next extension finds it ours */
+    uint64_t batch; /* ARRIVED: what it came with, 0 while something holds it */
+    size_t place;   /* ARRIVED: its place in the question about crashes */
+    struct lease *
+        *blocker;        /* ARRIVED: where it is kept by what holds it; NULL: nowhere */
+    struct lease *again; /* LOST: the same bytes, reserved anew, wait for forgetting */
+    uint64_t extend_id;  /* the extension it is part of, and its place there */
+    size_t extend_place;
+};
+
+TAILQ_HEAD(lease_list, lease_private);
+LIST_HEAD(lease_bucket, lease_private);
+
+struct leases {
+    struct lease_list list; /* in order of reservation */
+    struct lease_bucket *buckets;
+    size_t bucket_ct; /* a power of two */
+    size_t ct;
+};
+
+void leases_init(struct leases *leases, size_t expected);
+void leases_free(struct leases *leases); /* frees the leases in it, too */
+
+/* A new lease with a copy of `bytes`, in no table. */
+struct lease *lease_create(unsigned queue, struct slice bytes, uint32_t tag) MUSTCHECK;
+void lease_free(struct lease *lease); /* NULL is fine; must be in no table */
+
+void leases_add(struct leases *leases, struct lease *lease);
+void leases_remove(struct leases *leases, struct lease *lease);
+struct lease *leases_find(const struct leases *leases, unsigned queue,
+                          struct slice bytes); /* NULL: none */
+
+#endif

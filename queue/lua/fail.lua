@@ -1,0 +1,39 @@
+-- fail: moves a job that is ours from reserved into the failed store.
+--
+-- KEYS 1 drover:failed  2 reserved  3 drover:failed:<uuid>  4 drover:failed:<spare uuid>
+--      5 drover:crashes
+-- ARGV 1 tag  2 payload as it lies in reserved  3 crash key ('' for none)  4 uuid
+--      5 spare uuid  6 connection  7 queue  8 job  9 attempts  10 reason  11 exception
+--      12 failed_at, ms  13 payload for the record
+-- Reply: 1 done, 2 done under the spare uuid, 0 the lease was not ours
+local TAGS = 1048576
+
+redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+
+local function is_ours()
+    local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[2]) or 0)
+    return (score - math.floor(score)) * TAGS == tonumber(ARGV[1])
+end
+
+if type(redis.pcall('ZCARD', KEYS[2])) == 'table' or not is_ours() then
+    return 0
+end
+-- The same uuid with another payload is another job: its record must not be overwritten.
+local key, uuid, done = KEYS[3], ARGV[4], 1
+local there = redis.pcall('HGET', key, 'payload')
+if there and there ~= ARGV[13] then
+    key, uuid, done = KEYS[4], ARGV[5], 2
+end
+
+redis.call('ZREM', KEYS[2], ARGV[2])
+redis.call('HSET', key, 'uuid', uuid, 'connection', ARGV[6], 'queue', ARGV[7], 'job', ARGV[8],
+           'attempts', ARGV[9], 'reason', ARGV[10], 'exception', ARGV[11],
+           'failed_at_ms', ARGV[12], 'payload', ARGV[13])
+if done == 2 then
+    redis.call('HSET', key, 'was_uuid', ARGV[4])
+end
+redis.call('ZADD', KEYS[1], ARGV[12], uuid)
+if ARGV[3] ~= '' then
+    redis.pcall('HDEL', KEYS[5], ARGV[3])
+end
+return done

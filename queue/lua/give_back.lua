@@ -1,0 +1,57 @@
+-- give_back: puts jobs that carry a tag back into ready, unchanged and uncounted as attempts.
+--
+-- KEYS 1 drover:failed  2 ready  3 reserved  4 notify  5 drover:crashes
+-- ARGV 1 tag  2 'head' or 'tail'  3 note of the death that is counted ('' for none)
+--      then per job: payload, crash key ('' for none)
+-- Reply: places (from 1) of those that did not carry the tag
+--
+-- Crashes are counted before the job is pushed, as "count note".
+local TAGS, CRASHED_MAX = 1048576, 100000
+
+redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+
+local tag, note = tonumber(ARGV[1]), ARGV[3]
+local push = ARGV[2] == 'head' and 'LPUSH' or 'RPUSH'
+
+local function carries_tag(payload)
+    local score = tonumber(redis.call('ZSCORE', KEYS[3], payload) or 0)
+    return (score - math.floor(score)) * TAGS == tag
+end
+
+local function count_crash(key)
+    local before = redis.pcall('HGET', KEYS[5], key)
+    local count = type(before) == 'string' and tonumber(string.match(before, '^%d+')) or 0
+    local known = redis.pcall('HLEN', KEYS[5])
+    if type(known) == 'number' and (count > 0 or known < CRASHED_MAX) then
+        redis.pcall('HSET', KEYS[5], key, string.format('%d %s', count + 1, note))
+    end
+end
+
+local ready = redis.pcall('LLEN', KEYS[2])
+if type(ready) == 'table' then -- nowhere to put them: they stay leased, and expire
+    return redis.error_reply('DROVERBAD ready: ' .. ready.err)
+end
+if type(redis.pcall('ZCARD', KEYS[3])) == 'table' then
+    return redis.error_reply('DROVERBAD reserved has a wrong type')
+end
+
+local lost, given = {}, 0
+for at = 4, #ARGV, 2 do
+    if carries_tag(ARGV[at]) and redis.call('ZREM', KEYS[3], ARGV[at]) == 1 then
+        if note ~= '' and ARGV[at + 1] ~= '' then
+            count_crash(ARGV[at + 1])
+        end
+        redis.call(push, KEYS[2], ARGV[at])
+        given = given + 1
+    else
+        lost[#lost + 1] = (at - 2) / 2
+    end
+end
+
+local tokens = redis.pcall('LLEN', KEYS[4])
+if given > 0 and type(tokens) == 'number' then
+    for _ = 1, math.min(given, ready + given - tokens) do
+        redis.call('RPUSH', KEYS[4], '1')
+    end
+end
+return lost

@@ -1,0 +1,19 @@
+-- held: a page of what a tag holds in a queue. Reads only.
+--
+-- KEYS 1 reserved
+-- ARGV 1 tag  2 cursor  3 about how many members to look at
+-- Reply: {next cursor ('0': was the last page), {payload, ...}}; a payload may come twice
+local TAGS = 1048576
+local tag, held = tonumber(ARGV[1]), {}
+
+if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then
+    return {'0', held}
+end
+local page = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
+for i = 1, #page[2], 2 do
+    local score = tonumber(page[2][i + 1])
+    if (score - math.floor(score)) * TAGS == tag then
+        held[#held + 1] = page[2][i]
+    end
+end
+return {page[1], held}

@@ -1,0 +1,75 @@
+-- release: puts a job that is ours back into delayed, as the bytes given.
+--
+-- KEYS 1 drover:failed  2 ready  3 delayed  4 reserved  5 notify  6 drover:crashes
+--      7 drover:twins
+-- ARGV 1 tag  2 payload as it lies in reserved  3 payload to come back  4 delay, seconds
+--      5 horizon, seconds  6 crash key ('' for none)
+-- Reply: 1 done, 0 the lease was not ours
+--
+-- Where delayed has a wrong type the job waits in reserved, as a lease of nobody that ends
+-- when the delay does: nothing is lost and nobody runs it early.
+local TAGS = 1048576
+local PAD_MAGIC = '1011010010110100'
+
+redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+
+local function is_ours()
+    local score = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[2]) or 0)
+    return (score - math.floor(score)) * TAGS == tonumber(ARGV[1])
+end
+
+local function without_pad(payload)
+    local pad = string.sub(payload, -48)
+    if #pad < 48 or string.find(pad, '[^ \t]') then
+        return payload
+    end
+    local magic = string.gsub(string.sub(pad, 1, 16), '.', {[' '] = '0', ['\t'] = '1'})
+    return magic == PAD_MAGIC and string.sub(payload, 1, -49) or payload
+end
+
+-- The payload with a counter in trailing spaces and tabs, which JSON allows.
+local function padded(payload)
+    local number = redis.pcall('INCR', KEYS[7])
+    if type(number) == 'table' then
+        number = clock[2] * 4096 + math.random(0, 4095)
+    end
+    local pad = PAD_MAGIC
+    for bit = 31, 0, -1 do
+        pad = pad .. math.floor(number / 2 ^ bit) % 2
+    end
+    pad = string.gsub(pad, '.', {['0'] = ' ', ['1'] = '\t'})
+    return without_pad(payload) .. pad
+end
+
+if type(redis.pcall('ZCARD', KEYS[4])) == 'table' or not is_ours() then
+    return 0
+end
+local delay = tonumber(ARGV[4])
+local due, target = now + delay, KEYS[3]
+if type(redis.pcall('ZCARD', target)) == 'table' then
+    due, target = math.ceil(due), KEYS[4]
+end
+
+redis.call('ZREM', KEYS[4], ARGV[2])
+local payload, added = ARGV[3], 0
+for _ = 1, 16 do
+    added = redis.call('ZADD', target, 'NX', due, payload)
+    if added == 1 then
+        break
+    end
+    payload = padded(payload)
+end
+if added == 0 then
+    redis.pcall('RPUSH', KEYS[2], payload)
+end
+if ARGV[6] ~= '' then
+    redis.pcall('HDEL', KEYS[6], ARGV[6])
+end
+-- Who waits must reckon with the new due time: a token wakes one, and the next reserve
+-- sets the tokens right again.
+if delay < tonumber(ARGV[5]) and redis.pcall('LLEN', KEYS[5]) == 0 then
+    redis.call('RPUSH', KEYS[5], '1')
+end
+return 1

@@ -1,0 +1,300 @@
+-- reserve: acks what is done, then takes jobs under a lease, queues in the order given.
+--
+-- KEYS 1 drover:failed  2 drover:failed:<spare uuid>  3 drover:open  4 drover:crashes
+--      5 drover:twins, then per queue: ready, delayed, reserved, notify
+-- ARGV 1 tag  2 lease, seconds  3 free slots  4 max_payload, bytes  5 horizon, seconds
+--      6 spare uuid  7 number of queues n, then n names,
+--      then per ack: queue (from 1), tag, payload, crash key ('' for none)
+-- Reply 1 gate: 1 open, 0 closed (only the first three elements then)
+--       2 Redis time, ms  3 acks (from 1) that were not ours
+--       4 jobs: queue, payload, ...  5 whose drover lease had expired: queue, payload, ...
+--       6 moved to the failed store for their size: queue, bytes
+--       7 problems: queue, text, ...  8 per queue: ready, delayed, reserved (-1 unknown)
+--       9 ms until something falls due within the horizon, 0 now, -1 nothing (asked only
+--         while slots are left)  10 number of jobs with crashes
+--
+-- Redis does not roll back: what can raise comes before the first removal. No payload is
+-- looked into.
+local TAGS, BATCH, ROOM, UNPACK = 1048576, 100, 4194304, 1000
+local PAD_MAGIC = '1011010010110100'
+
+local tag, lease, slots = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local max_payload, horizon = tonumber(ARGV[4]), tonumber(ARGV[5])
+local queue_ct = tonumber(ARGV[7])
+
+redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+local clock = redis.call('TIME')
+local now = clock[1] + clock[2] / 1000000
+local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function tag_of(score)
+    local number = tonumber(score)
+    return (number - math.floor(number)) * TAGS
+end
+
+-- ---- acks ----
+
+local function ack(reserved, places, lost)
+    local members, crashes = {}, {}
+    for i, at in ipairs(places) do
+        members[i] = ARGV[at + 2]
+    end
+    local scores = redis.pcall('ZMSCORE', reserved, unpack(members))
+    local ours = {}
+    for i, at in ipairs(places) do
+        if scores[i] and tag_of(scores[i]) == tonumber(ARGV[at + 1]) then
+            ours[#ours + 1] = members[i]
+            if ARGV[at + 3] ~= '' then
+                crashes[#crashes + 1] = ARGV[at + 3]
+            end
+        else
+            lost[#lost + 1] = (at - 8 - queue_ct) / 4 + 1
+        end
+    end
+    if #ours > 0 then
+        redis.call('ZREM', reserved, unpack(ours))
+    end
+    if #crashes > 0 then
+        redis.pcall('HDEL', KEYS[4], unpack(crashes))
+    end
+end
+
+local function ack_all()
+    local lost, places = {}, {}
+    for at = 8 + queue_ct, #ARGV, 4 do
+        local q = tonumber(ARGV[at])
+        places[q] = places[q] or {}
+        table.insert(places[q], at)
+        if #places[q] == UNPACK then
+            ack(KEYS[4 * q + 4], places[q], lost)
+            places[q] = nil
+        end
+    end
+    for q, list in pairs(places) do
+        ack(KEYS[4 * q + 4], list, lost)
+    end
+    return lost
+end
+
+local lost = ack_all()
+if redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then
+    return {0, now_ms, lost}
+end
+
+-- ---- the state of the queues ----
+
+local problems = {}
+
+local function size(q, command, key, what)
+    local n = redis.pcall(command, key)
+    if type(n) == 'table' then
+        problems[#problems + 1] = q
+        problems[#problems + 1] = what .. ': ' .. n.err
+        return -1
+    end
+    return n
+end
+
+local function look_at(q)
+    local k = 4 * q + 2
+    local queue = {
+        ready_key = KEYS[k], delayed_key = KEYS[k + 1], reserved_key = KEYS[k + 2],
+        notify_key = KEYS[k + 3], name = ARGV[7 + q],
+        ready = size(q, 'LLEN', KEYS[k], 'ready'),
+        delayed = size(q, 'ZCARD', KEYS[k + 1], 'delayed'),
+        reserved = size(q, 'ZCARD', KEYS[k + 2], 'reserved'),
+        tokens = size(q, 'LLEN', KEYS[k + 3], 'notify'),
+    }
+    queue.good = queue.ready >= 0 and queue.delayed >= 0 and queue.reserved >= 0
+    return queue
+end
+
+-- ---- reclaim and promote ----
+
+local batch, room = BATCH, ROOM
+local reclaimed = {}
+
+-- Moves what is due from a zset to the tail of ready; returns how many. Payloads may be
+-- big: the first is fetched alone, then as many as fit if all are as big as the biggest.
+local function move_due(from, ready, expired_of)
+    local moved, step, biggest = 0, 1, 1
+    while step > 0 do
+        local due = redis.call('ZRANGEBYSCORE', from, '-inf', now, 'WITHSCORES', 'LIMIT', 0, step)
+        local members = {}
+        for i = 1, #due, 2 do
+            members[#members + 1] = due[i]
+            room = room - #due[i]
+            biggest = math.max(biggest, #due[i])
+            if expired_of and tag_of(due[i + 1]) > 0 then
+                reclaimed[#reclaimed + 1] = expired_of
+                reclaimed[#reclaimed + 1] = due[i]
+            end
+        end
+        if #members > 0 then
+            redis.call('ZREM', from, unpack(members))
+            redis.call('RPUSH', ready, unpack(members))
+        end
+        moved, batch = moved + #members, batch - #members
+        if #members < step then
+            break
+        end
+        step = math.min(batch, math.floor(room / biggest))
+    end
+    return moved
+end
+
+local function collect_due(q, queue)
+    if queue.reserved > 0 and batch > 0 and room > 0 then
+        local n = move_due(queue.reserved_key, queue.ready_key, q)
+        queue.reserved, queue.ready = queue.reserved - n, queue.ready + n
+    end
+    if queue.delayed > 0 and batch > 0 and room > 0 then
+        local n = move_due(queue.delayed_key, queue.ready_key)
+        queue.delayed, queue.ready = queue.delayed - n, queue.ready + n
+    end
+end
+
+-- ---- twins ----
+
+local function without_pad(payload)
+    local pad = string.sub(payload, -48)
+    if #pad < 48 or string.find(pad, '[^ \t]') then
+        return payload
+    end
+    local magic = string.gsub(string.sub(pad, 1, 16), '.', {[' '] = '0', ['\t'] = '1'})
+    return magic == PAD_MAGIC and string.sub(payload, 1, -49) or payload
+end
+
+-- The payload with a counter in trailing spaces and tabs, which JSON allows.
+local function padded(payload)
+    local number = redis.pcall('INCR', KEYS[5])
+    if type(number) == 'table' then
+        number = clock[2] * 4096 + math.random(0, 4095)
+    end
+    local pad = PAD_MAGIC
+    for bit = 31, 0, -1 do
+        pad = pad .. math.floor(number / 2 ^ bit) % 2
+    end
+    pad = string.gsub(pad, '.', {['0'] = ' ', ['1'] = '\t'})
+    return without_pad(payload) .. pad
+end
+
+-- ---- taking ----
+
+local score = math.ceil(now + lease) + tag / TAGS
+local jobs, oversize, taken_bytes = {}, {}, 0
+
+-- Returns the bytes that lie in :reserved now. NX: equal bytes would be one member.
+local function put_under_lease(queue, payload)
+    for _ = 1, 16 do
+        if redis.call('ZADD', queue.reserved_key, 'NX', score, payload) == 1 then
+            return payload
+        end
+        payload = padded(payload)
+    end
+    redis.call('RPUSH', queue.ready_key, payload)
+    return nil
+end
+
+local function store_oversize(q, queue, payload)
+    local reason = string.format('payload of %d bytes is above max_payload (%d bytes)',
+                                 #payload, max_payload)
+    redis.call('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis', 'queue', queue.name,
+               'job', '', 'attempts', 0, 'reason', reason, 'exception', reason,
+               'failed_at_ms', now_ms, 'payload', without_pad(payload))
+    redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
+    oversize = {q, #payload}
+end
+
+-- False: this call ends here.
+local function take_one(q, queue)
+    local payload = redis.call('LPOP', queue.ready_key)
+    if not payload then
+        queue.ready = 0
+        return true
+    end
+    if #payload > max_payload then
+        if #oversize > 0 then -- one spare uuid a call
+            redis.call('LPUSH', queue.ready_key, payload)
+            return false
+        end
+        queue.ready = queue.ready - 1
+        store_oversize(q, queue, payload)
+        return true
+    end
+    local bytes = put_under_lease(queue, payload)
+    if not bytes then
+        return false
+    end
+    queue.ready, queue.reserved = queue.ready - 1, queue.reserved + 1
+    taken_bytes, slots = taken_bytes + #bytes, slots - 1
+    jobs[#jobs + 1] = q
+    jobs[#jobs + 1] = bytes
+    return true
+end
+
+-- Tokens: none if nothing is ready, never more than is ready, one at least if something is.
+local function set_tokens(queue)
+    if queue.tokens < 0 then
+        return
+    end
+    if queue.ready == 0 and queue.tokens > 0 then
+        redis.call('DEL', queue.notify_key)
+    elseif queue.ready > 0 and queue.tokens == 0 then
+        redis.call('RPUSH', queue.notify_key, '1')
+    elseif queue.tokens > queue.ready then
+        redis.call('LTRIM', queue.notify_key, 0, queue.ready - 1)
+    end
+end
+
+-- Milliseconds until the zset's first score is reached, by halving ZCOUNT's bound: asking
+-- for the member would fetch its payload.
+local function due_in(key, best)
+    local low, high = 0, best
+    if redis.call('ZCOUNT', key, '-inf', now + best / 1000) == 0 then
+        return best
+    end
+    if redis.call('ZCOUNT', key, '-inf', now) > 0 then
+        return 0
+    end
+    while high - low > 1 do
+        local middle = math.floor((low + high) / 2)
+        if redis.call('ZCOUNT', key, '-inf', now + middle / 1000) > 0 then
+            high = middle
+        else
+            low = middle
+        end
+    end
+    return high
+end
+
+local queues, going = {}, slots > 0
+for q = 1, queue_ct do
+    queues[q] = look_at(q)
+    if queues[q].good then
+        collect_due(q, queues[q])
+        while going and queues[q].ready > 0 do
+            going = take_one(q, queues[q]) and slots > 0 and taken_bytes < ROOM
+        end
+        set_tokens(queues[q])
+    end
+end
+
+local depths, none = {}, math.ceil(horizon * 1000) + 1
+local soonest = none
+for _, queue in ipairs(queues) do
+    depths[#depths + 1] = queue.ready
+    depths[#depths + 1] = queue.delayed
+    depths[#depths + 1] = queue.reserved
+    if slots > 0 and queue.good then
+        if queue.delayed > 0 then
+            soonest = due_in(queue.delayed_key, soonest)
+        end
+        if queue.reserved > 0 then
+            soonest = due_in(queue.reserved_key, soonest)
+        end
+    end
+end
+local crashed = redis.pcall('HLEN', KEYS[4])
+return {1, now_ms, lost, jobs, reclaimed, oversize, problems, depths,
+        soonest < none and soonest or -1, type(crashed) == 'number' and crashed or 0}

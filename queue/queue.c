@@ -1,0 +1,175 @@
+/* A worker's queue: made, wanted from, drained, ended; and the pump, which decides at the
+ * end of a loop's turn what is sent.
+ */
+#include "queue/internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+
+enum {
+    BEAT_MS = 1000,
+    DEAD_AFTER_MS = 10000,
+    DEAD_JITTER_MS = 2000,
+    CLAIM_MS = 5000,
+    CONNECT_MS = 5000,
+    ANSWER_MAX_MS = 10000,
+    RETRY_MIN_MS = 50,
+    RETRY_MAX_MS = 2000,
+    STABLE_MS = 2000,
+    QUIET_START_MS = 2000,
+    AUTH_REMIND_MS = 60000,
+    BRPOP_EARLY_MS = 100
+};
+
+static struct queue_pace usual_pace(int64_t lease_ms)
+{
+    return (struct queue_pace){
+        .beat_ms = BEAT_MS,
+        .dead_after_ms = DEAD_AFTER_MS,
+        .dead_jitter_ms = DEAD_JITTER_MS,
+        .claim_ms = CLAIM_MS,
+        .connect_ms = CONNECT_MS,
+        .answer_ms = lease_ms / 3 < ANSWER_MAX_MS ? lease_ms / 3 : ANSWER_MAX_MS,
+        .retry_min_ms = RETRY_MIN_MS,
+        .retry_max_ms = RETRY_MAX_MS,
+        .stable_ms = STABLE_MS,
+        .quiet_start_ms = QUIET_START_MS,
+        .auth_remind_ms = AUTH_REMIND_MS,
+        .brpop_early_ms = BRPOP_EARLY_MS,
+    };
+}
+
+/* ---- the pump ---- */
+
+static void pump(void *arg)
+{
+    struct queue *queue = arg;
+    bool may_reserve;
+
+    if (queue->fatal)
+        return;
+    owner_drain(queue);
+    if (queue->link != LINK_READY)
+        return;
+    may_reserve = queue->drain == DRAIN_NONE && !queue->leaving && !queue->reserving &&
+                  !queue->waiting && queue->want > queue->arriving;
+    settle_send_all(queue, may_reserve && queue->look);
+    if (may_reserve && queue->look)
+        reserve_send(queue, queue->main, queue->want - queue->arriving,
+                     queue->pace.answer_ms);
+    else if (may_reserve)
+        wait_start(queue);
+    if (queue_idle(queue))
+        owner_leave(queue);
+}
+
+void queue_pump_soon(struct queue *queue)
+{
+    if (!timer_is_set(&queue->pump))
+        timer_set(&queue->pump, 0);
+}
+
+void queue_want(struct queue *queue, unsigned free_slots)
+{
+    if (free_slots > queue->want && !queue->waiting)
+        queue->look = true;
+    queue->want = free_slots;
+    queue_pump_soon(queue);
+}
+
+void queue_drain(struct queue *queue)
+{
+    if (queue->drain != DRAIN_NONE)
+        return;
+    queue->drain = DRAIN_ASKED;
+    queue_pump_soon(queue);
+}
+
+/* ---- making and ending ---- */
+
+static void make_queues(struct queue *queue, const char *prefix)
+{
+    const struct text_list *names = &queue->options.pool->queues;
+
+    queue->queue_ct = (unsigned)names->ct;
+    queue->queues = must_alloc(names->ct * sizeof(*queue->queues));
+    for (size_t i = 0; i < names->ct; i++) {
+        queue->queues[i].name = names->items[i];
+        queue_keys_init(&queue->queues[i].keys, prefix, names->items[i]);
+    }
+}
+
+/* CLIENT SETNAME takes neither spaces nor control bytes. */
+static void make_name(struct queue *queue)
+{
+    uint32_t unique;
+
+    random_bytes(&unique, sizeof(unique));
+    (void)snprintf(queue->name, sizeof(queue->name), "drover:%.32s/%08x",
+                   queue->options.pool->name, unique);
+    for (char *c = queue->name; *c; c++)
+        if (!isgraph((unsigned char)*c))
+            *c = '_';
+}
+
+struct queue *queue_create(const struct queue_options *options, struct err *err)
+{
+    struct queue *queue;
+
+    if (options->pool->queues.ct == 0) {
+        (void)err_set(err, ERR_CONFIG, "a pool needs at least one queue");
+        return NULL;
+    }
+    queue = must_alloc(sizeof(*queue));
+    queue->options = *options;
+    queue->options.prefix = must_strdup(options->prefix);
+    queue->events = *options->events;
+    queue->pace = usual_pace(options->pool->lease_ms);
+    queue->loop = options->loop;
+    queue->board = options->board;
+    queue->next_due_ms = -1;
+    queue->settled_told = true;
+    own_keys_init(&queue->own, options->prefix);
+    make_queues(queue, options->prefix);
+    make_name(queue);
+    leases_init(&queue->leases, (size_t)options->pool->concurrency);
+    TAILQ_INIT(&queue->settles);
+    timer_init(&queue->beat, queue->loop, owner_beat, queue);
+    timer_init(&queue->pump, queue->loop, pump, queue);
+    timer_init(&queue->due, queue->loop, wait_due, queue);
+    timer_init(&queue->extend, queue->loop, extend_tick, queue);
+    link_start(queue);
+    return queue;
+}
+
+static void free_queues(struct queue *queue)
+{
+    for (unsigned i = 0; i < queue->queue_ct; i++) {
+        queue_keys_free(&queue->queues[i].keys);
+        free(queue->queues[i].problem);
+    }
+    free(queue->queues);
+}
+
+void queue_destroy(struct queue *queue)
+{
+    if (queue == NULL)
+        return;
+    link_stop(queue); /* what is unanswered hears NULL, and frees what it owns */
+    settle_free_all(queue);
+    leases_free(&queue->leases);
+    peers_free(&queue->peers);
+    timer_free(&queue->beat);
+    timer_free(&queue->pump);
+    timer_free(&queue->due);
+    timer_free(&queue->extend);
+    timer_free(&queue->leave);
+    own_keys_free(&queue->own);
+    free_queues(queue);
+    free((char *)(uintptr_t)queue->options.prefix);
+    free(queue);
+}

@@ -1,0 +1,264 @@
+/* The reserve script: what goes in, what its answer means.
+ *
+ * At most one reserve is unanswered, on either connection. The acks that ride along are
+ * answered before the jobs are looked at.
+ */
+#include "queue/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "queue/crash.h"
+#include "queue/reply.h"
+
+/* One call: under which tag, and the acks that rode along. */
+struct reserving {
+    struct queue *queue;
+    bool by_wait;
+    uint32_t tag;
+    char uuid[UUID_TEXT_BYTES]; /* for a record of a payload that is too big */
+    size_t ack_ct;
+    struct settle *acks[];
+};
+
+/* ---- the answer ---- */
+
+static void take_acks(struct reserving *call, const redisReply *lost)
+{
+    for (size_t i = 0; i < call->ack_ct; i++)
+        settle_done(call->queue, call->acks[i],
+                    lost->elements == 0 || !reply_has_place(lost, i + 1));
+}
+
+static void set_problem(struct pool_queue *queue, const char *problem)
+{
+    if (problem && (queue->problem == NULL || strcmp(queue->problem, problem) != 0))
+        log_warning("queue.bad", log_str("queue", queue->name),
+                    log_str("problem", problem));
+    if (problem == NULL && queue->problem)
+        log_info("queue.mended", log_str("queue", queue->name));
+    free(queue->problem);
+    queue->problem = must_strdup(problem);
+}
+
+static void take_problems(struct queue *queue, const redisReply *problems)
+{
+    for (unsigned q = 0; q < queue->queue_ct; q++) {
+        const char *first = NULL;
+        bool bad = false, bad_notify = false;
+
+        for (size_t i = 0; i + 1 < problems->elements; i += 2) {
+            const char *text = problems->element[i + 1]->str;
+
+            if (problems->element[i]->integer != (long long)q + 1)
+                continue;
+            first = first ? first : text;
+            if (strncmp(text, "notify:", strlen("notify:")) == 0)
+                bad_notify = true;
+            else
+                bad = true;
+        }
+        queue->queues[q].bad = bad;
+        queue->queues[q].bad_notify = bad_notify;
+        set_problem(&queue->queues[q], first);
+    }
+}
+
+static void take_oversize(struct queue *queue, const redisReply *oversize,
+                          const char *uuid)
+{
+    if (oversize->elements == 0)
+        return;
+    log_error("queue.too_big",
+              log_str("queue", queue->queues[oversize->element[0]->integer - 1].name),
+              log_int("bytes", oversize->element[1]->integer),
+              log_int("max_payload_bytes", queue->options.max_payload_bytes),
+              log_str("failed", uuid));
+}
+
+static void took_count(void *arg, const redisReply *reply)
+{
+    (void)link_took(arg, "crashed", reply);
+}
+
+/* Our own late lease: this worker has not crashed. */
+static bool is_here(const struct queue *queue, unsigned index, struct slice bytes)
+{
+    return leases_find(&queue->leases, index, bytes) || settle_find(queue, index, bytes);
+}
+
+/* Leases that ran out, of workers that were not seen to die. */
+static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
+{
+    struct call *call = call_create("crashed", 2);
+    char key[CRASH_KEY_BYTES];
+    int64_t ct = 0;
+
+    call_add_text(call, queue->own.failed);
+    call_add_text(call, queue->own.crashes);
+    call_add_text(call, "lease ran out");
+    for (size_t i = 0; i + 1 < reclaimed->elements; i += 2) {
+        const redisReply *payload = reclaimed->element[i + 1];
+        struct slice bytes = slice_of(payload->str, payload->len);
+
+        if (is_here(queue, (unsigned)reclaimed->element[i]->integer - 1, bytes))
+            continue;
+        crash_key(bytes, key);
+        call_add_text(call, key);
+        ct++;
+    }
+    if (ct == 0) {
+        call_free(call);
+        return false;
+    }
+    log_warning("queue.reclaimed", log_int("jobs", ct));
+    call_send(call, queue->main, queue->pace.answer_ms, took_count, queue);
+    return true;
+}
+
+static void take_jobs(struct queue *queue, const struct reserve_reply *read, uint32_t tag)
+{
+    for (size_t i = 0; i + 1 < read->jobs->elements; i += 2)
+        arrive_job(
+            queue, (unsigned)read->jobs->element[i]->integer - 1,
+            slice_of(read->jobs->element[i + 1]->str, read->jobs->element[i + 1]->len),
+            tag, read->now_ms);
+}
+
+/* Whether to look again at once: something is left, and nothing says it never goes. */
+static bool is_more_ready(const struct queue *queue, const struct reserve_reply *read)
+{
+    if (read->next_due_ms == 0)
+        return true;
+    for (unsigned q = 0; q < queue->queue_ct; q++)
+        if (!queue->queues[q].bad && read->depths->element[q * 3]->integer > 0)
+            return true;
+    return false;
+}
+
+static void take_answer(struct queue *queue, const struct reserving *call,
+                        const struct reserve_reply *read)
+{
+    bool counted;
+
+    take_problems(queue, read->problems);
+    take_oversize(queue, read->oversize, call->uuid);
+    queue->next_due_ms = read->next_due_ms;
+    queue->look = is_more_ready(queue, read);
+    counted = count_reclaimed(queue, read->reclaimed);
+    queue->batch++;
+    take_jobs(queue, read, call->tag);
+    arrive_finish(queue, counted || read->crashed_ct > 0);
+}
+
+static void took_reserve(void *arg, const redisReply *reply)
+{
+    struct reserving *call = arg;
+    struct queue *queue = call->queue;
+    struct reserve_reply read;
+    struct err why;
+
+    if (!link_took(queue, "reserve", reply))
+        goto out;
+    if (reserve_reply_read(&read, reply, queue->queue_ct, &why) != 0) {
+        link_lost(queue, &why);
+        goto out;
+    }
+    if (call->by_wait)
+        queue->waiting = false;
+    else
+        queue->reserving = false;
+    timer_stop(&queue->due);
+    take_acks(call, read.lost);
+    if (read.open)
+        take_answer(queue, call, &read);
+    else if (call->tag == queue->tag && queue->drain == DRAIN_NONE)
+        resume_owner(queue);
+    settle_tell(queue);
+    queue_pump_soon(queue);
+out:
+    free(call);
+}
+
+/* ---- the question ---- */
+
+static void add_keys(struct call *call, const struct queue *queue, const char *record)
+{
+    call_add_text(call, queue->own.failed);
+    call_add_text(call, record);
+    call_add_text(call, queue->own.open);
+    call_add_text(call, queue->own.crashes);
+    call_add_text(call, queue->own.twins);
+    for (unsigned q = 0; q < queue->queue_ct; q++) {
+        call_add_text(call, queue->queues[q].keys.ready);
+        call_add_text(call, queue->queues[q].keys.delayed);
+        call_add_text(call, queue->queues[q].keys.reserved);
+        call_add_text(call, queue->queues[q].keys.notify);
+    }
+}
+
+static void add_acks(struct call *call, struct reserving *reserving)
+{
+    struct settle *settle;
+    char key[CRASH_KEY_BYTES];
+
+    TAILQ_FOREACH(settle, &reserving->queue->settles, next)
+    {
+        if (settle->kind != SETTLE_ACK || settle->in_flight)
+            continue;
+        settle->in_flight = true;
+        settle->sent_ct++;
+        reserving->acks[reserving->ack_ct++] = settle;
+        call_add_int(call, settle->lease->queue + 1);
+        call_add_int(call, settle->lease->tag);
+        call_add(call, settle->lease->bytes);
+        call_add_text(call, settle_crash_key(settle->lease, key));
+    }
+}
+
+static size_t count_acks(const struct queue *queue)
+{
+    const struct settle *settle;
+    size_t ct = 0;
+
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    ct += settle->kind == SETTLE_ACK && !settle->in_flight;
+    return ct;
+}
+
+void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
+                  int64_t within_ms)
+{
+    bool by_wait = conn == queue->wait;
+    size_t ack_ct = by_wait ? 0 : count_acks(queue);
+    struct reserving *reserving =
+        must_alloc(sizeof(*reserving) + ack_ct * sizeof(reserving->acks[0]));
+    struct call *call = call_create("reserve", 5 + 4 * queue->queue_ct);
+    char *record;
+
+    reserving->queue = queue;
+    reserving->by_wait = by_wait;
+    reserving->tag = queue->tag;
+    random_uuid(reserving->uuid);
+    record = must_format("%s%s", queue->own.failed_record, reserving->uuid);
+    add_keys(call, queue, record);
+    free(record);
+    call_add_int(call, queue->tag);
+    call_add_seconds(call, queue->options.pool->lease_ms);
+    call_add_int(call, slots);
+    call_add_int(call, queue->options.max_payload_bytes);
+    call_add_seconds(call, queue->options.pool->poll_interval_ms);
+    call_add_text(call, reserving->uuid);
+    call_add_int(call, queue->queue_ct);
+    for (unsigned q = 0; q < queue->queue_ct; q++)
+        call_add_text(call, queue->queues[q].name);
+    if (!by_wait)
+        add_acks(call, reserving);
+    call_send(call, conn, within_ms, took_reserve, reserving);
+    if (by_wait)
+        queue->waiting = true;
+    else
+        queue->reserving = true;
+}

@@ -1,0 +1,268 @@
+/* Verdicts, from the worker's call until Redis has answered.
+ *
+ * What was on its way when the link went is sent again; the fence makes that harmless.
+ * Acks go in bulk, with the next reserve where one is due, else by themselves; the other
+ * verdicts one call each. Nothing is sent from inside the worker's call, but at the end
+ * of the loop's turn.
+ */
+#include "queue/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "queue/crash.h"
+#include "queue/reply.h"
+
+static void free_settle(struct settle *settle)
+{
+    lease_free(settle->lease);
+    free(settle->bytes);
+    verdict_free_record(settle->record);
+    free(settle);
+}
+
+/* Takes the lease out of the worker's hands; NULL where it was lost: nothing to settle.
+ */
+static struct settle *begin(struct queue *queue, struct lease *lease,
+                            enum settle_kind kind)
+{
+    struct settle *settle;
+
+    if (lease->priv->state == LEASE_LOST) {
+        queue_forget(queue, lease);
+        return NULL;
+    }
+    MUST(lease->priv->state == LEASE_OUT);
+    leases_remove(&queue->leases, lease);
+    lease->priv->state = LEASE_SETTLED;
+    settle = must_alloc(sizeof(*settle));
+    settle->kind = kind;
+    settle->lease = lease;
+    TAILQ_INSERT_TAIL(&queue->settles, settle, next);
+    queue->settled_told = false;
+    queue_pump_soon(queue);
+    return settle;
+}
+
+void queue_ack(struct queue *queue, struct lease *lease)
+{
+    (void)begin(queue, lease, SETTLE_ACK);
+}
+
+void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
+                   int64_t delay_ms)
+{
+    struct settle *settle = begin(queue, lease, SETTLE_RELEASE);
+
+    if (settle == NULL)
+        return;
+    settle->bytes = slice_dup(bytes);
+    settle->bytes_len = bytes.len;
+    settle->due_ms = clock_mono_ms() + (delay_ms > 0 ? delay_ms : 0);
+}
+
+void queue_fail(struct queue *queue, struct lease *lease,
+                const struct fail_record *record)
+{
+    struct settle *settle = begin(queue, lease, SETTLE_FAIL);
+
+    if (settle)
+        settle->record = verdict_copy_record(record);
+}
+
+void settle_give_back(struct queue *queue, struct lease *lease)
+{
+    (void)begin(queue, lease, SETTLE_GIVE_BACK);
+}
+
+void queue_give_back(struct queue *queue, struct lease *lease)
+{
+    settle_give_back(queue, lease);
+}
+
+void queue_forget(struct queue *queue, struct lease *lease)
+{
+    struct lease *again = lease->priv->again;
+
+    MUST(lease->priv->state == LEASE_OUT || lease->priv->state == LEASE_LOST);
+    leases_remove(&queue->leases, lease);
+    lease_free(lease);
+    if (again) {
+        again->priv->blocker = NULL;
+        arrive_held(queue, again);
+    }
+}
+
+bool queue_idle(const struct queue *queue)
+{
+    return TAILQ_EMPTY(&queue->settles);
+}
+
+/* ---- answered ---- */
+
+static const char *kind_name(enum settle_kind kind)
+{
+    static const char *const names[] = {"ack", "release", "fail", "give_back"};
+
+    return names[kind];
+}
+
+static void note_lost(struct queue *queue, const struct settle *settle)
+{
+    const char *name = queue->queues[settle->lease->queue].name;
+
+    if (settle->sent_ct > 1) { /* the first sending may have done it */
+        log_info("queue.settled_before", log_str("queue", name),
+                 log_str("at", kind_name(settle->kind)));
+        return;
+    }
+    atomic_fetch_add(&queue->board->lost, 1);
+    log_warning("queue.lost", log_str("queue", name),
+                log_str("at", kind_name(settle->kind)));
+}
+
+void settle_forget(struct queue *queue, struct settle *settle)
+{
+    TAILQ_REMOVE(&queue->settles, settle, next);
+    free_settle(settle);
+}
+
+void settle_done(struct queue *queue, struct settle *settle, bool ours)
+{
+    struct lease *again = settle->again;
+
+    if (!ours)
+        note_lost(queue, settle);
+    settle_forget(queue, settle);
+    if (again) { /* was it this lease that was settled, or the one before? */
+        again->priv->blocker = NULL;
+        again->priv->recheck = true;
+        extend_all(queue, NULL);
+    }
+}
+
+void settle_tell(struct queue *queue)
+{
+    if (queue->settled_told || !TAILQ_EMPTY(&queue->settles))
+        return;
+    queue->settled_told = true;
+    queue->events.on_settled(queue->options.arg);
+}
+
+struct settle *settle_find(const struct queue *queue, unsigned index, struct slice bytes)
+{
+    struct settle *settle;
+
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    if (settle->lease->queue == index && slice_equal(settle->lease->bytes, bytes))
+        return settle;
+    return NULL;
+}
+
+const char *settle_crash_key(const struct lease *lease, char *key)
+{
+    key[0] = '\0';
+    if (lease->crashes)
+        crash_key(lease->bytes, key);
+    return key;
+}
+
+/* ---- acks by themselves ---- */
+
+struct acking {
+    struct queue *queue;
+    size_t ct;
+    struct settle *acks[];
+};
+
+static void took_acks(void *arg, const redisReply *reply)
+{
+    struct acking *acking = arg;
+    struct queue *queue = acking->queue;
+
+    if (link_took(queue, "ack", reply)) {
+        for (size_t i = 0; i < acking->ct; i++)
+            settle_done(queue, acking->acks[i],
+                        reply_is_places(reply) && !reply_has_place(reply, i + 1));
+        settle_tell(queue);
+        queue_pump_soon(queue);
+    }
+    free(acking);
+}
+
+static void send_acks(struct queue *queue, unsigned index, size_t ct)
+{
+    struct acking *acking = must_alloc(sizeof(*acking) + ct * sizeof(acking->acks[0]));
+    struct call *call = call_create("ack", 3);
+    struct settle *settle;
+    char key[CRASH_KEY_BYTES];
+
+    acking->queue = queue;
+    call_add_text(call, queue->own.failed);
+    call_add_text(call, queue->queues[index].keys.reserved);
+    call_add_text(call, queue->own.crashes);
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    {
+        if (settle->kind != SETTLE_ACK || settle->in_flight ||
+            settle->lease->queue != index)
+            continue;
+        settle->in_flight = true;
+        settle->sent_ct++;
+        acking->acks[acking->ct++] = settle;
+        call_add_int(call, settle->lease->tag);
+        call_add(call, settle->lease->bytes);
+        call_add_text(call, settle_crash_key(settle->lease, key));
+    }
+    call_send(call, queue->main, queue->pace.answer_ms, took_acks, acking);
+}
+
+/* ---- sending ---- */
+
+void settle_send_all(struct queue *queue, bool ride)
+{
+    size_t *ack_ct = must_alloc(queue->queue_ct * sizeof(*ack_ct));
+    struct settle *settle;
+
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    {
+        if (settle->in_flight)
+            continue;
+        if (settle->kind == SETTLE_ACK) {
+            ack_ct[settle->lease->queue]++;
+            continue;
+        }
+        settle->in_flight = true;
+        settle->sent_ct++;
+        verdict_send(queue, settle);
+    }
+    for (unsigned i = 0; i < queue->queue_ct && !ride; i++)
+        if (ack_ct[i])
+            send_acks(queue, i, ack_ct[i]);
+    free(ack_ct);
+}
+
+/* The link is gone. Where the same bytes have come again, the verdict is forgotten with
+ * them: what is under our tag and unknown goes back to the queue. */
+void settle_link_lost(struct queue *queue)
+{
+    struct settle *settle, *next;
+
+    for (settle = TAILQ_FIRST(&queue->settles); settle; settle = next) {
+        next = TAILQ_NEXT(settle, next);
+        settle->in_flight = false;
+        if (settle->again) {
+            arrive_drop(queue, settle->again);
+            settle_forget(queue, settle);
+        }
+    }
+}
+
+void settle_free_all(struct queue *queue)
+{
+    struct settle *settle;
+
+    while ((settle = TAILQ_FIRST(&queue->settles)) != NULL)
+        settle_forget(queue, settle);
+}
