@@ -182,6 +182,12 @@ void args_free(struct cli_args *args)
     memset(args, 0, sizeof(*args));
 }
 
+int args_bad_value(struct err *err, const char *option)
+{
+    err->code = ERR_USAGE;
+    return err_prefix(err, "%s", option);
+}
+
 const char *cli_value(const struct cli_args *args, const char *option)
 {
     const struct cli_option *options = args->command->options;

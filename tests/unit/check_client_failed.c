@@ -178,7 +178,7 @@ END_TEST
 
 static void fail_again(const struct fail_record *record)
 {
-    seed(atoi(record->uuid + 3), record->failed_at_ms + 100000);
+    seed((int)strtol(record->uuid + 3, NULL, 10), record->failed_at_ms + 100000);
 }
 
 START_TEST(jobs_that_fail_again_meanwhile_are_not_met_twice)
