@@ -170,7 +170,8 @@ void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
 /* arrive.c */
 void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_t tag,
                 int64_t now_ms);
-void arrive_finish(struct queue *queue, bool ask); /* the newest batch is complete */
+/* The batch is complete; `ask` Redis for its crashes before handing it over. */
+void arrive_finish(struct queue *queue, uint64_t batch, bool ask);
 void arrive_held(struct queue *queue, struct lease *lease); /* may be handed over now */
 void arrive_drop(struct queue *queue, struct lease *lease);
 void arrive_link_lost(struct queue *queue);

@@ -2,6 +2,7 @@
 #include "tests/support/world.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ void world_start(struct world *world)
 {
     *world = (struct world){.proxy = NULL};
     log_setup(getenv("DROVER_TEST_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
+    (void)signal(SIGPIPE, SIG_IGN);
     real_redis_start(&world->server);
     world->loop = loop_create(NULL);
     ck_assert_ptr_nonnull(world->loop);

@@ -43,7 +43,8 @@ void world_turn(struct world *world); /* a few milliseconds of the loop */
     do {                                                                                 \
         int64_t until_ = clock_mono_ms() + WORLD_DEADLINE_MS;                            \
         while (!(condition)) {                                                           \
-            ck_assert_msg(clock_mono_ms() < until_, "waited too long for " #condition);  \
+            ck_assert_msg(clock_mono_ms() < until_, "waited too long for %s",            \
+                          #condition);                                                   \
             world_turn(world);                                                           \
         }                                                                                \
     } while (0)
@@ -53,7 +54,7 @@ void world_turn(struct world *world); /* a few milliseconds of the loop */
     do {                                                                                 \
         int64_t while_ = clock_mono_ms() + (ms);                                         \
         do {                                                                             \
-            ck_assert_msg(condition, "does not hold: " #condition);                      \
+            ck_assert_msg(condition, "does not hold: %s", #condition);                   \
             world_turn(world);                                                           \
         } while (clock_mono_ms() < while_);                                              \
     } while (0)
