@@ -122,13 +122,15 @@ static void apply_policy(struct flight *flight, const struct outcome *outcome)
     }
 }
 
-/* A job told to stop for its timeout has timed out, whatever it then said. */
+/* The handler knows that it was stopped for the time, but not which. A job that had ended
+ * by itself before the word reached it keeps its own outcome. */
 static void note_timeout(const struct flight *flight, struct outcome *outcome)
 {
     char seconds[TEXT_SECONDS_BYTES];
 
+    if (!flight->timed_out || outcome->kind != OUTCOME_RETRY)
+        return;
     text_format_seconds(flight->policy.timeout_ms, seconds, sizeof(seconds));
-    outcome->kind = OUTCOME_RETRY;
     (void)snprintf(outcome->reason, sizeof(outcome->reason), "timed out after %s s",
                    seconds);
 }
@@ -137,8 +139,7 @@ void verdict_outcome(struct flight *flight, const struct outcome *outcome)
 {
     struct outcome seen = *outcome;
 
-    if (flight->timed_out)
-        note_timeout(flight, &seen);
+    note_timeout(flight, &seen);
     if (flight->lost) {
         log_finished(flight, LOG_WARNING, "job.lost", "lost", &seen, -1);
         forget_lost(flight);
