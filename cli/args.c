@@ -11,9 +11,7 @@
 #include "base/text.h"
 
 const struct cli_option args_common[] = {
-    {"-c", "FILE",
-     "the configuration file [searched: $DROVER_CONFIG, ./drover.conf,"
-     " /etc/drover/drover.conf]"},
+    {"-c", "FILE", "the configuration file [searched for, see drover(1)]"},
     {"--json", NULL, "print JSON, for programs"},
     {"--help", NULL, "print this help"},
     {NULL, NULL, NULL}};

@@ -44,6 +44,14 @@ static json_t *out_json(void)
     return json;
 }
 
+/* make check sets it; by hand it is the directory above the build's. */
+static const char *source_dir(void)
+{
+    const char *dir = getenv("srcdir");
+
+    return dir ? dir : "..";
+}
+
 /* ---- the frame ---- */
 
 START_TEST(usage_errors_exit_2_and_suggest)
@@ -159,6 +167,73 @@ START_TEST(completion_knows_words_and_options)
     ck_assert_str_eq(sh->out.data, "");
     expect(0, "$D --complete");
     ck_assert_str_eq(sh->out.data, "");
+}
+END_TEST
+
+START_TEST(completion_works_in_bash)
+{
+    static const char line[] =
+        "bash -c '. $0/contrib/drover.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _drover $D;"
+        " echo \"${COMPREPLY[*]}\"' %s";
+
+    ck_assert_int_eq(shell_run(sh, line, "drover failed f", 2, source_dir()), 0);
+    ck_assert_str_eq(sh->out.data, "forget flush");
+    ck_assert_int_eq(shell_run(sh, line, "drover queue peek x --st", 4, source_dir()), 0);
+    ck_assert_str_eq(sh->out.data, "--state");
+    ck_assert_int_eq(shell_run(sh, line, "drover push -c $T/drover.c", 3, source_dir()),
+                     0);
+    IN_OUT("/drover.conf");
+}
+END_TEST
+
+/* The lines of the last output, one by one. */
+static char *next_line(char **at)
+{
+    char *line = strsep(at, "\n");
+
+    return line && *line ? line : NULL;
+}
+
+static void check_options_of(const char *words, const char *page)
+{
+    char *list, *at, *option;
+
+    shell_run(sh, "$D --complete %s -", words);
+    list = at = must_strdup(sh->out.data);
+    while ((option = next_line(&at))) {
+        char *macro = must_format("Fl %s", option + 1);
+        const char *found = strstr(page, macro);
+
+        while (found && !strchr(" \n", found[strlen(macro)]))
+            found = strstr(found + 1, macro);
+        ck_assert_msg(found != NULL, "drover(1) lacks %s of drover %s", option, words);
+        free(macro);
+    }
+    free(list);
+}
+
+START_TEST(the_manual_has_every_command_and_option)
+{
+    char *page, *list, *at, *words;
+    size_t ct = 0;
+
+    ck_assert_int_eq(shell_run(sh, "cat %s/docs/drover.1", source_dir()), 0);
+    page = must_strdup(sh->out.data);
+    expect(0, "for first in $($D --complete ''); do rest=$($D --complete $first '');"
+              " case $rest in ''|-*) echo $first;;"
+              " *) for second in $rest; do echo $first $second; done;; esac; done");
+    list = at = must_strdup(sh->out.data);
+    while ((words = next_line(&at))) {
+        char *item = must_format(".It Cm %s", words);
+
+        ck_assert_msg(strstr(page, item) != NULL, "drover(1) lacks `%s`", item);
+        check_options_of(words, page);
+        free(item);
+        ct++;
+    }
+    ck_assert_uint_ge(ct, 17);
+    free(list);
+    free(page);
 }
 END_TEST
 
@@ -412,6 +487,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
     tcase_add_test(tc, completion_knows_words_and_options);
+    tcase_add_test(tc, completion_works_in_bash);
+    tcase_add_test(tc, the_manual_has_every_command_and_option);
     tcase_add_test(tc, push_prints_the_uuid_that_the_payload_carries);
     tcase_add_test(tc, push_keeps_data_as_it_was_written);
     tcase_add_test(tc, push_options_reach_the_payload);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/support/sanitized.h"
 #include "tests/support/shell.h"
 #include "tests/unit/suite.h"
 
@@ -302,15 +303,6 @@ static void seed_many(int ct)
             0);
         ck_assert_str_eq(sh->err.data, "");
     }
-}
-
-static bool is_sanitized(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-    return true;
-#else
-    return false;
-#endif
 }
 
 /* All records share one score, the hardest case for the cursor. */
