@@ -201,18 +201,23 @@ static void replace_next(const struct pool *pool)
     child_event(&ws->child, SLOT_RECYCLE);
 }
 
-/* Tags whose slot will not start a worker soon go to a sibling, so that their jobs need
- * not wait for the heartbeat rule. Where no sibling runs, that rule is what is left. */
+static void offer(const struct pool *pool, struct orphan *orphan)
+{
+    for (size_t i = 0; i < pool->slot_ct && !orphan->handed; i++)
+        orphan->handed = worker_slot_adopt(pool->slots[i], orphan);
+}
+
+/* Tags whose slot will not start a worker at once are told to a sibling, so that their
+ * jobs need not wait; where none runs, for the next one or the heartbeat rule in Redis.
+ * Giving back the same tag twice does no harm. */
 static void hand_over(const struct pool *pool, struct worker_slot *from)
 {
     enum slot_state state = from->child.slot.state;
 
     if (state != SLOT_EMPTY && state != SLOT_BACKOFF && state != SLOT_FATAL)
         return;
-    for (size_t i = 0; i < pool->slot_ct && from->orphan_ct > 0; i++)
-        while (from->orphan_ct > 0 &&
-               worker_slot_adopt(pool->slots[i], &from->orphans[from->orphan_ct - 1]))
-            from->orphan_ct--;
+    for (size_t i = 0; i < from->orphan_ct; i++)
+        offer(pool, &from->orphans[i]);
 }
 
 static void drop_empty_slots(struct pool *pool)

@@ -98,6 +98,7 @@ static void keep_orphan(struct worker_slot *ws, uint32_t tag, const char *note)
     if (tag == 0 || ws->orphan_ct == ARRAY_CT(ws->orphans))
         return; /* too many: their heartbeat in Redis stands still, any worker will see */
     orphan->tag = tag;
+    orphan->handed = false;
     (void)snprintf(orphan->note, sizeof(orphan->note), "%s", note);
     ws->orphan_ct++;
 }
@@ -274,7 +275,7 @@ static void finish_obituary(struct worker_slot *ws)
     ws->board = NULL;
     child_bury(&ws->child, child_exit_event(ws->status));
     if (ws->child.slot.state == SLOT_FATAL)
-        log_error("worker.given_up", log_str("pool", ws->pool),
+        log_error("worker.not_restarted", log_str("pool", ws->pool),
                   log_int("slot", ws->index),
                   log_str("reason", "bad configuration: not restarted until a reload"));
 }

@@ -3,8 +3,8 @@
  *
  * The obituary of a dead worker, in this order: the process groups of its jobs are killed
  * until none is left; one log line says how it ended and what it held; its counters are
- * added up; its owner tag goes to the one who is to give its jobs back (its successor, or
- * a sibling where no successor starts at once); then the slot moves on.
+ * added up; its owner tag is kept for whoever is to give its jobs back (its successor,
+ * and a sibling where no successor starts at once); then the slot moves on.
  */
 #ifndef SUPERVISOR_WORKER_SLOT_H
 #define SUPERVISOR_WORKER_SLOT_H
@@ -23,6 +23,7 @@ struct tally { /* sums over all workers a slot has had */
 
 struct orphan { /* an owner tag to be handed on */
     uint32_t tag;
+    bool handed; /* a sibling has been told too */
     char note[BOARD_NOTE_BYTES];
 };
 

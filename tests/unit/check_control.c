@@ -1,240 +1,18 @@
-/* The control socket against clients of all kinds. The server runs in a process of its
- * own; its request callback echoes, and tells about itself when asked. */
+/* The control socket against clients of all kinds: garbage, floods, silence. */
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/must.h"
 #include "supervisor/control.h"
+#include "tests/unit/control_scene.h"
 #include "tests/unit/suite.h"
 
-enum { WAIT_S = 20, BIG_ANSWER = 200000, LOW_FD_LIMIT = 24, NOBODY = 65534 };
-
-static char dir[64];
-static char path[96];
-static pid_t server;
-
-/* ---- the server ---- */
-
-static struct loop *server_loop;
-static unsigned requests;
-
-static json_t *big_answer(void)
-{
-    char *text = must_alloc(BIG_ANSWER + 1);
-    json_t *answer;
-
-    memset(text, 'x', BIG_ANSWER);
-    answer = json_pack("{s:b, s:s}", "ok", 1, "text", text);
-    free(text);
-    return answer;
-}
-
-static json_t *limit_descriptors(json_int_t limit)
-{
-    struct rlimit files = {.rlim_cur = (rlim_t)limit, .rlim_max = 1024};
-
-    return json_pack("{s:b}", "ok", setrlimit(RLIMIT_NOFILE, &files) == 0);
-}
-
-static json_t *answer(void *arg, const json_t *request)
-{
-    const char *cmd = json_string_value(json_object_get(request, "cmd"));
-
-    ck_assert_ptr_eq(arg, &requests);
-    requests++;
-    if (cmd == NULL)
-        return control_error("no cmd");
-    if (strcmp(cmd, "big") == 0)
-        return big_answer();
-    if (strcmp(cmd, "about") == 0)
-        return json_pack("{s:b, s:I, s:I}", "ok", 1, "requests", (json_int_t)requests,
-                         "turns", (json_int_t)loop_turns(server_loop));
-    if (strcmp(cmd, "limit") == 0)
-        return limit_descriptors(
-            json_integer_value(json_object_get(request, "descriptors")));
-    return json_pack("{s:b, s:s}", "ok", 1, "echo", cmd);
-}
-
-static void serve(int ready_fd)
-{
-    struct err err = {0};
-    struct control *control;
-
-    server_loop = loop_create(&err);
-    control = control_create(server_loop, path, answer, &requests, &err);
-    if (control == NULL) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        _exit(1);
-    }
-    (void)!write(ready_fd, "r", 1);
-    (void)close(ready_fd);
-    loop_run(server_loop);
-    _exit(0);
-}
-
-static void start_server(void)
-{
-    int ready[2];
-    char byte;
-
-    ck_assert_int_eq(pipe(ready), 0);
-    server = fork();
-    ck_assert_int_ge(server, 0);
-    if (server == 0) {
-        (void)close(ready[0]);
-        serve(ready[1]);
-    }
-    (void)close(ready[1]);
-    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
-    (void)close(ready[0]);
-}
-
-static void stop_server(void)
-{
-    int status;
-
-    if (server == 0)
-        return;
-    ck_assert_int_eq(waitpid(server, &status, WNOHANG), 0); /* it lived through it all */
-    ck_assert_int_eq(kill(server, SIGKILL), 0);
-    ck_assert_int_eq(waitpid(server, &status, 0), server);
-    server = 0;
-}
-
-static void open_dir(void)
-{
-    (void)snprintf(dir, sizeof(dir), "/tmp/drover-control-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    (void)snprintf(path, sizeof(path), "%s/control.sock", dir);
-}
-
-static void open_scene(void)
-{
-    open_dir();
-    start_server();
-}
-
-static void close_scene(void)
-{
-    stop_server();
-    (void)unlink(path);
-    ck_assert_int_eq(rmdir(dir), 0);
-}
-
-/* ---- clients ---- */
-
-static int dial(void)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct timeval patience = {.tv_sec = WAIT_S};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_ge(fd, 0);
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)),
-                     0);
-    ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)),
-                     0);
-    ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-    return fd;
-}
-
-static void say(int fd, const char *bytes, size_t len)
-{
-    ck_assert_int_eq(send(fd, bytes, len, MSG_NOSIGNAL), (ssize_t)len);
-}
-
-static void say_text(int fd, const char *text)
-{
-    say(fd, text, strlen(text));
-}
-
-/* One line of the answer, without its newline. */
-static json_t *hear(int fd)
-{
-    static char line[2 * BIG_ANSWER];
-    const char *end = NULL;
-    size_t len = 0;
-    json_t *heard;
-
-    while (end == NULL) { /* takes no more than the line */
-        ssize_t n = recv(fd, line + len, sizeof(line) - len, MSG_PEEK);
-
-        ck_assert_int_gt(n, 0);
-        end = memchr(line + len, '\n', (size_t)n);
-        if (end)
-            n = end + 1 - (line + len);
-        ck_assert_int_eq(recv(fd, line + len, (size_t)n, 0), n);
-        len += (size_t)n;
-    }
-    heard = json_loadb(line, len, 0, NULL);
-    ck_assert(json_is_object(heard));
-    return heard;
-}
-
-static void hear_ok(int fd)
-{
-    json_t *heard = hear(fd);
-
-    ck_assert(json_is_true(json_object_get(heard, "ok")));
-    json_decref(heard);
-}
-
-static void hear_error(int fd, const char *part)
-{
-    json_t *heard = hear(fd);
-    const char *error = json_string_value(json_object_get(heard, "error"));
-
-    ck_assert(json_is_false(json_object_get(heard, "ok")));
-    ck_assert_msg(error && strstr(error, part), "\"%s\" is not in \"%s\"", part, error);
-    json_decref(heard);
-}
-
-/* The server has closed: end of file, or a reset where it had unread input. */
-static void hear_end(int fd)
-{
-    char bytes[4096];
-    ssize_t n;
-
-    do
-        n = recv(fd, bytes, sizeof(bytes), 0);
-    while (n > 0);
-    ck_assert(n == 0 || errno == ECONNRESET);
-    (void)close(fd);
-}
-
-static json_int_t about(const char *what)
-{
-    int fd = dial();
-    json_t *heard;
-    json_int_t number;
-
-    say_text(fd, "{\"cmd\":\"about\"}\n");
-    heard = hear(fd);
-    number = json_integer_value(json_object_get(heard, what));
-    json_decref(heard);
-    (void)close(fd);
-    return number;
-}
-
-static void must_still_answer(void)
-{
-    int fd = dial();
-
-    say_text(fd, "{\"cmd\":\"x\"}\n");
-    hear_ok(fd);
-    (void)close(fd);
-}
+enum { LOW_FD_LIMIT = 24, NOBODY = 65534 };
 
 /* ---- lines ---- */
 
@@ -512,177 +290,28 @@ START_TEST(other_users_are_refused)
 }
 END_TEST
 
-/* ---- the socket ---- */
-
-static struct control *try_listen(struct loop *loop, const char *where, struct err *err)
+static void add_tests(TCase *tc)
 {
-    *err = (struct err){0};
-    return control_create(loop, where, answer, &requests, err);
-}
-
-START_TEST(the_socket_is_its_owners_alone_and_goes_away)
-{
-    struct err err = {0};
-    struct loop *loop = loop_create(&err);
-    mode_t mask = umask(022);
-    struct control *control = try_listen(loop, path, &err);
-    struct stat st;
-
-    ck_assert_ptr_nonnull(control);
-    ck_assert_int_eq(umask(mask), 022);
-    ck_assert_int_eq(stat(path, &st), 0);
-    ck_assert(S_ISSOCK(st.st_mode));
-    ck_assert_int_eq(st.st_mode & 0777, 0600);
-    control_destroy(control);
-    loop_destroy(loop);
-    ck_assert_int_eq(stat(path, &st), -1);
-}
-END_TEST
-
-START_TEST(a_dead_socket_is_taken_over_and_a_live_one_is_not)
-{
-    struct err err = {0};
-    struct loop *loop = loop_create(&err);
-    struct control *control;
-
-    start_server();
-    ck_assert_ptr_null(try_listen(loop, path, &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "somebody listens"));
-    must_still_answer();
-    stop_server(); /* by KILL: its socket stays */
-    ck_assert_int_eq(access(path, F_OK), 0);
-    control = try_listen(loop, path, &err);
-    ck_assert_msg(control != NULL, "%s", err.text);
-    control_destroy(control);
-    loop_destroy(loop);
-}
-END_TEST
-
-START_TEST(what_is_no_socket_is_left_alone)
-{
-    struct err err = {0};
-    struct loop *loop = loop_create(&err);
-    FILE *file = fopen(path, "we");
-
-    ck_assert_ptr_nonnull(file);
-    (void)fclose(file);
-    ck_assert_ptr_null(try_listen(loop, path, &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "not a socket"));
-    ck_assert_int_eq(access(path, F_OK), 0);
-    loop_destroy(loop);
-}
-END_TEST
-
-START_TEST(a_path_that_cannot_be_bound_is_said_so)
-{
-    struct err err = {0};
-    struct loop *loop = loop_create(&err);
-    char *deep = must_format("/tmp/%0200d/control.sock", 0);
-
-    ck_assert_ptr_null(try_listen(loop, deep, &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "too long"));
-    ck_assert_ptr_null(try_listen(loop, "/nonexistent/control.sock", &err));
-    ck_assert_ptr_nonnull(strstr(err.text, "No such file"));
-    free(deep);
-    loop_destroy(loop);
-}
-END_TEST
-
-/* ---- control_ask() ---- */
-
-START_TEST(ask_returns_the_answer)
-{
-    struct err err = {0};
-    json_t *heard = control_ask(path, json_pack("{s:s}", "cmd", "big"), 10000, &err);
-
-    ck_assert_msg(heard != NULL, "%s", err.text);
-    ck_assert_uint_eq(json_string_length(json_object_get(heard, "text")), BIG_ANSWER);
-    json_decref(heard);
-}
-END_TEST
-
-START_TEST(ask_hands_on_the_servers_error)
-{
-    struct err err = {0};
-
-    ck_assert_ptr_null(control_ask(path, json_pack("{s:i}", "x", 1), 10000, &err));
-    ck_assert_int_eq(err.code, ERR_REPLY);
-    ck_assert_str_eq(err.text, "no cmd");
-}
-END_TEST
-
-START_TEST(ask_knows_when_nothing_runs)
-{
-    struct err err = {0};
-
-    stop_server(); /* the socket file is still there */
-    ck_assert_ptr_null(control_ask(path, json_pack("{s:i}", "x", 1), 10000, &err));
-    ck_assert_int_eq(err.code, ERR_NOT_RUNNING);
-    ck_assert_int_eq(unlink(path), 0);
-    err = (struct err){0};
-    ck_assert_ptr_null(control_ask(path, json_pack("{s:i}", "x", 1), 10000, &err));
-    ck_assert_int_eq(err.code, ERR_NOT_RUNNING);
-}
-END_TEST
-
-START_TEST(ask_gives_up_on_a_server_that_stands_still)
-{
-    struct err err = {0};
-    int64_t since_ms = clock_mono_ms();
-
-    ck_assert_int_eq(kill(server, SIGSTOP), 0);
-    ck_assert_ptr_null(control_ask(path, json_pack("{s:i}", "x", 1), 200, &err));
-    ck_assert_int_eq(err.code, ERR_CONN);
-    ck_assert_int_ge(clock_mono_ms() - since_ms, 200);
-}
-END_TEST
-
-static void add_cases(Suite *suite)
-{
-    TCase *lines = tcase_create("lines"), *sockets = tcase_create("sockets");
-
-    tcase_set_timeout(lines, 60);
-    tcase_add_checked_fixture(lines, open_scene, close_scene);
-    tcase_add_test(lines, each_line_is_answered_in_order);
-    tcase_add_test(lines, a_line_may_come_byte_by_byte);
-    tcase_add_test(lines, a_half_closed_client_gets_its_answer);
-    tcase_add_loop_test(lines, garbage_is_answered_with_an_error_and_never_acted_on, 0,
+    tcase_add_checked_fixture(tc, open_scene, close_scene);
+    tcase_add_test(tc, each_line_is_answered_in_order);
+    tcase_add_test(tc, a_line_may_come_byte_by_byte);
+    tcase_add_test(tc, a_half_closed_client_gets_its_answer);
+    tcase_add_loop_test(tc, garbage_is_answered_with_an_error_and_never_acted_on, 0,
                         ARRAY_CT(garbage));
-    tcase_add_test(lines, a_line_nested_as_deep_as_it_can_be_is_survived);
-    tcase_add_test(lines, the_longest_line_is_taken_and_one_byte_more_is_not);
-    tcase_add_test(lines, a_flood_without_newline_is_cut_off);
-    tcase_add_test(lines, half_a_request_is_none);
-    tcase_add_test(lines, a_client_that_says_nothing_is_closed);
-    tcase_add_test(lines, a_thousand_idle_clients_keep_nobody_out);
-    tcase_add_test(lines, a_client_that_takes_no_answers_is_not_read_from);
-    tcase_add_test(lines, a_slow_taker_gets_all_its_answers);
-    tcase_add_test(lines, clients_that_hang_up_early_do_no_harm);
-    tcase_add_test(lines, without_descriptors_it_waits_and_does_not_spin);
-    tcase_add_test(lines, other_users_are_refused);
-    tcase_add_test(lines, ask_returns_the_answer);
-    tcase_add_test(lines, ask_hands_on_the_servers_error);
-    tcase_add_test(lines, ask_knows_when_nothing_runs);
-    tcase_add_test(lines, ask_gives_up_on_a_server_that_stands_still);
-    suite_add_tcase(suite, lines);
-
-    tcase_set_timeout(sockets, 60);
-    tcase_add_checked_fixture(sockets, open_dir, close_scene);
-    tcase_add_test(sockets, the_socket_is_its_owners_alone_and_goes_away);
-    tcase_add_test(sockets, a_dead_socket_is_taken_over_and_a_live_one_is_not);
-    tcase_add_test(sockets, what_is_no_socket_is_left_alone);
-    tcase_add_test(sockets, a_path_that_cannot_be_bound_is_said_so);
-    suite_add_tcase(suite, sockets);
+    tcase_add_test(tc, a_line_nested_as_deep_as_it_can_be_is_survived);
+    tcase_add_test(tc, the_longest_line_is_taken_and_one_byte_more_is_not);
+    tcase_add_test(tc, a_flood_without_newline_is_cut_off);
+    tcase_add_test(tc, half_a_request_is_none);
+    tcase_add_test(tc, a_client_that_says_nothing_is_closed);
+    tcase_add_test(tc, a_thousand_idle_clients_keep_nobody_out);
+    tcase_add_test(tc, a_client_that_takes_no_answers_is_not_read_from);
+    tcase_add_test(tc, a_slow_taker_gets_all_its_answers);
+    tcase_add_test(tc, clients_that_hang_up_early_do_no_harm);
+    tcase_add_test(tc, without_descriptors_it_waits_and_does_not_spin);
+    tcase_add_test(tc, other_users_are_refused);
 }
 
 int main(void)
 {
-    Suite *suite = suite_create("control");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    add_cases(suite);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite("control", 60, add_tests);
 }

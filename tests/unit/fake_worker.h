@@ -43,7 +43,7 @@ struct stage {
     char seen_note[128];
 };
 
-static struct stage *stage;
+extern struct stage *stage; /* defined by each scene */
 
 static inline void stage_open(void)
 {
