@@ -41,10 +41,10 @@ static const struct {
     const char *name;
     enum json_kind kind;
 } wishes[WISH_CT] = {
-    [WISH_SLEEP] = {"sleep", JSON_NUMBER},
-    [WISH_FAIL] = {"fail", JSON_STRING},
-    [WISH_FAIL_TIMES] = {"fail_times", JSON_NUMBER},
-    [WISH_FATAL] = {"fatal", JSON_STRING},
+    [WISH_SLEEP] = {"sleep", VALUE_NUMBER},
+    [WISH_FAIL] = {"fail", VALUE_STRING},
+    [WISH_FAIL_TIMES] = {"fail_times", VALUE_NUMBER},
+    [WISH_FATAL] = {"fatal", VALUE_STRING},
 };
 
 /* One walk over the members; other names are no concern of ours. */
@@ -69,13 +69,13 @@ static int read_members(struct json_value values[WISH_CT], struct json_value dat
 static int read_wishes(struct json_value values[WISH_CT], const struct payload *payload,
                        struct err *err)
 {
-    memset(values, 0, WISH_CT * sizeof(values[0])); /* JSON_ABSENT */
-    if (payload->data.kind != JSON_OBJECT)
+    memset(values, 0, WISH_CT * sizeof(values[0])); /* VALUE_ABSENT */
+    if (payload->data.kind != VALUE_OBJECT)
         return 0;
     if (read_members(values, payload->data, err) != 0)
         return -1;
     for (int i = 0; i < WISH_CT; i++)
-        if (values[i].kind != JSON_ABSENT && values[i].kind != wishes[i].kind)
+        if (values[i].kind != VALUE_ABSENT && values[i].kind != wishes[i].kind)
             return err_set(err, ERR_BAD_INPUT, "data.%s must be %s", wishes[i].name,
                            json_kind_text(wishes[i].kind));
     return 0;
@@ -86,7 +86,7 @@ static int64_t to_number(struct json_value value, unsigned decimals)
 {
     int64_t number = 0;
 
-    if (value.kind == JSON_NUMBER)
+    if (value.kind == VALUE_NUMBER)
         (void)json_scale_number(value.text, decimals, &number);
     return number < 0 ? 0 : number;
 }
@@ -99,7 +99,7 @@ static void set_reason(struct outcome *outcome, enum outcome_kind kind,
 
     buf_init(&text, 0);
     buf_init(&line, OUTCOME_REASON_BYTES - 1);
-    if (string.kind == JSON_STRING && json_decode_string(string.text, &text, NULL) == 0)
+    if (string.kind == VALUE_STRING && json_decode_string(string.text, &text, NULL) == 0)
         text_escape(&line, buf_slice(&text));
     outcome_init(outcome, kind, "%s", line.len ? line.data : "told to fail");
     buf_free(&text);
@@ -109,11 +109,11 @@ static void set_reason(struct outcome *outcome, enum outcome_kind kind,
 static void set_outcome(struct outcome *outcome, const struct json_value values[WISH_CT],
                         int64_t attempt)
 {
-    bool fails = values[WISH_FAIL].kind != JSON_ABSENT;
+    bool fails = values[WISH_FAIL].kind != VALUE_ABSENT;
 
-    if (values[WISH_FAIL_TIMES].kind != JSON_ABSENT)
+    if (values[WISH_FAIL_TIMES].kind != VALUE_ABSENT)
         fails = attempt <= to_number(values[WISH_FAIL_TIMES], 0);
-    if (values[WISH_FATAL].kind != JSON_ABSENT)
+    if (values[WISH_FATAL].kind != VALUE_ABSENT)
         set_reason(outcome, OUTCOME_FAIL, values[WISH_FATAL]);
     else if (fails)
         set_reason(outcome, OUTCOME_RETRY, values[WISH_FAIL]);
