@@ -184,5 +184,5 @@ void tail_copy(const struct tail *tail, struct buf *out)
 void tail_free(struct tail *tail)
 {
     free(tail->ring);
-    tail_init(tail, tail->keep);
+    *tail = (struct tail){.keep = tail->keep};
 }

@@ -161,6 +161,11 @@ void timer_set_us(struct timer *timer, int64_t after_us)
     MUST(evtimer_add(timer->event, &tv) == 0);
 }
 
+void timer_set_soon(struct timer *timer)
+{
+    event_active(timer->event, EV_TIMEOUT, 0);
+}
+
 void timer_stop(struct timer *timer)
 {
     if (timer->event)

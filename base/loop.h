@@ -39,6 +39,7 @@ struct timer {
 void timer_init(struct timer *timer, struct loop *loop, timer_cb cb, void *arg);
 void timer_set(struct timer *timer, int64_t after_ms); /* below 0 counts as 0 */
 void timer_set_us(struct timer *timer, int64_t after_us);
+void timer_set_soon(struct timer *timer); /* as 0 ms, but without a look at the clock */
 void timer_stop(struct timer *timer);
 bool timer_is_set(const struct timer *timer);
 void timer_free(struct timer *timer); /* safe inside its own callback, and twice */

@@ -1,5 +1,122 @@
-/* drover: the command line. */
-int main(void)
+/* drover: one binary, many commands. Finds the command, reads its arguments, runs it.
+ *
+ * What a command does is its own file's; what all share is in cli.h and output.h. Here
+ * are only the process's own affairs: its title, SIGPIPE, and whether stdout took all.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/proctitle.h"
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/output.h"
+
+static int fail_usage(const struct err *err, const char *words)
 {
-    return 0;
+    int exit_code = cli_fail(err);
+
+    output_note("`drover %s%s--help` tells more", words, words[0] ? " " : "");
+    return exit_code;
+}
+
+static int run_command(const struct cli_command *command, size_t argc, char *const *argv)
+{
+    struct cli_args args;
+    struct err err = {0};
+    int exit_code = EXIT_DONE;
+
+    switch (args_parse(&args, command, argc, argv, &err)) {
+    case ARGS_HELP:
+        help_command(stdout, command);
+        break;
+    case ARGS_BAD:
+        exit_code = fail_usage(&err, command->words);
+        break;
+    case ARGS_RUN:
+        exit_code = command->run(&args);
+        break;
+    }
+    args_free(&args);
+    return exit_code;
+}
+
+static int fail_unknown(size_t ct, char *const *words)
+{
+    struct err err = {0};
+
+    commands_set_unknown(ct, words, &err);
+    return fail_usage(&err, commands_is_group(words[0]) ? words[0] : "");
+}
+
+static bool is_help_option(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* `drover help`, `drover help failed`, `drover help failed list`. */
+static int show_help(size_t ct, char *const *words)
+{
+    size_t taken;
+    const struct cli_command *command = commands_find(ct, words, &taken);
+
+    if (ct == 0)
+        help_overview(stdout);
+    else if (command && taken == ct)
+        help_command(stdout, command);
+    else if (ct == 1 && commands_is_group(words[0]))
+        help_group(stdout, words[0]);
+    else
+        return fail_unknown(ct, words);
+    return EXIT_DONE;
+}
+
+/* `ct` words behind the program's name. */
+static int dispatch(size_t ct, char *const *words)
+{
+    size_t taken;
+    const struct cli_command *command = commands_find(ct, words, &taken);
+
+    if (command)
+        return run_command(command, ct - taken, words + taken);
+    if (ct == 0 || is_help_option(words[0]))
+        return show_help(0, NULL);
+    if (strcmp(words[0], "help") == 0)
+        return show_help(ct - 1, words + 1);
+    if (strcmp(words[0], "--version") == 0) {
+        puts("drover " PACKAGE_VERSION);
+        return EXIT_DONE;
+    }
+    if (strcmp(words[0], "--complete") == 0) {
+        help_complete(ct - 1, words + 1);
+        return EXIT_DONE;
+    }
+    if (commands_is_group(words[0]) && (ct == 1 || is_help_option(words[1])))
+        return show_help(1, words);
+    return fail_unknown(ct, words);
+}
+
+/* Lost output is a failure, even where the command went well. Nobody needs to hear of a
+ * reader that had enough (`drover failed list | head`). */
+static int flush_output(int exit_code)
+{
+    bool failed = ferror(stdout) != 0;
+
+    errno = 0;
+    if (fflush(stdout) == 0 && !failed)
+        return exit_code;
+    if (errno != EPIPE && errno != 0)
+        output_note("cannot write the output: %s", strerror(errno));
+    return exit_code == EXIT_DONE ? EXIT_ERROR : exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    signal(SIGPIPE, SIG_IGN);
+    proctitle_init(argc, argv);
+    if (argc < 1)
+        return EXIT_BAD_USAGE;
+    return flush_output(dispatch((size_t)argc - 1, argv + 1));
 }

@@ -27,8 +27,8 @@ struct time_list { /* of milliseconds; ct 0: unset */
 };
 
 struct redis_config {
-    char *url; /* "embedded", redis://…, unix://…; NULL where host etc. are used */
-    char *host;
+    char *url;  /* "embedded", redis://…, unix://…; NULL where host etc. are used */
+    char *host; /* NULL and port CONFIG_UNSET where url is used */
     int64_t port;
     char *username;
     char *password; /* secret; from password_file where that is set */
@@ -97,14 +97,15 @@ struct config {
 };
 
 /* Reads `path`, or where it is NULL the first of $DROVER_CONFIG, ./drover.conf,
- * /etc/drover/drover.conf, or none of them; then the environment for what the file
- * leaves out; then checks the whole. On error returns NULL with the first problem as
- * "FILE:LINE: setting: what is wrong", ready to print. Caller owns the result. */
+ * /etc/drover/drover.conf, or none of them (a file that is named must be there, also by
+ * the variable); then the environment for what the file leaves out; then checks the
+ * whole. On error returns NULL with the first problem as "FILE:LINE: setting: what is
+ * wrong", ready to print, and always ERR_CONFIG. Caller owns the result. */
 struct config *config_load(const char *path, struct err *err) MUSTCHECK;
 void config_free(struct config *config); /* NULL is fine; secrets are wiped */
 
-/* Where Redis is, worked out from redis.* (url first, then host and port). Borrowed from
- * `config` but for `unix_path`, which may be built: free with redis_endpoint_free(). */
+/* Where Redis is, worked out from redis.* (url first, then host and port). The texts are
+ * the endpoint's own: free with redis_endpoint_free(), which wipes the password. */
 struct redis_endpoint {
     char *unix_path; /* NULL: TCP */
     char *host;
@@ -114,6 +115,7 @@ struct redis_endpoint {
     int db;
     bool embedded; /* drover runs this server itself */
 };
+/* `endpoint` may be freed in any case. A loaded configuration always resolves. */
 int redis_endpoint_resolve(const struct config *config, struct redis_endpoint *endpoint,
                            struct err *err) MUSTCHECK;
 void redis_endpoint_free(struct redis_endpoint *endpoint);

@@ -1,4 +1,5 @@
-/* Redis for the command line: synchronous, with deadlines. Never used by the daemon.
+/* Redis for the command line: synchronous, with deadlines. Never used by the daemon. The
+ * process must ignore SIGPIPE.
  *
  * Errors: ERR_CONN where Redis cannot be reached or the connection broke (exit code 6),
  * ERR_REPLY where it answered with an error.
@@ -15,7 +16,8 @@
 
 struct client;
 
-/* Connects, authenticates, selects the database, checks the layout version. */
+/* Connects, authenticates, selects the database, checks the layout version (newer than
+ * ours: ERR_CONFIG). Reads only. A server that refuses to log us in is ERR_CONN too. */
 struct client *client_open(const struct redis_endpoint *endpoint, const char *prefix,
                            struct err *err) MUSTCHECK;
 void client_close(struct client *client); /* NULL is fine */
@@ -29,12 +31,14 @@ struct depths {
 int client_depths(struct client *client, const char *queue, struct depths *depths,
                   struct err *err) MUSTCHECK;
 
-/* Pushes `ct` payloads to one queue in one round trip, with their tokens; delay_ms > 0:
- * to :delayed, due by Redis TIME. */
+/* Pushes `ct` <= CLIENT_PUSH_MAX payloads to one queue in one round trip, with their
+ * tokens; delay_ms > 0: to :delayed, due by Redis TIME. All or none; after ERR_CONN
+ * nobody knows which. */
+enum { CLIENT_PUSH_MAX = 1000 };
 int client_push(struct client *client, const char *queue, const struct slice *payloads,
                 size_t ct, int64_t delay_ms, struct err *err) MUSTCHECK;
 
-/* Names of all queues that have keys, by SCAN; one callback per name, no order. */
+/* Names of all queues that have keys, by SCAN; one callback per name, sorted. */
 int client_scan_queues(struct client *client, void (*found)(void *arg, const char *queue),
                        void *arg, struct err *err) MUSTCHECK;
 
@@ -45,7 +49,7 @@ int client_peek(struct client *client, const char *queue, const char *state, siz
                 client_job_cb each, void *arg, struct err *err) MUSTCHECK;
 
 /* Removes ready, delayed and notify of a queue, and with `reserved` also what is running;
- * *removed gets the number of jobs. */
+ * *removed gets the number of jobs. Nothing is removed where a key has a wrong type. */
 int client_clear(struct client *client, const char *queue, bool reserved,
                  int64_t *removed, struct err *err) MUSTCHECK;
 
@@ -58,8 +62,10 @@ enum failed_fields { FAILED_SUMMARY, FAILED_WITH_PAYLOAD, FAILED_WHOLE };
 
 /* Walks the records from the newest (or oldest) on, `after_ms` <= failed_at < `before_ms`
  * (0: no bound), in pages, in constant memory. The record is borrowed until `each`
- * returns, which stops the walk by returning false. Records may be removed during the
- * walk. */
+ * returns, which stops the walk by returning false and may use the client. Records may be
+ * removed during the walk; those that come meanwhile are not visited. An id in the index
+ * whose record is gone is skipped and taken out. What the walk does not fetch is absent.
+ */
 typedef bool (*failed_each_cb)(void *arg, const struct fail_record *record);
 struct failed_walk {
     int64_t after_ms, before_ms;
@@ -73,8 +79,9 @@ int client_failed_walk(struct client *client, const struct failed_walk *walk,
 int client_failed_get(struct client *client, const char *uuid, failed_each_cb each,
                       void *arg, struct err *err) MUSTCHECK;
 
-/* Completes a unique prefix to the uuid. ERR_NOT_FOUND: none or several, said in `err`.
- */
+/* Completes a unique prefix of at least CLIENT_UUID_PREFIX_MIN characters to the uuid.
+ * ERR_NOT_FOUND: none or several, ERR_USAGE: too short, said in `err`. */
+enum { CLIENT_UUID_PREFIX_MIN = 4 };
 int client_failed_resolve(struct client *client, const char *prefix, char uuid[64],
                           struct err *err) MUSTCHECK;
 
@@ -82,6 +89,8 @@ int client_failed_resolve(struct client *client, const char *prefix, char uuid[6
  * one script, if it is still there: *done says so. */
 int client_failed_retry(struct client *client, const char *uuid, const char *queue,
                         struct slice payload, bool *done, struct err *err) MUSTCHECK;
+
+/* Drops records; *removed grows by those that were there, also before -1. */
 int client_failed_forget(struct client *client, const char *const *uuids, size_t ct,
                          int64_t *removed, struct err *err) MUSTCHECK;
 

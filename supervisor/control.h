@@ -29,6 +29,14 @@ struct control *control_create(struct loop *loop, const char *path, control_requ
                                void *arg, struct err *err) MUSTCHECK;
 void control_destroy(struct control *control); /* NULL is fine; removes the socket */
 
+/* The line that answers `line` (both without newline); caller frees. Answers garbage with
+ * an error and never calls `cb` for it. `line` may hold any bytes. */
+char *control_answer(control_request_cb cb, void *arg, const char *line,
+                     size_t len) MUSTCHECK;
+
+/* {"ok":false,"error":text}: for request callbacks. */
+json_t *control_error(const char *text) MUSTCHECK;
+
 /* For clients (the command line): sends one request, waits at most timeout_ms. Returns a
  * new reference to the answer where "ok" is true, else NULL with `err`: ERR_NOT_RUNNING
  * where nobody listens, ERR_REPLY with the answer's "error" otherwise. Takes `request`.

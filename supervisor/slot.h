@@ -12,7 +12,7 @@ enum slot_state {
     SLOT_STARTING, /* forked, its loop has not turned yet */
     SLOT_RUNNING,  /* its loop turns, Redis or not */
     SLOT_STOPPING, /* asked to drain */
-    SLOT_KILLING,  /* KILL sent (after ABRT where it hung) */
+    SLOT_KILLING,  /* must go: ABRT (it hung) or a second TERM sent, then KILL */
     SLOT_BACKOFF,  /* waits before the next start */
     SLOT_FATAL,    /* will not be restarted until a reload */
     SLOT_STATE_CT
@@ -47,17 +47,19 @@ enum slot_action {
 struct slot {
     enum slot_state state;
     bool wanted;       /* start again once it has ended */
+    bool started;      /* once at least */
     unsigned crash_ct; /* bad exits in a row */
+    unsigned quick_ct; /* exits 0 in a row, each soon after its start */
     uint64_t restarts; /* starts after the first */
     int64_t started_at_ms;
     int64_t timer_ms; /* for SLOT_DO_TIMER */
 };
 
 struct slot_times {
-    int64_t start_timeout_ms; /* from the fork to the first heartbeat */
-    int64_t stop_ms;          /* from TERM to KILL: grace and a margin */
-    int64_t abort_ms;         /* from ABRT to KILL */
-    int64_t healthy_ms;       /* a run this long forgives earlier crashes */
+    int64_t stop_ms;    /* from TERM to KILL: grace and a margin */
+    int64_t abort_ms;   /* from ABRT to KILL */
+    int64_t kill_ms;    /* from the TERM of SLOT_KILL to KILL */
+    int64_t healthy_ms; /* a run this long forgives earlier crashes */
 };
 
 void slot_init(struct slot *slot);

@@ -7,15 +7,26 @@
 #include "base/board.h"
 #include "config/config.h"
 
+/* Exit codes of workers and of the supervisor itself. */
+enum supervisor_exit {
+    SUPERVISOR_EXIT_DONE = 0,
+    SUPERVISOR_EXIT_FAILURE = 1,
+    SUPERVISOR_EXIT_CONFIG = 2 /* starting it again cannot help */
+};
+
 /* A worker's life, run in the forked child; returns its exit code (0 drained or recycled,
  * 1 failure, 2 bad configuration: not restarted). All signals are blocked when called. */
 typedef int (*worker_entry)(const struct config *config, const struct pool_config *pool,
                             const struct redis_endpoint *endpoint, unsigned slot,
                             struct board *board);
 
+/* Reads and checks the configuration, as config_load() does. */
+typedef struct config *(*config_loader)(const char *path, struct err *err);
+
 struct supervisor_options {
     struct config *config;   /* taken: replaced and freed at a reload */
     const char *config_path; /* as given with -c; NULL: searched again at a reload */
+    config_loader load;      /* for reloads */
     worker_entry worker;
 };
 

@@ -167,7 +167,7 @@ void hand_ack(struct hand *hand, size_t job)
 
 void hand_release(struct hand *hand, size_t job, const char *bytes, int64_t delay_ms)
 {
-    queue_release(hand->queue, give_up(hand, job), slice_text(bytes), delay_ms);
+    queue_release(hand->queue, give_up(hand, job), slice_text(bytes), delay_ms, NULL);
 }
 
 void hand_fail(struct hand *hand, size_t job, const char *uuid, const char *reason)

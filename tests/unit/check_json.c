@@ -1,5 +1,6 @@
 /* The scanner below the envelope: grammar, bounds, strings and paths. */
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 START_TEST(well_formed_json_is_taken)
 {
@@ -83,6 +84,7 @@ START_TEST(malformed_json_is_refused_with_the_place)
         {BYTES("{\"a\":1,/* */\"b\":2}"), "key in quotes is missing"},
         {BYTES("\0{}"), "value is missing at byte 0"},
         {BYTES("\xef\xbb\xbf{\"job\":\"a\"}"), "byte order mark (BOM)"},
+        {BYTES("\xef\xbb\xbf"), "byte order mark (BOM)"},
         {BYTES("\xff\xfe{\0}\0"), "UTF-16"},
         {BYTES("\xfe\xff\0{\0}"), "UTF-16"},
         {BYTES("a:1:{s:3:\"job\";}"), "value is missing at byte 0"},
@@ -198,7 +200,7 @@ START_TEST(lookup_follows_keys_and_indexes)
         if (rows[i].found)
             is_text(value.text, rows[i].found);
         else
-            ck_assert_msg(value.kind == JSON_ABSENT, "found %s", rows[i].path);
+            ck_assert_msg(value.kind == VALUE_ABSENT, "found %s", rows[i].path);
     }
 }
 END_TEST
@@ -234,6 +236,64 @@ START_TEST(strings_decode_to_their_bytes)
 }
 END_TEST
 
+START_TEST(every_hexadecimal_digit_counts)
+{
+    static const char text[] = "\"\\u0123\\u4567\\u89ab\\ucdef\\uABCD\\uEF01\"";
+    static const char bytes[] = "\u0123\u4567\u89ab\ucdef\uabcd\uef01";
+
+    ck_assert(json_string_is(slice_text(text), slice_text(bytes)));
+    (void)good("{\"a\":\"\\u0123\\u4567\\u89ab\\ucdef\\uABCD\\uEF01\"}");
+}
+END_TEST
+
+START_TEST(numbers_scale_exactly_or_say_so)
+{
+    static const struct {
+        const char *number;
+        unsigned decimals;
+        enum json_fit fit;
+        int64_t scaled;
+    } rows[] = {
+        {"0", 0, JSON_FITS, 0},
+        {"-0", 3, JSON_FITS, 0},
+        {"17", 0, JSON_FITS, 17},
+        {"-17", 3, JSON_FITS, -17000},
+        {"1.5", 3, JSON_FITS, 1500},
+        {"1.5", 0, JSON_ROUNDED, 2},
+        {"-1.5", 0, JSON_ROUNDED, -2},
+        {"0.0004", 3, JSON_ROUNDED, 1},
+        {"1e-400", 3, JSON_ROUNDED, 1},
+        {"-1E-400", 3, JSON_ROUNDED, -1},
+        {"123.456e2", 0, JSON_ROUNDED, 12346},
+        {"123.456e3", 0, JSON_FITS, 123456},
+        {"1234500e-2", 0, JSON_FITS, 12345},
+        {"0.00e99999999999999999999", 3, JSON_FITS, 0},
+        {"1e18", 0, JSON_FITS, 1000000000000000000},
+        {"1e19", 0, JSON_TOO_LARGE, INT64_MAX},
+        {"9223372036854775806", 0, JSON_FITS, INT64_MAX - 1},
+        {"9223372036854775807", 0, JSON_FITS, INT64_MAX},
+        {"-9223372036854775807", 0, JSON_FITS, -INT64_MAX},
+        {"9223372036854775808", 0, JSON_TOO_LARGE, INT64_MAX},
+        {"-9223372036854775808", 0, JSON_TOO_LARGE, -INT64_MAX},
+        {"9223372036854775806.5", 0, JSON_ROUNDED, INT64_MAX},
+        {"9223372036854775807.5", 0, JSON_TOO_LARGE, INT64_MAX},
+        {"9223372036854775.807", 3, JSON_FITS, INT64_MAX},
+        {"9223372036854775.808", 3, JSON_TOO_LARGE, INT64_MAX},
+        {"-1e99999999999999999999", 0, JSON_TOO_LARGE, -INT64_MAX},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(rows); i++) {
+        struct slice number = slice_text(rows[i].number);
+        int64_t scaled;
+
+        ck_assert_uint_eq(json_number_bytes(number), number.len);
+        ck_assert_msg(json_scale_number(number, rows[i].decimals, &scaled) == rows[i].fit,
+                      "%s", rows[i].number);
+        ck_assert_int_eq(scaled, rows[i].scaled);
+    }
+}
+END_TEST
+
 START_TEST(what_is_no_string_is_not_decoded)
 {
     static const char *const texts[] = {
@@ -251,6 +311,11 @@ START_TEST(what_is_no_string_is_not_decoded)
         "\"\\ud800\\\"",
         "\"\\ud800\\u\"",
         "\"a\\ud800\\udbff\"",
+        "\"\\u00g0\"",
+        "\"\\ud800\\ue000\"",
+        "\"\\udc00\\udc00\"",
+        "\"\\ud800\\ndc00\"",
+        "\"\\ud800/udc00\"",
     };
 
     for (size_t i = 0; i < ARRAY_CT(texts); i++) {
@@ -281,20 +346,23 @@ START_TEST(a_full_buffer_stops_decoding)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, well_formed_json_is_taken);
+    tcase_add_test(tc, malformed_json_is_refused_with_the_place);
+    tcase_add_test(tc, a_top_value_other_than_an_object_is_named);
+    tcase_add_test(tc, every_prefix_of_a_payload_is_refused);
+    tcase_add_test(tc, depth_up_to_the_bound_is_taken_and_beyond_refused);
+    tcase_add_test(tc, endless_opening_brackets_are_refused);
+    tcase_add_test(tc, lookup_follows_keys_and_indexes);
+    tcase_add_test(tc, strings_decode_to_their_bytes);
+    tcase_add_test(tc, every_hexadecimal_digit_counts);
+    tcase_add_test(tc, numbers_scale_exactly_or_say_so);
+    tcase_add_test(tc, what_is_no_string_is_not_decoded);
+    tcase_add_test(tc, a_full_buffer_stops_decoding);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        well_formed_json_is_taken,
-        malformed_json_is_refused_with_the_place,
-        a_top_value_other_than_an_object_is_named,
-        every_prefix_of_a_payload_is_refused,
-        depth_up_to_the_bound_is_taken_and_beyond_refused,
-        endless_opening_brackets_are_refused,
-        lookup_follows_keys_and_indexes,
-        strings_decode_to_their_bytes,
-        what_is_no_string_is_not_decoded,
-        a_full_buffer_stops_decoding,
-    };
-
-    return run_tests("json", tests, ARRAY_CT(tests));
+    return run_suite("json", 60, add_tests);
 }

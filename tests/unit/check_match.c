@@ -1,6 +1,7 @@
 /* Names to entries: exact, then globs, the longest first. */
 #include "jobs/match.h"
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 static char names[][24] = {
     "*",   "App\\Jobs\\*", "App\\Jobs\\Mail\\*", "App\\Jobs\\Send", "re?ize", "resize",
@@ -54,12 +55,13 @@ START_TEST(a_name_without_an_entry_matches_nothing)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, exact_names_win_then_the_longest_glob);
+    tcase_add_test(tc, a_name_without_an_entry_matches_nothing);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        exact_names_win_then_the_longest_glob,
-        a_name_without_an_entry_matches_nothing,
-    };
-
-    return run_tests("match", tests, ARRAY_CT(tests));
+    return run_suite("match", 60, add_tests);
 }

@@ -1,5 +1,6 @@
 /* The envelope: what its fields mean, what is refused, and how attempts are written. */
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 START_TEST(a_laravel_payload_is_understood)
 {
@@ -22,7 +23,7 @@ START_TEST(a_laravel_payload_is_understood)
     is_text(p.backoff, "1,5,10");
     ck_assert_int_eq(p.created_at_ms, 1763720000000);
     ck_assert_int_eq(p.delay_ms, 5000);
-    ck_assert_int_eq(p.data.kind, JSON_OBJECT);
+    ck_assert_int_eq(p.data.kind, VALUE_OBJECT);
 }
 END_TEST
 
@@ -68,6 +69,9 @@ START_TEST(numbers_may_be_written_in_any_way_that_is_exact)
     ck_assert_int_eq(good("{\"maxTries\":9223372036854775807}").max_tries, INT64_MAX);
     ck_assert_int_eq(good("{\"maxTries\":9.2233720368548e+18}").max_tries, INT64_MAX);
     ck_assert_int_eq(good("{\"maxTries\":1e400}").max_tries, INT64_MAX);
+    ck_assert_int_eq(good("{\"maxTries\":\"3\"}").max_tries, 3);
+    ck_assert_int_eq(good("{\"timeout\":\"60\"}").timeout_ms, 60000);
+    ck_assert_int_eq(good("{\"attempts\":\"2\"}").attempts, 2);
     ck_assert_int_eq(good("{\"timeout\":1e400}").timeout_ms, INT64_MAX);
 }
 END_TEST
@@ -86,6 +90,7 @@ START_TEST(retry_until_zero_is_none_and_below_zero_is_past)
 {
     ck_assert_int_eq(good("{\"retryUntil\":0}").retry_until, -1);
     ck_assert_int_eq(good("{\"retryUntil\":-5}").retry_until, 0);
+    ck_assert_int_eq(good("{\"retryUntil\":1}").retry_until, 1);
 }
 END_TEST
 
@@ -94,7 +99,7 @@ START_TEST(a_field_of_a_wrong_type_that_decides_is_named)
     static const struct {
         const char *text, *words;
     } rows[] = {
-        {"{\"attempts\":\"3\"}", "attempts is a string"},
+        {"{\"attempts\":\"three\"}", "attempts is a string"},
         {"{\"attempts\":null}", "attempts is null"},
         {"{\"attempts\":true}", "attempts is a boolean"},
         {"{\"attempts\":[1]}", "attempts is an array"},
@@ -107,7 +112,7 @@ START_TEST(a_field_of_a_wrong_type_that_decides_is_named)
         {"{\"maxTries\":\"x\"}", "maxTries is a string, not a whole number"},
         {"{\"maxTries\":2.5}", "maxTries is not a whole number"},
         {"{\"maxTries\":-1}", "maxTries is not a possible number of runs"},
-        {"{\"timeout\":\"60\"}", "timeout is a string, not a number of seconds"},
+        {"{\"timeout\":\"soon\"}", "timeout is a string, not a number of seconds"},
         {"{\"timeout\":false}", "timeout is a boolean"},
         {"{\"retryUntil\":\"tomorrow\"}", "retryUntil is a string"},
         {"{\"retryUntil\":1.5}", "retryUntil is not a whole number"},
@@ -158,7 +163,7 @@ START_TEST(keys_are_compared_after_decoding)
     ck_assert_int_eq(p.attempts, 3);
     ck_assert_int_eq(p.max_tries, 1);
     p = good("{\"job\\u0000\":\"a\",\"jo\":1,\"jobs\":2,\"Job\":3,\"\\ud800job\":4}");
-    ck_assert_int_eq(p.job.kind, JSON_ABSENT);
+    ck_assert_int_eq(p.job.kind, VALUE_ABSENT);
 }
 END_TEST
 
@@ -169,8 +174,15 @@ START_TEST(deeper_members_are_not_the_envelopes)
              "\":\"bad\"}],\"y\":\"\\\"attempts\\\":5\"}");
 
     ck_assert_int_eq(p.attempts, 0);
-    ck_assert_int_eq(p.job.kind, JSON_ABSENT);
+    ck_assert_int_eq(p.job.kind, VALUE_ABSENT);
     ck_assert_int_eq(p.max_tries, -1);
+}
+END_TEST
+
+START_TEST(a_delay_is_never_below_zero)
+{
+    ck_assert_int_eq(good("{\"delay\":0.5}").delay_ms, 500);
+    ck_assert_int_eq(good("{\"delay\":-5}").delay_ms, 0);
 }
 END_TEST
 
@@ -188,6 +200,7 @@ START_TEST(created_at_comes_from_pushed_at_first)
         {"{\"pushedAt\":\"1 \",\"createdAt\":7}", 7000},
         {"{\"pushedAt\":null,\"createdAt\":7}", 7000},
         {"{\"pushedAt\":\"-1\",\"createdAt\":7}", 7000},
+        {"{\"pushedAt\":0,\"createdAt\":7}", 0},
         {"{\"createdAt\":1e300}", -1},
         {"{\"createdAt\":-1}", -1},
     };
@@ -213,6 +226,7 @@ START_TEST(backoff_takes_each_of_its_forms)
         {"{\"backoff\":\"1,,5\"}", "1,,5", {1000, 0, 5000, -1}},
         {"{\"backoff\":\"1,\"}", "1,", {1000, 0, -1}},
         {"{\"backoff\":\" 2 , 3 \"}", " 2 , 3 ", {2000, 3000, -1}},
+        {"{\"backoff\":\" \"}", " ", {0, -1}},
         {"{\"backoff\":-3}", "-3", {0, -1}},
         {"{\"delay\":30}", "30", {30000, -1}},
         {"{\"delay\":0}", "0", {0, -1}},
@@ -370,15 +384,24 @@ END_TEST
 
 START_TEST(attempts_that_do_not_fit_are_an_error)
 {
-    struct payload p = good("{\"attempts\":9}");
-    struct buf out;
+    static const char *const texts[] = {"{\"attempts\":9,\"job\":\"a\"}", "{}",
+                                        "{\"job\":\"a\"} \n"};
 
-    buf_init(&out, 14);
-    ck_assert_int_eq(payload_with_attempts(&p, 1, &out), 0);
-    buf_clear(&out);
-    ck_assert_int_eq(payload_with_attempts(&p, 10, &out), -1);
-    ck_assert(out.over);
-    buf_free(&out);
+    for (size_t i = 0; i < ARRAY_CT(texts); i++) {
+        struct payload p = good(texts[i]);
+        struct buf out;
+        size_t need;
+
+        buf_init(&out, 0);
+        ck_assert_int_eq(payload_with_attempts(&p, 10, &out), 0);
+        need = out.len;
+        buf_free(&out);
+        for (size_t max = 1; max <= need; max++) {
+            buf_init(&out, max);
+            ck_assert_int_eq(payload_with_attempts(&p, 10, &out), max < need ? -1 : 0);
+            buf_free(&out);
+        }
+    }
 }
 END_TEST
 
@@ -406,6 +429,21 @@ START_TEST(a_pad_is_taken_off_once)
     ck_assert_uint_eq(sizeof(PAYLOAD_PAD_MAGIC COUNTER_5) - 1, PAYLOAD_PAD_BYTES);
     for (size_t i = 0; i < ARRAY_CT(rows); i++)
         is_text(payload_without_pad(slice_text(rows[i].padded)), rows[i].plain);
+}
+END_TEST
+
+START_TEST(a_pad_begins_with_its_magic)
+{
+    for (size_t i = 0; i < PAYLOAD_PAD_BYTES; i++) {
+        char text[] = "{}" PAYLOAD_PAD_MAGIC COUNTER_5;
+        size_t counter_at = sizeof(PAYLOAD_PAD_MAGIC) - 1;
+
+        text[2 + i] = text[2 + i] == ' ' ? '\t' : ' ';
+        if (i < counter_at)
+            is_text(payload_without_pad(slice_text(text)), text);
+        else
+            is_text(payload_without_pad(slice_text(text)), "{}");
+    }
 }
 END_TEST
 
@@ -437,31 +475,34 @@ START_TEST(new_attempts_come_without_the_old_pad)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, a_laravel_payload_is_understood);
+    tcase_add_test(tc, absent_and_null_fields_are_unset);
+    tcase_add_test(tc, numbers_may_be_written_in_any_way_that_is_exact);
+    tcase_add_test(tc, a_timeout_is_never_rounded_to_none);
+    tcase_add_test(tc, retry_until_zero_is_none_and_below_zero_is_past);
+    tcase_add_test(tc, a_field_of_a_wrong_type_that_decides_is_named);
+    tcase_add_test(tc, a_field_of_a_wrong_type_that_decides_nothing_is_passed_over);
+    tcase_add_test(tc, the_last_of_duplicate_keys_counts);
+    tcase_add_test(tc, keys_are_compared_after_decoding);
+    tcase_add_test(tc, deeper_members_are_not_the_envelopes);
+    tcase_add_test(tc, a_delay_is_never_below_zero);
+    tcase_add_test(tc, created_at_comes_from_pushed_at_first);
+    tcase_add_test(tc, backoff_takes_each_of_its_forms);
+    tcase_add_test(tc, the_name_is_display_name_else_job);
+    tcase_add_test(tc, a_name_that_cannot_be_one_is_refused);
+    tcase_add_test(tc, a_name_may_have_255_bytes_and_no_more);
+    tcase_add_test(tc, a_uuid_is_short_plain_text_or_none);
+    tcase_add_test(tc, attempts_are_written_in_place_and_nothing_else_changes);
+    tcase_add_test(tc, attempts_that_do_not_fit_are_an_error);
+    tcase_add_test(tc, a_pad_is_taken_off_once);
+    tcase_add_test(tc, a_pad_begins_with_its_magic);
+    tcase_add_test(tc, plain_white_space_is_no_pad);
+    tcase_add_test(tc, new_attempts_come_without_the_old_pad);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        a_laravel_payload_is_understood,
-        absent_and_null_fields_are_unset,
-        numbers_may_be_written_in_any_way_that_is_exact,
-        a_timeout_is_never_rounded_to_none,
-        retry_until_zero_is_none_and_below_zero_is_past,
-        a_field_of_a_wrong_type_that_decides_is_named,
-        a_field_of_a_wrong_type_that_decides_nothing_is_passed_over,
-        the_last_of_duplicate_keys_counts,
-        keys_are_compared_after_decoding,
-        deeper_members_are_not_the_envelopes,
-        created_at_comes_from_pushed_at_first,
-        backoff_takes_each_of_its_forms,
-        the_name_is_display_name_else_job,
-        a_name_that_cannot_be_one_is_refused,
-        a_name_may_have_255_bytes_and_no_more,
-        a_uuid_is_short_plain_text_or_none,
-        attempts_are_written_in_place_and_nothing_else_changes,
-        attempts_that_do_not_fit_are_an_error,
-        a_pad_is_taken_off_once,
-        plain_white_space_is_no_pad,
-        new_attempts_come_without_the_old_pad,
-    };
-
-    return run_tests("payload", tests, ARRAY_CT(tests));
+    return run_suite("payload", 60, add_tests);
 }

@@ -4,6 +4,7 @@
 
 #include "jobs/policy.h"
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 enum { NOW = 1767225600 }; /* 2026-01-01T00:00:00Z */
 
@@ -53,10 +54,11 @@ START_TEST(payload_comes_before_job_before_pool)
         const char *text;
         const struct job_config *job;
         int64_t tries, timeout_ms, first_backoff_ms;
+        unsigned backoff_ct;
     } rows[] = {
-        {"{}", NULL, 3, 60000, 1000}, {"{}", &unset, 3, 60000, 1000},
-        {"{}", &job, 5, 9000, 7000},  {all, &job, 2, 4000, 3000},
-        {all, NULL, 2, 4000, 3000},
+        {"{}", NULL, 3, 60000, 1000, 2}, {"{}", &unset, 3, 60000, 1000, 2},
+        {"{}", &job, 5, 9000, 7000, 1},  {all, &job, 2, 4000, 3000, 1},
+        {all, NULL, 2, 4000, 3000, 1},
     };
 
     for (size_t i = 0; i < ARRAY_CT(rows); i++) {
@@ -65,6 +67,7 @@ START_TEST(payload_comes_before_job_before_pool)
         ck_assert_int_eq(policy.tries, rows[i].tries);
         ck_assert_int_eq(policy.timeout_ms, rows[i].timeout_ms);
         ck_assert_int_eq(policy.backoff_ms[0], rows[i].first_backoff_ms);
+        ck_assert_uint_eq(policy.backoff_ct, rows[i].backoff_ct);
         ck_assert_int_eq(policy.retry_until, -1);
     }
 }
@@ -263,21 +266,22 @@ START_TEST(three_tries_are_three_runs)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, payload_comes_before_job_before_pool);
+    tcase_add_test(tc, zero_is_a_setting_and_not_unset);
+    tcase_add_test(tc, an_empty_backoff_is_no_delay_and_not_the_pools);
+    tcase_add_test(tc, a_delay_at_push_is_the_backoff_of_a_job_without_one);
+    tcase_add_test(tc, a_long_backoff_list_is_cut);
+    tcase_add_test(tc, a_run_may_begin_while_attempts_or_time_remain);
+    tcase_add_test(tc, a_time_no_calendar_has_is_told_in_seconds);
+    tcase_add_test(tc, after_a_run_tries_or_time_decide);
+    tcase_add_test(tc, done_is_acked_and_fail_fails_at_once);
+    tcase_add_test(tc, the_last_backoff_repeats);
+    tcase_add_test(tc, three_tries_are_three_runs);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        payload_comes_before_job_before_pool,
-        zero_is_a_setting_and_not_unset,
-        an_empty_backoff_is_no_delay_and_not_the_pools,
-        a_delay_at_push_is_the_backoff_of_a_job_without_one,
-        a_long_backoff_list_is_cut,
-        a_run_may_begin_while_attempts_or_time_remain,
-        a_time_no_calendar_has_is_told_in_seconds,
-        after_a_run_tries_or_time_decide,
-        done_is_acked_and_fail_fails_at_once,
-        the_last_backoff_repeats,
-        three_tries_are_three_runs,
-    };
-
-    return run_tests("policy", tests, ARRAY_CT(tests));
+    return run_suite("policy", 60, add_tests);
 }

@@ -97,7 +97,7 @@ START_TEST(a_verdict_whose_answer_was_lost_is_not_given_twice)
     if (_i == 0)
         queue_ack(hand.queue, hand.jobs[0]);
     else if (_i == 1)
-        queue_release(hand.queue, hand.jobs[0], slice_text("job"), 60000);
+        queue_release(hand.queue, hand.jobs[0], slice_text("job"), 60000, NULL);
     else if (_i == 2)
         hand_fail(&hand, 0, "u", "x"), hand_want(&hand, 0);
     else

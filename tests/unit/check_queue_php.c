@@ -199,7 +199,7 @@ START_TEST(what_we_release_php_migrates)
     UNTIL(&world, hand.job_ct == 1);
     hand_want(&hand, 0);
     hand.free_slots = 0;
-    queue_release(hand.queue, hand.jobs[0], slice_text("{\"attempts\":1}"), 1500);
+    queue_release(hand.queue, hand.jobs[0], slice_text("{\"attempts\":1}"), 1500, NULL);
     hand_settled(&hand);
     ck_assert_int_eq(php_migrate("delayed", (long long)world_redis_now(&world)), 0);
     ck_assert_int_eq(php_migrate("delayed", (long long)world_redis_now(&world) + 3), 1);

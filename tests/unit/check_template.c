@@ -1,6 +1,7 @@
 /* Templates: what expands to what, and what is an error that names its path. */
 #include "jobs/template.h"
 #include "tests/unit/payloads.h"
+#include "tests/unit/suite.h"
 
 static const char sample[] =
     "{\"job\":\"resize\",\"data\":{\"file\":\"a b.png\",\"n\":12345678901234567890,"
@@ -157,15 +158,16 @@ START_TEST(an_expansion_stays_within_its_bound)
 }
 END_TEST
 
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, values_take_the_place_of_their_paths);
+    tcase_add_test(tc, a_value_is_never_expanded_or_interpreted_again);
+    tcase_add_test(tc, a_value_that_cannot_be_used_is_named_by_its_path);
+    tcase_add_test(tc, a_malformed_template_is_refused_by_check_and_expand);
+    tcase_add_test(tc, an_expansion_stays_within_its_bound);
+}
+
 int main(void)
 {
-    const TTest *const tests[] = {
-        values_take_the_place_of_their_paths,
-        a_value_is_never_expanded_or_interpreted_again,
-        a_value_that_cannot_be_used_is_named_by_its_path,
-        a_malformed_template_is_refused_by_check_and_expand,
-        an_expansion_stays_within_its_bound,
-    };
-
-    return run_tests("template", tests, ARRAY_CT(tests));
+    return run_suite("template", 60, add_tests);
 }

@@ -60,20 +60,4 @@ static inline char *repeat(const char *head, const char *unit, size_t times,
     return buf_take(&buf);
 }
 
-static inline int run_tests(const char *name, const TTest *const *tests, size_t ct)
-{
-    Suite *suite = suite_create(name);
-    TCase *tcase = tcase_create(name);
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    for (size_t i = 0; i < ct; i++)
-        tcase_add_test(tcase, tests[i]);
-    suite_add_tcase(suite, tcase);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
 #endif

@@ -1,0 +1,307 @@
+/* drover config check, drover config show: what the configuration is and whether it is
+ * right. Neither opens a connection.
+ *
+ * Values are shown through config/field.h only, which never writes a password.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/must.h"
+#include "base/text.h"
+#include "cli/cli.h"
+#include "cli/load.h"
+#include "config/field.h"
+#include "config/origin.h"
+#include "config/sample.h"
+
+enum { COLUMN_MAX = 48 }; /* a longer cell moves the rest of its line */
+
+static int print(const char *text, size_t len)
+{
+    if (fwrite(text, 1, len, stdout) == len && fflush(stdout) == 0)
+        return EXIT_DONE;
+    return EXIT_ERROR;
+}
+
+static int print_json(json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    struct buf line;
+    int code;
+
+    MUST(text != NULL);
+    buf_init(&line, 0);
+    (void)buf_addf(&line, "%s\n", text);
+    code = print(line.data, line.len);
+    buf_free(&line);
+    free(text);
+    json_decref(json);
+    return code;
+}
+
+/* JSON takes UTF-8 only. */
+static json_t *json_text(const char *text)
+{
+    struct buf safe;
+    json_t *json;
+
+    if (text == NULL)
+        return json_null();
+    if (text_is_utf8(slice_text(text)))
+        return json_string(text);
+    buf_init(&safe, 0);
+    text_escape(&safe, slice_text(text));
+    json = json_string(safe.data);
+    buf_free(&safe);
+    return json;
+}
+
+/* ---- config check ---- */
+
+static int report_good(const struct cli_args *args, const struct config *config)
+{
+    struct buf line;
+    int code;
+
+    if (args->json)
+        return print_json(
+            json_pack("{s:b,s:o}", "ok", 1, "file", json_text(config->path)));
+    buf_init(&line, 0);
+    if (config->path)
+        text_escape(&line, slice_text(config->path));
+    else
+        (void)buf_add_text(&line, "no configuration file, defaults and environment");
+    (void)buf_add_text(&line, ": ok\n");
+    code = print(line.data, line.len);
+    buf_free(&line);
+    return code;
+}
+
+static int report_bad(const struct cli_args *args, const struct err *err)
+{
+    struct buf line;
+
+    if (args->json)
+        (void)print_json(json_pack("{s:b,s:o}", "ok", 0, "error", json_text(err->text)));
+    buf_init(&line, 0);
+    text_escape(&line, slice_text(err->text));
+    /* without "drover: ", so that editors find file and line */
+    (void)fprintf(stderr, "%s\n", line.data);
+    buf_free(&line);
+    return EXIT_BAD_USAGE;
+}
+
+static int run_check(const struct cli_args *args)
+{
+    struct err err = {0};
+    struct config *config = cli_load_config(args->config_path, &err);
+    int code = config ? report_good(args, config) : report_bad(args, &err);
+
+    config_free(config);
+    return code;
+}
+
+/* ---- config show ---- */
+
+struct row {
+    struct buf name, value, source;
+};
+
+static struct row row_of(const struct config *config, const struct config_value *value)
+{
+    struct row row = {0};
+    struct buf plain;
+
+    buf_init(&plain, 0);
+    config_value_path(value, &row.name);
+    field_format(value->setting, value->base, &plain);
+    text_escape(&row.value, buf_slice(&plain));
+    buf_clear(&plain);
+    config_value_source(config, value, &plain);
+    text_escape(&row.source, buf_slice(&plain));
+    buf_free(&plain);
+    return row;
+}
+
+static void free_row(struct row *row)
+{
+    buf_free(&row->name);
+    buf_free(&row->value);
+    buf_free(&row->source);
+}
+
+static int wider(int width, size_t len)
+{
+    return len > (size_t)width && len <= COLUMN_MAX ? (int)len : width;
+}
+
+static void measure(const struct config *config, int *name_width, int *value_width)
+{
+    for (struct config_value value = {0}; config_next(config, &value);) {
+        struct row row = row_of(config, &value);
+
+        *name_width = wider(*name_width, row.name.len);
+        *value_width = wider(*value_width, row.value.len);
+        free_row(&row);
+    }
+}
+
+static int show_table(const struct config *config)
+{
+    int name_width = 0, value_width = 0, code;
+    struct buf out;
+
+    measure(config, &name_width, &value_width);
+    buf_init(&out, 0);
+    (void)buf_addf(&out, "%-*s  %-*s  SOURCE\n", name_width, "SETTING", value_width,
+                   "VALUE");
+    for (struct config_value value = {0}; config_next(config, &value);) {
+        struct row row;
+
+        if (!config_value_applies(config, &value))
+            continue;
+        row = row_of(config, &value);
+        (void)buf_addf(&out, "%-*s  %-*s  %s\n", name_width, row.name.data, value_width,
+                       row.value.data, row.source.data);
+        free_row(&row);
+    }
+    code = print(out.data, out.len);
+    buf_free(&out);
+    return code;
+}
+
+static json_t *json_seconds(int64_t ms)
+{
+    return ms % 1000 == 0 ? json_integer(ms / 1000) : json_real((double)ms / 1000);
+}
+
+static json_t *json_list(const struct config_value *value)
+{
+    const struct text_list *texts = value->base;
+    const struct time_list *times = value->base;
+    json_t *array = json_array();
+
+    if (value->setting->type == SETTING_TEXTS)
+        for (size_t i = 0; i < texts->ct; i++)
+            MUST(json_array_append_new(array, json_text(texts->items[i])) == 0);
+    else
+        for (size_t i = 0; i < times->ct; i++)
+            MUST(json_array_append_new(array, json_seconds(times->ms[i])) == 0);
+    return array;
+}
+
+/* A password as the table of config show has it. */
+static json_t *json_hidden(const struct config_value *value)
+{
+    struct buf text;
+    json_t *json;
+
+    buf_init(&text, 0);
+    field_mask(value->setting, value->base, &text);
+    json = json_text(text.data);
+    buf_free(&text);
+    return json;
+}
+
+static json_t *json_value(const struct config_value *value)
+{
+    if (!field_is_set(value->setting, value->base))
+        return json_null();
+    switch (value->setting->type) {
+    case SETTING_TEXT:
+        return json_text(*(char *const *)value->base);
+    case SETTING_SECRET:
+    case SETTING_URL:
+        return json_hidden(value);
+    case SETTING_INTEGER:
+    case SETTING_MIB:
+        return json_integer(*(const int64_t *)value->base);
+    case SETTING_SECONDS:
+        return json_seconds(*(const int64_t *)value->base);
+    case SETTING_ENUM:
+        return json_string(value->setting->words[*(const int *)value->base]);
+    case SETTING_TEXTS:
+    case SETTING_TIMES:
+        return json_list(value);
+    }
+    return json_null();
+}
+
+static int show_json(const struct config *config)
+{
+    json_t *list = json_array();
+
+    for (struct config_value value = {0}; config_next(config, &value);) {
+        struct row row;
+
+        if (!config_value_applies(config, &value))
+            continue;
+        row = row_of(config, &value);
+        MUST(json_array_append_new(
+                 list, json_pack("{s:s,s:o,s:o,s:b}", "name", row.name.data, "value",
+                                 json_value(&value), "source", json_text(row.source.data),
+                                 "reload",
+                                 (value.setting->flags & SETTING_RELOADS) != 0)) == 0);
+        free_row(&row);
+    }
+    return print_json(
+        json_pack("{s:o,s:o}", "file", json_text(config->path), "settings", list));
+}
+
+static int show_sample(void)
+{
+    struct buf out;
+    int code;
+
+    buf_init(&out, 0);
+    sample_write(&out);
+    code = print(out.data, out.len);
+    buf_free(&out);
+    return code;
+}
+
+static int run_show(const struct cli_args *args)
+{
+    struct config *config;
+    int code;
+
+    if (cli_flag(args, "--sample"))
+        return show_sample();
+    config = cli_config(args, &code);
+    if (config == NULL)
+        return code;
+    code = args->json ? show_json(config) : show_table(config);
+    config_free(config);
+    return code;
+}
+
+static const struct cli_option no_options[] = {{.name = NULL}};
+static const struct cli_option show_options[] = {
+    {.name = "--sample", .help = "print a file with every setting at its default"},
+    {.name = NULL}};
+
+const struct cli_command cmd_config_check = {
+    .words = "config check",
+    .operands = "",
+    .summary = "read and check the configuration",
+    .examples =
+        "  drover config check\n"
+        "  drover config check -c /etc/drover/drover.conf && systemctl reload drover\n",
+    .options = no_options,
+    .run = run_check,
+};
+
+const struct cli_command cmd_config_show = {
+    .words = "config show",
+    .operands = "",
+    .summary = "show every setting, its value and where that came from",
+    .examples =
+        "  drover config show\n"
+        "  drover config show --json | jq -r '.settings[] | .name + \" \" + .source'\n"
+        "  drover config show --sample > drover.conf\n",
+    .options = show_options,
+    .run = run_show,
+};

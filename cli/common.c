@@ -1,0 +1,35 @@
+/* What every command does the same way: fail, and load its configuration. */
+#include "cli/cli.h"
+#include "cli/load.h"
+#include "cli/output.h"
+
+int cli_fail(const struct err *err)
+{
+    output_note("%s", err->text);
+    switch (err->code) {
+    case ERR_USAGE:
+    case ERR_CONFIG:
+        return EXIT_BAD_USAGE;
+    case ERR_CONN:
+        return EXIT_NO_REDIS;
+    case ERR_NOT_FOUND:
+    case ERR_NOT_RUNNING:
+        return EXIT_NO_SUCH;
+    case ERR_NONE:
+    case ERR_SYSTEM:
+    case ERR_REPLY:
+    case ERR_BAD_INPUT:
+    case ERR_LIMIT:
+        break;
+    }
+    return EXIT_ERROR;
+}
+
+struct config *cli_config(const struct cli_args *args, int *exit_code)
+{
+    struct err err = {0};
+    struct config *config = cli_load_config(args->config_path, &err);
+
+    *exit_code = config ? EXIT_DONE : cli_fail(&err);
+    return config;
+}

@@ -1,0 +1,257 @@
+/* Checks across settings. Each one is a function of the configuration alone: the first
+ * problem ends them. */
+#include "config/check.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/must.h"
+#include "base/text.h"
+#include "config/origin.h"
+#include "config/url.h"
+
+enum {
+    SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
+    EMBEDDED_DATABASES = 16
+};
+
+/* The value of a setting that is known to be in the table. */
+static struct config_value value_of(const struct config *config, enum section_id section,
+                                    const char *name, size_t index)
+{
+    const struct setting *setting = setting_find(section, name);
+
+    MUST(setting != NULL);
+    return config_value_of(config, setting, index);
+}
+
+static bool is_from_file(const struct config *config, const char *name)
+{
+    return value_of(config, SECTION_REDIS, name, 0).origin->kind == ORIGIN_FILE;
+}
+
+/* ---- redis ---- */
+
+static int refuse_twice(const struct config *config, const char *name, struct err *err)
+{
+    struct config_value value = value_of(config, SECTION_REDIS, name, 0);
+
+    return config_value_fail(config, &value, -1, err,
+                             "redis.url holds it already: leave one of them out");
+}
+
+/* What stands in the file twice, once in the url: which one counts should not have to be
+ * looked up. (The environment beside a file is no such mistake.) */
+static int check_twice(const struct config *config, struct err *err)
+{
+    struct redis_url url = {.db = -1};
+    const char *name = NULL;
+
+    if (!is_from_file(config, "url"))
+        return 0;
+    if (strcmp(config->redis.url, "embedded") != 0 &&
+        redis_url_parse(config->redis.url, &url, NULL) != 0)
+        name = NULL; /* check_server() says why */
+    else if (is_from_file(config, "host"))
+        name = "host";
+    else if (is_from_file(config, "port"))
+        name = "port";
+    else if (url.username && is_from_file(config, "username"))
+        name = "username";
+    else if (url.password && is_from_file(config, "password"))
+        name = config->redis.password_file ? "password_file" : "password";
+    else if (url.db >= 0 && is_from_file(config, "db"))
+        name = "db";
+    redis_url_free(&url);
+    return name ? refuse_twice(config, name, err) : 0;
+}
+
+static int check_server(const struct config *config, struct err *err)
+{
+    struct redis_endpoint endpoint;
+    struct config_value value = value_of(config, SECTION_REDIS, "db", 0);
+    int rc = redis_endpoint_resolve(config, &endpoint, err);
+
+    if (rc == 0 && endpoint.embedded && endpoint.db >= EMBEDDED_DATABASES)
+        rc = config_value_fail(config, &value, -1, err,
+                               "%d is above the maximum of %d: the embedded Redis has no "
+                               "more databases",
+                               endpoint.db, EMBEDDED_DATABASES - 1);
+    if (rc == 0 && endpoint.unix_path && strlen(endpoint.unix_path) > SOCKET_PATH_MAX) {
+        value = value_of(config, SECTION_REDIS, config->redis.url ? "url" : "host", 0);
+        rc = config_value_fail(config, &value, -1, err,
+                               "the path of the socket has %zu bytes, at most %d fit",
+                               strlen(endpoint.unix_path), SOCKET_PATH_MAX);
+    }
+    redis_endpoint_free(&endpoint);
+    return rc;
+}
+
+/* ---- the top ---- */
+
+static int check_state_dir(const struct config *config, struct err *err)
+{
+    struct config_value value = value_of(config, SECTION_TOP, "state_dir", 0);
+    size_t len = strlen(config->state_dir) + strlen("/control.sock");
+
+    if (len <= SOCKET_PATH_MAX)
+        return 0;
+    return config_value_fail(config, &value, -1, err,
+                             "makes the path of the control socket %zu bytes long, at "
+                             "most %d fit: shorten state_dir by %zu",
+                             len, SOCKET_PATH_MAX, len - SOCKET_PATH_MAX);
+}
+
+static int check_listen(const struct config *config, struct err *err)
+{
+    struct config_value value = value_of(config, SECTION_CONSOLE, "listen", 0);
+    const char *colon = strrchr(config->console_listen, ':');
+    int64_t port;
+
+    if (colon && text_integer(colon + 1, 0, UINT16_MAX, &port, NULL) == 0)
+        return 0;
+    return config_value_fail(config, &value, -1, err,
+                             "expects an address and a port, like \"127.0.0.1:9310\"");
+}
+
+static int check_hang_timeout(const struct config *config, struct err *err)
+{
+    struct config_value value = value_of(config, SECTION_TOP, "hang_timeout", 0);
+    char hang[TEXT_SECONDS_BYTES], lease[TEXT_SECONDS_BYTES];
+
+    if (value.origin->kind == ORIGIN_DEFAULT)
+        return 0; /* made to fit */
+    for (size_t i = 0; i < config->pool_ct; i++) {
+        if (config->hang_timeout_ms < config->pools[i].lease_ms)
+            continue;
+        text_format_seconds(config->hang_timeout_ms, hang, sizeof(hang));
+        text_format_seconds(config->pools[i].lease_ms, lease, sizeof(lease));
+        return config_value_fail(config, &value, -1, err,
+                                 "%s s is not less than pools[%zu].lease (%s s): a hung "
+                                 "worker would lose its jobs before it is replaced",
+                                 hang, i, lease);
+    }
+    return 0;
+}
+
+/* ---- pools ---- */
+
+static int check_pool_names(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->pool_ct; i++) {
+        struct config_value value = value_of(config, SECTION_POOLS, "name", i);
+        const char *name = config->pools[i].name;
+
+        if (strchr(name, '/'))
+            return config_value_fail(config, &value, -1, err, "\"%s\" holds a slash",
+                                     name);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(name, config->pools[j].name) == 0)
+                return config_value_fail(config, &value, -1, err,
+                                         "\"%s\" is the name of pools[%zu] too", name, j);
+    }
+    return 0;
+}
+
+static int check_queues(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->pool_ct; i++) {
+        struct config_value value = value_of(config, SECTION_POOLS, "queues", i);
+        const struct text_list *queues = &config->pools[i].queues;
+
+        for (size_t j = 0; j < queues->ct; j++)
+            for (size_t k = 0; k < j; k++)
+                if (strcmp(queues->items[j], queues->items[k]) == 0)
+                    return config_value_fail(config, &value, (int64_t)j, err,
+                                             "\"%s\" is there twice", queues->items[j]);
+    }
+    return 0;
+}
+
+/* ---- jobs ---- */
+
+static int check_job_names(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->job_ct; i++) {
+        struct config_value value = value_of(config, SECTION_JOBS, "name", i);
+
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(config->jobs[i].name, config->jobs[j].name) == 0)
+                return config_value_fail(config, &value, -1, err,
+                                         "\"%s\" is the name of jobs[%zu] too",
+                                         config->jobs[i].name, j);
+    }
+    return 0;
+}
+
+static int check_job(const struct config *config, size_t index, struct err *err)
+{
+    const struct job_config *job = &config->jobs[index];
+    struct config_value value = value_of(config, SECTION_JOBS, "env", index);
+
+    for (size_t i = 0; i < job->env.ct; i++) {
+        const char *equals = strchr(job->env.items[i], '=');
+
+        if (equals == NULL || equals == job->env.items[i])
+            return config_value_fail(config, &value, (int64_t)i, err,
+                                     "expects \"NAME=value\"");
+    }
+    value = value_of(config, SECTION_JOBS, "cwd", index);
+    if (job->cwd && job->cwd[0] != '/')
+        return config_value_fail(config, &value, -1, err, "expects an absolute path");
+    value = value_of(config, SECTION_JOBS, "command", index);
+    if (job->command.ct && job->command.items[0][0] == '\0')
+        return config_value_fail(config, &value, 0, err, "is empty");
+    /* Whoever can push must not choose the program. */
+    if (job->command.ct && strchr(job->command.items[0], '{'))
+        return config_value_fail(
+            config, &value, 0, err,
+            "the program takes no placeholder, only its arguments do");
+    return 0;
+}
+
+static int check_jobs(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->job_ct; i++)
+        if (check_job(config, i, err) != 0)
+            return -1;
+    return 0;
+}
+
+int config_check(const struct config *config, struct err *err)
+{
+    static int (*const checks[])(const struct config *config, struct err *err) = {
+        check_state_dir,  check_twice,  check_server,    check_listen, check_hang_timeout,
+        check_pool_names, check_queues, check_job_names, check_jobs,
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(checks); i++)
+        if (checks[i](config, err) != 0)
+            return -1;
+    return 0;
+}
+
+/* ---- placeholders ---- */
+
+static int check_texts(const struct config *config, const struct config_value *value,
+                       config_text_cb check, struct err *err)
+{
+    const struct text_list *list = value->base;
+    struct err why = {0};
+
+    for (size_t i = 0; i < list->ct; i++)
+        if (check(list->items[i], &why) != 0)
+            return config_value_fail(config, value, (int64_t)i, err, "%s", why.text);
+    return 0;
+}
+
+int config_check_templates(const struct config *config, config_text_cb check,
+                           struct err *err)
+{
+    for (struct config_value value = {0}; config_next(config, &value);)
+        if (value.setting->flags & SETTING_TEMPLATE &&
+            check_texts(config, &value, check, err) != 0)
+            return -1;
+    return 0;
+}

@@ -1,0 +1,44 @@
+/* The life of a configuration: made with everything unset, freed with secrets wiped. */
+#include "config/config.h"
+
+#include <stdlib.h>
+
+#include "base/must.h"
+#include "config/build.h"
+#include "config/field.h"
+#include "config/origin.h"
+
+struct config *config_create(const char *path, size_t pool_ct, size_t job_ct)
+{
+    struct config *config = must_alloc(sizeof(*config));
+
+    config->path = must_strdup(path);
+    config->pools = must_alloc((pool_ct ? pool_ct : 1) * sizeof(*config->pools));
+    config->pool_ct = pool_ct;
+    config->jobs = must_alloc((job_ct ? job_ct : 1) * sizeof(*config->jobs));
+    config->job_ct = job_ct;
+    config->origins = must_alloc(config_value_ct(config) * sizeof(*config->origins));
+    for (struct config_value value = {0}; config_next(config, &value);)
+        field_unset(value.setting, value.base);
+    return config;
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (struct config_value value = {0}; config_next(config, &value);) {
+        field_free(value.setting, value.base);
+        free(value.origin->file);
+    }
+    free(config->origins);
+    free(config->pools);
+    free(config->jobs);
+    free(config->path);
+    free(config);
+}
+
+char *config_control_path(const struct config *config)
+{
+    return must_format("%s/control.sock", config->state_dir);
+}

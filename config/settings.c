@@ -1,0 +1,301 @@
+/* The table of settings: what there is, not how it is read, shown or checked.
+ *
+ * Invariants, held by tests: rows of a section stand together, every row has its doc
+ * and either a default or an example, defaults are within the bounds.
+ */
+#include "config/settings.h"
+
+#include <string.h>
+
+#include "base/must.h"
+#include "base/text.h"
+
+#define SECOND INT64_C(1000)
+#define HOUR (INT64_C(3600) * SECOND)
+#define DAY (INT64_C(24) * HOUR)
+#define YEAR (INT64_C(365) * DAY)
+
+enum {
+    NAME_MAX_BYTES = 64,
+    TEXT_MAX_BYTES = 4096,
+    ARG_MAX_BYTES = 65536,
+    LIST_MAX = 256
+};
+
+#define AT_TOP(field) .section = SECTION_TOP, .offset = offsetof(struct config, field)
+#define AT_REDIS(field) .section = SECTION_REDIS, .offset = offsetof(struct config, field)
+#define AT_LOG(field) .section = SECTION_LOG, .offset = offsetof(struct config, field)
+#define AT_FAILED(field)                                                                 \
+    .section = SECTION_FAILED, .offset = offsetof(struct config, field)
+#define AT_CONSOLE(field)                                                                \
+    .section = SECTION_CONSOLE, .offset = offsetof(struct config, field)
+#define AT_POOL(field)                                                                   \
+    .section = SECTION_POOLS, .offset = offsetof(struct pool_config, field)
+#define AT_JOB(field)                                                                    \
+    .section = SECTION_JOBS, .offset = offsetof(struct job_config, field)
+
+const struct section sections[SECTION_CT] = {
+    [SECTION_TOP] = {.name = "", .doc = "Settings of drover as a whole."},
+    [SECTION_REDIS] = {.name = "redis", .doc = "The Redis that holds the queues."},
+    [SECTION_LOG] = {.name = "log", .doc = "The log: one line per event on stderr."},
+    [SECTION_FAILED] = {.name = "failed", .doc = "Where jobs go that failed for good."},
+    [SECTION_CONSOLE] = {.name = "console", .doc = "HTTP for metrics and health checks."},
+    [SECTION_POOLS] = {.name = "pools",
+                       .doc = "Pools: workers that share queues and settings.",
+                       .is_list = true,
+                       .offset = offsetof(struct config, pools),
+                       .ct_offset = offsetof(struct config, pool_ct),
+                       .item_bytes = sizeof(struct pool_config),
+                       .item_max = 64},
+    [SECTION_JOBS] = {.name = "jobs",
+                      .doc = "Jobs by name, and the command that each one runs. A job "
+                             "with no entry is treated as its pool's `unmatched` says.",
+                      .is_list = true,
+                      .offset = offsetof(struct config, jobs),
+                      .ct_offset = offsetof(struct config, job_ct),
+                      .item_bytes = sizeof(struct job_config),
+                      .item_max = 4096},
+};
+
+/* Words in the order of the enums that they stand for. */
+static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
+static const char *const formats[] = {"logfmt", "json", NULL};
+static const char *const log_jobs[] = {"all", "failed", NULL};
+static const char *const stores[] = {"redis", NULL};
+static const char *const later_stores[] = {"postgres", NULL};
+static const char *const unmatched[] = {"fail", "release", NULL};
+static const char *const job_types[] = {"shell", "noop", NULL};
+static const char *const later_job_types[] = {"http", "sql", "laravel", NULL};
+
+const struct setting settings[] = {
+    {AT_TOP(state_dir), .name = "state_dir", .type = SETTING_TEXT, .min = 1,
+     .max = TEXT_MAX_BYTES, .initial = "/var/lib/drover",
+     .doc = "Directory of the control socket and of the embedded Redis; made (mode 0700) "
+            "if missing, and locked."},
+    {AT_TOP(user), .name = "user", .type = SETTING_TEXT, .flags = SETTING_NAME, .min = 1,
+     .max = NAME_MAX_BYTES, .example = "\"drover\"",
+     .doc = "User to become when started as root."},
+    {AT_TOP(stop_grace_ms), .name = "stop_grace", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 0, .max = DAY, .initial = "30",
+     .doc = "How long running jobs may take to finish at a stop, before they are ended "
+            "and given back."},
+    {AT_TOP(hang_timeout_ms), .name = "hang_timeout", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = SECOND, .max = DAY, .initial = "30",
+     .doc = "A worker whose heartbeat stands still for so long is killed and replaced. "
+            "Must be less than every pool's lease; by default it is at most two thirds "
+            "of the shortest lease, but never below 2 s."},
+    {AT_TOP(max_payload_mib), .name = "max_payload", .type = SETTING_MIB,
+     .flags = SETTING_RELOADS, .min = 1, .max = 512, .initial = "16",
+     .doc = "A job whose payload is larger is moved to the failed store unread."},
+
+    {AT_REDIS(redis.url), .name = "url", .type = SETTING_URL, .min = 1,
+     .max = TEXT_MAX_BYTES, .initial = "embedded", .env = "REDIS_URL",
+     .doc = "\"embedded\" runs a private Redis of drover's own. Else "
+            "redis://user:password@host:6379/0 (tcp:// means the same), "
+            "unix:///run/redis.sock?db=0, or the bare path of a socket. "
+            "The default holds only where host and port are not given either."},
+    {AT_REDIS(redis.host), .name = "host", .type = SETTING_TEXT, .flags = SETTING_NAME,
+     .min = 1, .max = TEXT_MAX_BYTES, .initial = "127.0.0.1", .env = "REDIS_HOST",
+     .doc = "Host of the Redis server, or the path of its unix socket; for use instead "
+            "of url."},
+    {AT_REDIS(redis.port), .name = "port", .type = SETTING_INTEGER, .min = 0,
+     .max = 65535, .initial = "6379", .env = "REDIS_PORT",
+     .doc = "Port of the Redis server; goes with host."},
+    {AT_REDIS(redis.username), .name = "username", .type = SETTING_TEXT, .min = 1,
+     .max = TEXT_MAX_BYTES, .example = "\"drover\"", .env = "REDIS_USERNAME",
+     .doc = "User to log in to Redis as (Redis ACL), where url names none."},
+    {AT_REDIS(redis.password), .name = "password", .type = SETTING_SECRET, .min = 1,
+     .max = TEXT_MAX_BYTES, .example = "\"change me\"", .env = "REDIS_PASSWORD",
+     .doc = "Password to log in to Redis with, where url holds none. Never shown or "
+            "logged. Not used with the embedded Redis."},
+    {AT_REDIS(redis.password_file), .name = "password_file", .type = SETTING_TEXT,
+     .min = 1, .max = TEXT_MAX_BYTES, .example = "\"/etc/drover/redis-password\"",
+     .doc = "File that holds the password, for use instead of password; its mode must "
+            "be 0640 or stricter. Relative to this file's directory."},
+    {AT_REDIS(redis.db), .name = "db", .type = SETTING_INTEGER, .min = 0,
+     .max = INT32_MAX, .initial = "0", .env = "REDIS_DB",
+     .doc = "Number of the Redis database, where url names none."},
+    {AT_REDIS(redis.prefix), .name = "prefix", .type = SETTING_TEXT,
+     .flags = SETTING_MAY_BE_EMPTY, .min = 0, .max = 256, .initial = "",
+     .env = "REDIS_PREFIX",
+     .doc = "What stands before every key; where Laravel's jobs are to be seen it must "
+            "be Laravel's, as \"laravel_database_\"."},
+
+    {AT_LOG(log.level), .name = "level", .type = SETTING_ENUM, .flags = SETTING_RELOADS,
+     .words = levels, .initial = "info", .doc = "The least level that is written."},
+    {AT_LOG(log.format), .name = "format", .type = SETTING_ENUM, .flags = SETTING_RELOADS,
+     .words = formats, .initial = "logfmt",
+     .doc = "logfmt writes key=value pairs, json one JSON object per line."},
+    {AT_LOG(log.jobs), .name = "jobs", .type = SETTING_ENUM, .flags = SETTING_RELOADS,
+     .words = log_jobs, .initial = "all",
+     .doc = "all writes a line for every finished job; failed leaves out those that went "
+            "well."},
+
+    {AT_FAILED(failed_store), .name = "store", .type = SETTING_ENUM,
+     .flags = SETTING_RELOADS, .words = stores, .later = later_stores, .initial = "redis",
+     .doc = "Store of the failed jobs: redis keeps them beside the queues."},
+
+    {AT_CONSOLE(console_listen), .name = "listen", .type = SETTING_TEXT,
+     .flags = SETTING_NAME, .min = 1, .max = 256, .initial = "127.0.0.1:9310",
+     .doc = "Address and port for metrics and health. Accepted, but nothing listens in "
+            "this version."},
+
+    {AT_POOL(name), .name = "name", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = NAME_MAX_BYTES,
+     .initial = "main", .doc = "Name of the pool, in commands, logs and process titles."},
+    {AT_POOL(queues), .name = "queues", .type = SETTING_TEXTS,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = LIST_MAX, .item_max = 255,
+     .initial = "high,default,low", .env = "REDIS_QUEUE",
+     .doc = "Queues in order of priority: a job is taken from one only while those "
+            "before it are empty."},
+    {AT_POOL(workers), .name = "workers", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 0, .max = 256, .initial = "2",
+     .doc = "Number of worker processes."},
+    {AT_POOL(concurrency), .name = "concurrency", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 1, .max = 10000, .initial = "16",
+     .doc = "Jobs that one worker runs at the same time."},
+    {AT_POOL(tries), .name = "tries", .type = SETTING_INTEGER, .flags = SETTING_RELOADS,
+     .min = 0, .max = INT32_MAX, .initial = "3",
+     .doc = "Runs after which a job fails, unless its payload or its entry in jobs says "
+            "otherwise; 0: without limit."},
+    {AT_POOL(backoff), .name = "backoff", .type = SETTING_TIMES, .flags = SETTING_RELOADS,
+     .min = 1, .max = 32, .item_max = YEAR, .initial = "1,5,30",
+     .doc = "Waits before the second run, the third and so on; the last one repeats."},
+    {AT_POOL(timeout_ms), .name = "timeout", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 0, .max = YEAR, .initial = "60",
+     .doc = "How long one run of a job may take; 0: without limit."},
+    {AT_POOL(lease_ms), .name = "lease", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = SECOND, .max = YEAR, .initial = "90",
+     .doc = "How long a taken job stays hidden from others once its worker is gone "
+            "(Laravel's retry_after). It is extended while the job runs, so it may be "
+            "shorter than timeout."},
+    {AT_POOL(poll_interval_ms), .name = "poll_interval", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 10, .max = 60 * SECOND, .initial = "1",
+     .doc = "How often idle workers look for jobs that were pushed without a token in "
+            "the notify list; those with one start at once."},
+    {AT_POOL(max_crashes), .name = "max_crashes", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 0, .max = 1000, .initial = "3",
+     .doc = "Workers that may die over one job; with so many behind it the job runs "
+            "alone once more, then it fails. 0: without limit."},
+    {AT_POOL(max_jobs), .name = "max_jobs", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 0, .max = INT32_MAX, .initial = "0",
+     .doc = "A worker is replaced after so many jobs; 0: never."},
+    {AT_POOL(max_time_ms), .name = "max_time", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 0, .max = YEAR, .initial = "0",
+     .doc = "A worker is replaced after so long; 0: never."},
+    {AT_POOL(memory_mib), .name = "memory", .type = SETTING_MIB, .flags = SETTING_RELOADS,
+     .min = 0, .max = 1048576, .initial = "0",
+     .doc = "A worker that uses more memory is replaced; 0: never."},
+    {AT_POOL(unmatched), .name = "unmatched", .type = SETTING_ENUM,
+     .flags = SETTING_RELOADS, .words = unmatched, .initial = "fail",
+     .doc = "What becomes of a job with no entry in jobs: fail, or release, which leaves "
+            "it to others."},
+
+    {AT_JOB(name), .name = "name", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED, .min = 1, .max = 255,
+     .example = "\"resize\"", .job_type = JOB_ANY,
+     .doc = "Name of the job, or a glob with * and ?: an exact name counts before a "
+            "glob, a longer glob before a shorter one. A backslash is written twice: "
+            "\"App\\\\Jobs\\\\*\"."},
+    {AT_JOB(type), .name = "type", .type = SETTING_ENUM,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED, .words = job_types,
+     .later = later_job_types, .example = "\"shell\"", .job_type = JOB_ANY,
+     .doc = "How it is run: shell starts a command, noop does nothing."},
+    {AT_JOB(tries), .name = "tries", .type = SETTING_INTEGER, .flags = SETTING_RELOADS,
+     .min = 0, .max = INT32_MAX, .example = "5", .job_type = JOB_ANY,
+     .doc = "Runs after which it fails, instead of the pool's tries; 0: without limit."},
+    {AT_JOB(backoff), .name = "backoff", .type = SETTING_TIMES, .flags = SETTING_RELOADS,
+     .min = 1, .max = 32, .item_max = YEAR, .example = "[ 1, 5, 30 ]",
+     .job_type = JOB_ANY,
+     .doc = "Waits between its runs, instead of the pool's backoff."},
+    {AT_JOB(timeout_ms), .name = "timeout", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 0, .max = YEAR, .example = "300",
+     .job_type = JOB_ANY,
+     .doc = "How long one run may take, instead of the pool's timeout; 0: without "
+            "limit."},
+    {AT_JOB(command), .name = "command", .type = SETTING_TEXTS,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED | SETTING_RAW | SETTING_TEMPLATE,
+     .min = 1, .max = LIST_MAX, .item_max = ARG_MAX_BYTES,
+     .example = "[ \"/usr/bin/convert\", \"{data.file}\", \"-resize\", \"50%\", "
+                "\"out.png\" ]",
+     .job_type = JOB_SHELL,
+     .doc = "Program and arguments; no shell is involved unless it is the program. "
+            "{data.file} becomes the value at that path of the payload, as part of one "
+            "argument; {{ and }} stand for single braces."},
+    {AT_JOB(env), .name = "env", .type = SETTING_TEXTS,
+     .flags = SETTING_RELOADS | SETTING_RAW, .min = 0, .max = LIST_MAX,
+     .item_max = ARG_MAX_BYTES, .example = "[ \"LANG=C.UTF-8\" ]", .job_type = JOB_SHELL,
+     .doc = "Environment of the command, as \"NAME=value\"; it gets nothing of drover's "
+            "own."},
+    {AT_JOB(cwd), .name = "cwd", .type = SETTING_TEXT, .flags = SETTING_RELOADS, .min = 1,
+     .max = TEXT_MAX_BYTES, .example = "\"/srv/images\"", .job_type = JOB_SHELL,
+     .doc = "Directory that the command is started in, an absolute path."},
+    {AT_JOB(kill_grace_ms), .name = "kill_grace", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 0, .max = HOUR, .initial = "5",
+     .job_type = JOB_SHELL,
+     .doc = "Time between SIGTERM and SIGKILL when the command must end."},
+};
+
+const size_t setting_ct = ARRAY_CT(settings);
+
+void settings_of(enum section_id section, size_t *first, size_t *ct)
+{
+    *first = 0;
+    while (*first < setting_ct && settings[*first].section != section)
+        ++*first;
+    *ct = 0;
+    while (*first + *ct < setting_ct && settings[*first + *ct].section == section)
+        ++*ct;
+}
+
+const struct setting *setting_find(enum section_id section, const char *name)
+{
+    size_t first, ct;
+
+    settings_of(section, &first, &ct);
+    for (size_t i = first; i < first + ct; i++)
+        if (strcmp(settings[i].name, name) == 0)
+            return &settings[i];
+    return NULL;
+}
+
+const struct section *section_find(const char *name)
+{
+    for (size_t i = SECTION_TOP + 1; i < SECTION_CT; i++)
+        if (strcmp(sections[i].name, name) == 0)
+            return &sections[i];
+    return NULL;
+}
+
+const char *setting_nearest(enum section_id section, const char *name)
+{
+    const char *names[ARRAY_CT(settings) + SECTION_CT];
+    size_t first, ct, name_ct = 0;
+
+    settings_of(section, &first, &ct);
+    for (size_t i = first; i < first + ct; i++)
+        names[name_ct++] = settings[i].name;
+    for (size_t i = SECTION_TOP + 1; section == SECTION_TOP && i < SECTION_CT; i++)
+        names[name_ct++] = sections[i].name;
+    return text_nearest(name, names, name_ct);
+}
+
+const char *setting_section_of(const char *name)
+{
+    static const char *const places[SECTION_CT] = {
+        [SECTION_TOP] = "the top",     [SECTION_REDIS] = "redis",
+        [SECTION_LOG] = "log",         [SECTION_FAILED] = "failed",
+        [SECTION_CONSOLE] = "console", [SECTION_POOLS] = "pools[]",
+        [SECTION_JOBS] = "jobs[]",
+    };
+
+    for (size_t i = 0; i < setting_ct; i++)
+        if (strcmp(settings[i].name, name) == 0)
+            return places[settings[i].section];
+    return NULL;
+}
+
+bool section_is_later(const char *name)
+{
+    return strcmp(name, "databases") == 0;
+}

@@ -1,0 +1,16 @@
+/* Outcomes start out knowing nothing but their kind and reason. */
+#include "jobs/outcome.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void outcome_init(struct outcome *outcome, enum outcome_kind kind, const char *fmt, ...)
+{
+    va_list ap;
+
+    *outcome =
+        (struct outcome){.kind = kind, .exit_status = -1, .cpu_ms = -1, .max_rss_kb = -1};
+    va_start(ap, fmt);
+    (void)vsnprintf(outcome->reason, sizeof(outcome->reason), fmt, ap);
+    va_end(ap);
+}

@@ -1,0 +1,339 @@
+/* The connection of the command line: connect, log in, send, read, and say in a sentence
+ * what went wrong.
+ *
+ * Blocking, with a deadline on every wait; never used by the daemon. It knows nothing of
+ * queues or failed records. Invariant: after ERR_CONN the context is broken and every
+ * later call gives ERR_CONN again, so an answer is never taken for another's.
+ */
+#include "queue/client_io.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/client.h"
+#include "queue/scripts.h"
+
+void request_add(struct request *command, struct slice arg)
+{
+    if (command->ct == command->cap) {
+        command->cap = command->cap ? command->cap * 2 : 16;
+        command->argv = must_realloc(command->argv, command->cap, sizeof(*command->argv));
+        command->lens = must_realloc(command->lens, command->cap, sizeof(*command->lens));
+    }
+    command->argv[command->ct] = arg.ptr;
+    command->lens[command->ct] = arg.len;
+    command->ct++;
+}
+
+void request_add_text(struct request *command, const char *arg)
+{
+    request_add(command, slice_text(arg));
+}
+
+void request_clear(struct request *command)
+{
+    command->ct = 0;
+}
+
+void request_free(struct request *command)
+{
+    free(command->argv);
+    free(command->lens);
+    memset(command, 0, sizeof(*command));
+}
+
+static int set_broken(const struct client *client, struct err *err)
+{
+    const redisContext *redis = client->redis;
+
+    if (redis->err == REDIS_ERR_IO)
+        return err_set(err, ERR_CONN, "lost Redis at %s: %s", client->where,
+                       strstr(redis->errstr, "temporarily unavailable")
+                           ? "no answer in time"
+                           : redis->errstr);
+    return err_set(err, ERR_CONN, "lost Redis at %s: %s", client->where, redis->errstr);
+}
+
+/* States of the server in which it answers but cannot serve: as good as unreachable. */
+static bool is_unavailable(const char *text)
+{
+    static const char *const words[] = {"LOADING ", "BUSY ", "MASTERDOWN "};
+
+    for (size_t i = 0; i < ARRAY_CT(words); i++)
+        if (strncmp(text, words[i], strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
+static int set_refused(const struct client *client, const redisReply *reply,
+                       struct err *err)
+{
+    if (is_unavailable(reply->str))
+        return err_set(err, ERR_CONN, "Redis at %s is not ready: %s", client->where,
+                       reply->str);
+    if (strncmp(reply->str, "OOM ", 4) == 0)
+        return err_set(err, ERR_REPLY,
+                       "Redis at %s is full (maxmemory) and takes no more; nothing was "
+                       "changed",
+                       client->where);
+    return err_set(err, ERR_REPLY, "Redis at %s refuses: %s", client->where, reply->str);
+}
+
+int client_append(struct client *client, struct request *command, struct err *err)
+{
+    int rc = redisAppendCommandArgv(client->redis, (int)command->ct, command->argv,
+                                    command->lens);
+
+    request_clear(command);
+    return rc == REDIS_OK ? 0 : set_broken(client, err);
+}
+
+/* Returns the answer even where it is an error; NULL: the connection broke. */
+static redisReply *read_any(struct client *client, struct err *err)
+{
+    void *reply = NULL;
+
+    if (client->redis->err || redisGetReply(client->redis, &reply) != REDIS_OK ||
+        reply == NULL) {
+        set_broken(client, err);
+        return NULL;
+    }
+    return reply;
+}
+
+static redisReply *checked(const struct client *client, redisReply *reply,
+                           struct err *err)
+{
+    if (reply && reply->type == REDIS_REPLY_ERROR) {
+        set_refused(client, reply, err);
+        freeReplyObject(reply);
+        return NULL;
+    }
+    return reply;
+}
+
+redisReply *client_read(struct client *client, struct err *err)
+{
+    return checked(client, read_any(client, err), err);
+}
+
+redisReply *client_call(struct client *client, struct request *command, struct err *err)
+{
+    if (client_append(client, command, err) != 0)
+        return NULL;
+    return client_read(client, err);
+}
+
+/* EVALSHA sha numkeys key... arg...: the first three are filled in when it is sent. */
+enum { SCRIPT_HEAD = 3 };
+
+void script_call_begin(struct script_call *call, const char *name)
+{
+    call->name = name;
+    call->key_ct = 0;
+    request_clear(&call->command);
+    for (int i = 0; i < SCRIPT_HEAD; i++)
+        request_add(&call->command, slice_of("", 0));
+}
+
+void script_call_key(struct script_call *call, const char *key)
+{
+    MUST(call->command.ct == SCRIPT_HEAD + call->key_ct);
+    request_add_text(&call->command, key);
+    call->key_ct++;
+}
+
+void script_call_arg(struct script_call *call, struct slice arg)
+{
+    request_add(&call->command, arg);
+}
+
+static redisReply *eval(struct client *client, struct script_call *call, const char *verb,
+                        struct slice script, struct err *err)
+{
+    struct request *command = &call->command;
+    char key_ct[24];
+
+    snprintf(key_ct, sizeof(key_ct), "%zu", call->key_ct);
+    command->argv[0] = verb;
+    command->lens[0] = strlen(verb);
+    command->argv[1] = script.ptr;
+    command->lens[1] = script.len;
+    command->argv[2] = key_ct;
+    command->lens[2] = strlen(key_ct);
+    if (redisAppendCommandArgv(client->redis, (int)command->ct, command->argv,
+                               command->lens) != REDIS_OK) {
+        set_broken(client, err);
+        return NULL;
+    }
+    return read_any(client, err);
+}
+
+redisReply *client_script(struct client *client, struct script_call *call,
+                          struct err *err)
+{
+    const struct script *script = script_named(call->name);
+    redisReply *reply = eval(client, call, "EVALSHA", slice_text(script->sha1), err);
+
+    if (reply && reply->type == REDIS_REPLY_ERROR &&
+        strncmp(reply->str, "NOSCRIPT", 8) == 0) {
+        freeReplyObject(reply);
+        reply = eval(client, call, "EVAL", slice_of(script->text, script->len), err);
+    }
+    request_free(&call->command);
+    return checked(client, reply, err);
+}
+
+int client_script_integer(struct client *client, struct script_call *call,
+                          int64_t *number, struct err *err)
+{
+    const char *name = call->name;
+    redisReply *reply = client_script(client, call, err);
+    int rc = 0;
+
+    if (reply == NULL)
+        return -1;
+    if (reply->type == REDIS_REPLY_INTEGER)
+        *number = reply->integer;
+    else
+        rc = client_odd_reply(client, name, err);
+    freeReplyObject(reply);
+    return rc;
+}
+
+int client_odd_reply(const struct client *client, const char *verb, struct err *err)
+{
+    return err_set(err, ERR_REPLY, "Redis at %s answered %s with something unexpected",
+                   client->where, verb);
+}
+
+void client_glob_escape(struct buf *out, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("*?[]^-\\", *text))
+            buf_add_char(out, '\\');
+        buf_add_char(out, *text);
+    }
+}
+
+/* ---- opening ---- */
+
+static struct timeval timeval_of(int ms)
+{
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+}
+
+static int connect_context(struct client *client, const struct redis_endpoint *endpoint,
+                           struct err *err)
+{
+    struct timeval limit = timeval_of(CLIENT_CONNECT_MS);
+    redisContext *redis =
+        endpoint->unix_path
+            ? redisConnectUnixWithTimeout(endpoint->unix_path, limit)
+            : redisConnectWithTimeout(endpoint->host, endpoint->port, limit);
+
+    client->redis = redis;
+    if (redis == NULL || redis->err)
+        return err_set(err, ERR_CONN, "cannot reach Redis at %s: %s%s", client->where,
+                       redis ? redis->errstr : "out of memory",
+                       endpoint->embedded ? " (embedded: is `drover supervise` running?)"
+                                          : "");
+    if (fcntl(redis->fd, F_SETFD, FD_CLOEXEC) != 0 ||
+        redisSetTimeout(redis, timeval_of(CLIENT_ANSWER_MS)) != REDIS_OK)
+        return err_set(err, ERR_CONN, "cannot set up the connection to Redis at %s",
+                       client->where);
+    return 0;
+}
+
+/* One command of the greeting, whose answer carries no news. */
+static int greet(struct client *client, struct request *command, struct err *err)
+{
+    redisReply *reply = client_call(client, command, err);
+
+    if (reply == NULL) {
+        if (err)
+            err->code = ERR_CONN; /* without this there is no connection to speak of */
+        return -1;
+    }
+    freeReplyObject(reply);
+    return 0;
+}
+
+static int log_in(struct client *client, const struct redis_endpoint *endpoint,
+                  struct request *command, struct err *err)
+{
+    char db[16];
+
+    if (endpoint->password) {
+        request_add_text(command, "AUTH");
+        if (endpoint->username)
+            request_add_text(command, endpoint->username);
+        request_add_text(command, endpoint->password);
+        if (greet(client, command, err) != 0)
+            return -1;
+    }
+    if (endpoint->db == 0)
+        return 0;
+    snprintf(db, sizeof(db), "%d", endpoint->db);
+    request_add_text(command, "SELECT");
+    request_add_text(command, db);
+    return greet(client, command, err);
+}
+
+/* Reads only: a command that looks must not be the first to lay a claim. */
+static int check_layout(struct client *client, struct request *command, struct err *err)
+{
+    redisReply *reply;
+    long version = LAYOUT_VERSION;
+
+    request_add_text(command, "GET");
+    request_add_text(command, client->own.version);
+    reply = client_call(client, command, err);
+    if (reply == NULL)
+        return -1;
+    if (reply->type == REDIS_REPLY_STRING)
+        version = strtol(reply->str, NULL, 10);
+    freeReplyObject(reply);
+    if (version <= LAYOUT_VERSION)
+        return 0;
+    return err_set(err, ERR_CONFIG,
+                   "%s in Redis at %s says layout %ld, this drover knows %d: use the "
+                   "newer drover",
+                   client->own.version, client->where, version, LAYOUT_VERSION);
+}
+
+struct client *client_open(const struct redis_endpoint *endpoint, const char *prefix,
+                           struct err *err)
+{
+    struct client *client = must_alloc(sizeof(*client));
+    struct request command = {0};
+    int rc;
+
+    client->where = redis_endpoint_text(endpoint);
+    client->prefix = must_strdup(prefix);
+    own_keys_init(&client->own, prefix);
+    rc = connect_context(client, endpoint, err);
+    if (rc == 0)
+        rc = log_in(client, endpoint, &command, err);
+    if (rc == 0)
+        rc = check_layout(client, &command, err);
+    request_free(&command);
+    if (rc == 0)
+        return client;
+    client_close(client);
+    return NULL;
+}
+
+void client_close(struct client *client)
+{
+    if (client == NULL)
+        return;
+    if (client->redis)
+        redisFree(client->redis);
+    own_keys_free(&client->own);
+    free(client->prefix);
+    free(client->where);
+    free(client);
+}

@@ -1,0 +1,22 @@
+-- Moves a failed job back to its queue.
+--
+-- KEYS index, record, ready, notify
+-- ARGV uuid, payload
+-- Reply: 1 done, 0 the record was gone (and so nothing is pushed).
+local ready = redis.pcall('LLEN', KEYS[3])
+if type(ready) == 'table' then
+    return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a list')
+end
+if redis.call('EXISTS', KEYS[2]) == 0 then
+    redis.call('ZREM', KEYS[1], ARGV[1])
+    return 0
+end
+-- Removes nothing, but a script that has written may go on where Redis is full; the
+-- record that leaves makes more room than the job takes.
+redis.call('ZREM', KEYS[1], '')
+redis.call('RPUSH', KEYS[3], ARGV[2])
+local tokens = redis.pcall('LLEN', KEYS[4])
+if type(tokens) == 'number' and tokens <= ready then redis.call('RPUSH', KEYS[4], '1') end
+redis.call('DEL', KEYS[2])
+redis.call('ZREM', KEYS[1], ARGV[1])
+return 1

@@ -1,0 +1,187 @@
+/* The status document: what the supervisor says and what Redis holds, in one place.
+ *
+ * Asking Redis is status_redis_read()'s; the rest is a pure function of what was found
+ * out. It does not know how the supervisor was asked. A half that could not be reached is
+ * null, never a guess.
+ */
+#include "status/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "failed/store.h"
+
+/* ---- what Redis holds ---- */
+
+static bool is_listed(const struct status_redis *redis, const char *name)
+{
+    for (size_t i = 0; i < redis->queue_ct; i++)
+        if (strcmp(redis->queues[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void list_queues(struct status_redis *redis, const struct config *config)
+{
+    size_t most = 0;
+
+    for (size_t i = 0; i < config->pool_ct; i++)
+        most += config->pools[i].queues.ct;
+    redis->queues = must_alloc(most * sizeof(*redis->queues));
+    for (size_t i = 0; i < config->pool_ct; i++)
+        for (size_t k = 0; k < config->pools[i].queues.ct; k++)
+            if (!is_listed(redis, config->pools[i].queues.items[k]))
+                redis->queues[redis->queue_ct++].name = config->pools[i].queues.items[k];
+}
+
+int status_redis_read(struct status_redis *redis, const struct config *config,
+                      struct client *client, struct err *err)
+{
+    struct failed_store *store;
+    int rc = 0;
+
+    memset(redis, 0, sizeof(*redis));
+    redis->failed = -1;
+    list_queues(redis, config);
+    if (client == NULL)
+        return 0;
+    for (size_t i = 0; rc == 0 && i < redis->queue_ct; i++) {
+        struct status_queue *queue = &redis->queues[i];
+
+        rc = client_depths(client, queue->name, &queue->depths, err);
+        queue->known = rc == 0;
+    }
+    if (rc != 0)
+        return rc;
+    store = failed_redis_open(client);
+    rc = failed_store_count(store, &redis->failed, err);
+    failed_store_close(store);
+    return rc;
+}
+
+void status_redis_free(struct status_redis *redis)
+{
+    free(redis->queues);
+    memset(redis, 0, sizeof(*redis));
+}
+
+/* ---- the document ---- */
+
+/* A depth that is not known, or of a key of a wrong type, is null. */
+static json_t *depth_json(const struct status_queue *queue, int64_t depth)
+{
+    return queue->known && depth >= 0 ? json_integer(depth) : json_null();
+}
+
+static json_t *queues_json(const struct status_redis *redis)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < redis->queue_ct; i++) {
+        const struct status_queue *queue = &redis->queues[i];
+        json_t *object = json_object();
+
+        json_object_set_new(object, "name", json_string(queue->name));
+        json_object_set_new(object, "ready", depth_json(queue, queue->depths.ready));
+        json_object_set_new(object, "delayed", depth_json(queue, queue->depths.delayed));
+        json_object_set_new(object, "reserved",
+                            depth_json(queue, queue->depths.reserved));
+        json_array_append_new(array, object);
+    }
+    return array;
+}
+
+/* Copies the named members that are there, in this order. */
+static json_t *pick(const json_t *from, const char *const *names, size_t ct)
+{
+    json_t *object = json_object();
+
+    for (size_t i = 0; i < ct; i++) {
+        json_t *value = json_object_get(from, names[i]);
+
+        json_object_set_new(object, names[i],
+                            value ? json_deep_copy(value) : json_null());
+    }
+    return object;
+}
+
+static json_t *workers_json(const json_t *workers)
+{
+    static const char *const names[] = {"slot", "pid",    "state",   "running",
+                                        "done", "failed", "restarts"};
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < json_array_size(workers); i++)
+        json_array_append_new(array,
+                              pick(json_array_get(workers, i), names, ARRAY_CT(names)));
+    return array;
+}
+
+static const json_t *find_pool(const json_t *pools, const char *name)
+{
+    for (size_t i = 0; i < json_array_size(pools); i++) {
+        const json_t *pool = json_array_get(pools, i);
+        const char *its_name = json_string_value(json_object_get(pool, "name"));
+
+        if (its_name && strcmp(its_name, name) == 0)
+            return pool;
+    }
+    return NULL;
+}
+
+static void add_pool(json_t *array, const json_t *pool)
+{
+    json_t *object = json_object();
+
+    json_object_set(object, "name", json_object_get(pool, "name"));
+    json_object_set_new(object, "workers",
+                        workers_json(json_object_get(pool, "workers")));
+    json_array_append_new(array, object);
+}
+
+static bool is_configured(const struct config *config, const json_t *pool)
+{
+    const char *name = json_string_value(json_object_get(pool, "name"));
+
+    for (size_t i = 0; name && i < config->pool_ct; i++)
+        if (strcmp(config->pools[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+/* The configuration's pools in its order, then those that only the supervisor knows: it
+ * may run on an older file than the one just read. */
+static json_t *pools_json(const struct config *config, const json_t *pools)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < config->pool_ct; i++) {
+        const json_t *found = find_pool(pools, config->pools[i].name);
+
+        if (found)
+            add_pool(array, found);
+    }
+    for (size_t i = 0; i < json_array_size(pools); i++)
+        if (!is_configured(config, json_array_get(pools, i)))
+            add_pool(array, json_array_get(pools, i));
+    return array;
+}
+
+json_t *status_document(const struct config *config, const json_t *supervisor,
+                        const struct status_redis *redis)
+{
+    static const char *const names[] = {"pid", "state", "uptime_s"};
+    const json_t *itself = json_object_get(supervisor, "supervisor");
+    const json_t *pools = json_object_get(supervisor, "pools");
+    json_t *document = json_object();
+
+    json_object_set_new(document, "supervisor",
+                        itself ? pick(itself, names, ARRAY_CT(names)) : json_null());
+    json_object_set_new(document, "pools",
+                        pools ? pools_json(config, pools) : json_null());
+    json_object_set_new(document, "queues", queues_json(redis));
+    json_object_set_new(document, "failed",
+                        redis->failed >= 0 ? json_integer(redis->failed) : json_null());
+    return document;
+}

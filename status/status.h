@@ -1,0 +1,49 @@
+/* The status document: what `drover status --json` prints and the dashboard will read.
+ *
+ *   {"supervisor":{"pid","state","uptime_s"},
+ *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
+ *              "restarts"}]}],
+ *    "queues":[{"name","ready","delayed","reserved"}],"failed":N}
+ *
+ * Pools stand in the configuration's order; null is what could not be reached.
+ */
+#ifndef STATUS_STATUS_H
+#define STATUS_STATUS_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "config/config.h"
+#include "queue/client.h"
+
+struct status_queue {
+    const char *name; /* borrowed from the configuration */
+    bool known;
+    struct depths depths;
+};
+
+/* What Redis holds: one entry per configured queue, in order of first mention. */
+struct status_redis {
+    struct status_queue *queues;
+    size_t queue_ct;
+    int64_t failed; /* -1: not known */
+};
+
+/* Asks Redis; `client` NULL where it could not be reached: then the names alone are
+ * filled in. -1 with `err` where the connection broke on the way: what was read until
+ * then is kept, and `redis` may be used all the same. Free it in either case. */
+int status_redis_read(struct status_redis *redis, const struct config *config,
+                      struct client *client, struct err *err) MUSTCHECK;
+void status_redis_free(struct status_redis *redis);
+
+/* The document, a new reference. `supervisor` is the answer to {"cmd":"status"} on the
+ * control socket (borrowed), or NULL where nobody answered. Pure. */
+json_t *status_document(const struct config *config, const json_t *supervisor,
+                        const struct status_redis *redis) MUSTCHECK;
+
+/* Appends the document as aligned tables for people; names from outside are escaped.
+ * `colour`: with ANSI colours. Pure. */
+enum status_colour { STATUS_PLAIN, STATUS_COLOURED };
+void status_text(const json_t *document, enum status_colour colour, struct buf *out);
+
+#endif

@@ -1,0 +1,110 @@
+/* The status document as a person reads it. Pure: a document goes in, text comes out, so
+ * that --watch can do it again every second.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "status/status.h"
+#include "status/table.h"
+
+/* A number or null stands as such, whatever else is text. */
+static void add_cell(struct table *table, const json_t *value)
+{
+    if (json_is_string(value))
+        table_cell(table, slice_of(json_string_value(value), json_string_length(value)));
+    else
+        table_cell_number(table, json_is_integer(value) ? json_integer_value(value) : -1);
+}
+
+static void add_members(struct table *table, const json_t *row, const char *const *names,
+                        size_t ct)
+{
+    for (size_t i = 0; i < ct; i++)
+        add_cell(table, json_object_get(row, names[i]));
+}
+
+static void add_supervisor(struct buf *out, const json_t *supervisor)
+{
+    int64_t uptime_s = json_integer_value(json_object_get(supervisor, "uptime_s"));
+    const char *state = json_string_value(json_object_get(supervisor, "state"));
+
+    if (!json_is_object(supervisor)) {
+        buf_add_text(out, "supervisor  not running\n");
+        return;
+    }
+    buf_add_text(out, "supervisor  ");
+    text_escape(out, slice_text(state ? state : "?"));
+    buf_addf(out, ", pid %" JSON_INTEGER_FORMAT ", up ",
+             json_integer_value(json_object_get(supervisor, "pid")));
+    if (uptime_s >= 86400)
+        buf_addf(out, "%" PRId64 "d ", uptime_s / 86400);
+    buf_addf(out, "%02" PRId64 ":%02" PRId64 ":%02" PRId64 "\n", uptime_s / 3600 % 24,
+             uptime_s / 60 % 60, uptime_s % 60);
+}
+
+static void add_pool_rows(struct table *table, const json_t *pool)
+{
+    static const char *const names[] = {"state", "pid",    "running",
+                                        "done",  "failed", "restarts"};
+    const char *pool_name = json_string_value(json_object_get(pool, "name"));
+    const json_t *workers = json_object_get(pool, "workers");
+
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        const json_t *worker = json_array_get(workers, i);
+        char *name = must_format("%s/%" JSON_INTEGER_FORMAT, pool_name ? pool_name : "?",
+                                 json_integer_value(json_object_get(worker, "slot")));
+
+        table_cell_text(table, name);
+        add_members(table, worker, names, ARRAY_CT(names));
+        free(name);
+    }
+}
+
+static void add_workers(struct buf *out, const json_t *pools, enum table_colour colour)
+{
+    static const struct table_column columns[] = {
+        {"WORKER", TABLE_LEFT},   {"STATE", TABLE_LEFT}, {"PID", TABLE_RIGHT},
+        {"RUNNING", TABLE_RIGHT}, {"DONE", TABLE_RIGHT}, {"FAILED", TABLE_RIGHT},
+        {"RESTARTS", TABLE_RIGHT}};
+    struct table *table = table_create(columns, ARRAY_CT(columns), colour);
+
+    for (size_t i = 0; i < json_array_size(pools); i++)
+        add_pool_rows(table, json_array_get(pools, i));
+    if (table_rows(table) > 0) {
+        buf_add_char(out, '\n');
+        table_render(table, out);
+    }
+    table_destroy(table);
+}
+
+static void add_queues(struct buf *out, const json_t *queues, enum table_colour colour)
+{
+    static const struct table_column columns[] = {{"QUEUE", TABLE_LEFT},
+                                                  {"READY", TABLE_RIGHT},
+                                                  {"DELAYED", TABLE_RIGHT},
+                                                  {"RESERVED", TABLE_RIGHT}};
+    static const char *const names[] = {"name", "ready", "delayed", "reserved"};
+    struct table *table = table_create(columns, ARRAY_CT(columns), colour);
+
+    for (size_t i = 0; i < json_array_size(queues); i++)
+        add_members(table, json_array_get(queues, i), names, ARRAY_CT(names));
+    buf_add_char(out, '\n');
+    table_render(table, out);
+    table_destroy(table);
+}
+
+void status_text(const json_t *document, enum status_colour colour, struct buf *out)
+{
+    enum table_colour titles = colour == STATUS_COLOURED ? TABLE_COLOURED : TABLE_PLAIN;
+    const json_t *failed = json_object_get(document, "failed");
+
+    add_supervisor(out, json_object_get(document, "supervisor"));
+    add_workers(out, json_object_get(document, "pools"), titles);
+    add_queues(out, json_object_get(document, "queues"), titles);
+    if (json_is_integer(failed))
+        buf_addf(out, "\nfailed jobs  %" JSON_INTEGER_FORMAT "\n",
+                 json_integer_value(failed));
+    else
+        buf_add_text(out, "\nRedis cannot be reached\n");
+}

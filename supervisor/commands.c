@@ -1,0 +1,151 @@
+/* The requests of the control socket: read, carried out, answered. Knows the fleet, but
+ * neither sockets nor signals. */
+#include "supervisor/commands.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "supervisor/control.h"
+
+enum { MS_PER_S = 1000 };
+
+/* ---- reading ---- */
+
+static int parse_scale(const json_t *request, struct command *command, struct err *err)
+{
+    const json_t *pool = json_object_get(request, "pool");
+    const json_t *workers = json_object_get(request, "workers");
+
+    if (!json_is_string(pool) || !json_is_integer(workers))
+        return err_set(err, ERR_BAD_INPUT,
+                       "scale needs \"pool\", a text, and \"workers\", a whole number");
+    command->pool = json_string_value(pool);
+    command->workers = json_integer_value(workers);
+    return 0;
+}
+
+int command_parse(const json_t *request, struct command *command, struct err *err)
+{
+    static const char *const verbs[] = {[COMMAND_STATUS] = "status",
+                                        [COMMAND_SCALE] = "scale",
+                                        [COMMAND_STOP] = "stop",
+                                        [COMMAND_RELOAD] = "reload"};
+    const char *cmd = json_string_value(json_object_get(request, "cmd"));
+
+    *command = (struct command){.verb = COMMAND_STATUS};
+    for (unsigned verb = 0; cmd && verb < ARRAY_CT(verbs); verb++) {
+        if (strcmp(cmd, verbs[verb]) != 0)
+            continue;
+        command->verb = verb;
+        return verb == COMMAND_SCALE ? parse_scale(request, command, err) : 0;
+    }
+    return err_set(err, ERR_BAD_INPUT,
+                   "\"cmd\" must be one of status, scale, stop, reload");
+}
+
+/* ---- answering ---- */
+
+static json_t *whole(json_t *value)
+{
+    MUST(value != NULL);
+    return value;
+}
+
+static json_t *worker_status(const struct worker_slot *ws)
+{
+    struct tally tally = worker_slot_tally(ws);
+
+    return whole(json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I}", "slot",
+                           (json_int_t)ws->index, "pid", (json_int_t)ws->child.pid,
+                           "state", slot_state_name(ws->child.slot.state), "running",
+                           (json_int_t)worker_slot_running(ws), "done",
+                           (json_int_t)tally.done, "failed", (json_int_t)tally.failed,
+                           "restarts", (json_int_t)ws->child.slot.restarts));
+}
+
+static json_t *pool_status(const struct pool *pool)
+{
+    json_t *workers = whole(json_array());
+
+    for (size_t i = 0; i < pool->slot_ct; i++)
+        MUST(json_array_append_new(workers, worker_status(pool->slots[i])) == 0);
+    return whole(json_pack("{s:s, s:o}", "name", pool->name, "workers", workers));
+}
+
+static json_t *redis_status(const struct fleet *fleet, int64_t now_ms)
+{
+    struct fleet_redis redis = fleet_redis_link(fleet);
+
+    if (redis.link == FLEET_LINK_UNKNOWN)
+        return whole(json_pack("{s:n, s:n}", "up", "since_s"));
+    return whole(json_pack("{s:b, s:I}", "up", redis.link == FLEET_LINK_UP, "since_s",
+                           (json_int_t)((now_ms - redis.since_ms) / MS_PER_S)));
+}
+
+static json_t *answer_status(const struct commands *commands)
+{
+    int64_t now_ms = clock_mono_ms();
+    json_t *pools = whole(json_array());
+
+    for (size_t i = 0; i < fleet_pool_ct(commands->fleet); i++)
+        MUST(json_array_append_new(pools, pool_status(fleet_pool(commands->fleet, i))) ==
+             0);
+    return whole(
+        json_pack("{s:b, s:{s:I, s:s, s:I}, s:o, s:o}", "ok", 1, "supervisor", "pid",
+                  (json_int_t)getpid(), "state",
+                  supervisor_phase_name(commands->phase(commands->arg)), "uptime_s",
+                  (json_int_t)((now_ms - commands->started_at_ms) / MS_PER_S), "pools",
+                  pools, "redis", redis_status(commands->fleet, now_ms)));
+}
+
+static json_t *answer_scale(const struct commands *commands,
+                            const struct command *command)
+{
+    struct err err = {0};
+    int64_t was = 0;
+
+    if (fleet_scale(commands->fleet, command->pool, command->workers, &was, &err) != 0)
+        return control_error(err.text);
+    log_info("supervisor.scale", log_str("pool", command->pool), log_int("was", was),
+             log_int("now", command->workers), log_str("why", "command"));
+    return whole(json_pack("{s:b, s:I, s:I}", "ok", 1, "was", (json_int_t)was, "now",
+                           (json_int_t)command->workers));
+}
+
+static json_t *answer_stop(const struct commands *commands)
+{
+    commands->stop(commands->arg);
+    return whole(json_pack("{s:b, s:I}", "ok", 1, "pid", (json_int_t)getpid()));
+}
+
+static json_t *answer_reload(const struct commands *commands)
+{
+    struct err err = {0};
+
+    if (commands->reload(commands->arg, &err) != 0)
+        return control_error(err.text);
+    return whole(json_pack("{s:b}", "ok", 1));
+}
+
+json_t *commands_answer(void *arg, const json_t *request)
+{
+    const struct commands *commands = arg;
+    struct command command;
+    struct err err = {0};
+
+    if (command_parse(request, &command, &err) != 0)
+        return control_error(err.text);
+    switch (command.verb) {
+    case COMMAND_SCALE:
+        return answer_scale(commands, &command);
+    case COMMAND_STOP:
+        return answer_stop(commands);
+    case COMMAND_RELOAD:
+        return answer_reload(commands);
+    case COMMAND_STATUS:
+    default:
+        return answer_status(commands);
+    }
+}

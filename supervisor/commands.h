@@ -1,0 +1,34 @@
+/* What the control socket's requests mean.
+ */
+#ifndef SUPERVISOR_COMMANDS_H
+#define SUPERVISOR_COMMANDS_H
+
+#include <jansson.h>
+
+#include "supervisor/fleet.h"
+#include "supervisor/summary.h"
+
+struct command {
+    enum { COMMAND_STATUS, COMMAND_SCALE, COMMAND_STOP, COMMAND_RELOAD } verb;
+    const char *pool; /* scale: borrowed from the request */
+    int64_t workers;  /* scale: any number */
+};
+
+/* Reads a request. Pure. Members it does not know are passed over. */
+int command_parse(const json_t *request, struct command *command,
+                  struct err *err) MUSTCHECK;
+
+/* What the commands act on. */
+struct commands {
+    struct fleet *fleet;
+    int64_t started_at_ms;
+    enum supervisor_phase (*phase)(void *arg);
+    int (*reload)(void *arg, struct err *err);
+    void (*stop)(void *arg); /* must not stop before the answer is on its way */
+    void *arg;
+};
+
+/* A control_request_cb; `commands` is a struct commands. */
+json_t *commands_answer(void *commands, const json_t *request);
+
+#endif

@@ -1,0 +1,411 @@
+/* The supervisor's life, in order:
+ *
+ * START    become the configured user, take the lock of state_dir, listen on the control
+ *          socket, start the embedded redis-server where there is one, fork the workers.
+ * RUNNING  once every slot of the start has had a running worker. From then on signals
+ *          and commands scale, reload and stop; what a child's death leads to is decided
+ *          by its slot.
+ * STOPPING workers drain (a second signal: at once), then what jobs have left behind is
+ *          killed, then the embedded redis-server saves and ends, then the socket goes.
+ *
+ * This file joins the parts; it must not know how a worker works, and it never speaks to
+ * Redis. Signals are blocked until their handlers stand, so that a stop that comes early
+ * is a stop like any other. */
+#include "supervisor/supervisor.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/reaper.h"
+#include "supervisor/adopted.h"
+#include "supervisor/commands.h"
+#include "supervisor/control.h"
+#include "supervisor/fleet.h"
+#include "supervisor/notify.h"
+#include "supervisor/privileges.h"
+#include "supervisor/redis_server.h"
+#include "supervisor/reload.h"
+#include "supervisor/statedir.h"
+#include "supervisor/summary.h"
+
+enum {
+    SWEEP_MS = 10, /* between two looks for processes left behind */
+    SWEEP_MAX = 200
+};
+
+struct supervisor {
+    const struct supervisor_options *options;
+    struct config *config;
+    struct redis_endpoint endpoint;
+    struct statedir statedir;
+    struct loop *loop;
+    struct reaper *reaper;
+    struct notify *notify;
+    struct control *control;
+    struct redis_server *redis; /* NULL: not embedded */
+    struct fleet *fleet;
+    struct commands commands;
+    enum supervisor_phase phase;
+    bool fleet_ended;
+    unsigned sweep_ct;
+    struct timer stop_soon; /* a stop by command waits until its answer is sent */
+    struct timer sweep;
+    char *reload_error; /* of the last reload; NULL: it went well */
+};
+
+/* ---- what others are told ---- */
+
+static void tell_status(const struct supervisor *sv)
+{
+    struct fleet_redis redis = fleet_redis_link(sv->fleet);
+    struct summary summary = {.phase = sv->phase,
+                              .counts = fleet_count(sv->fleet),
+                              .link = redis.link,
+                              .link_age_ms = clock_mono_ms() - redis.since_ms,
+                              .reload_error = sv->reload_error};
+    char text[SUMMARY_BYTES];
+
+    summary_text(&summary, text, sizeof(text));
+    notify_status(sv->notify, text);
+}
+
+static void tell_ready(struct supervisor *sv)
+{
+    struct fleet_counts counts = fleet_count(sv->fleet);
+
+    if (sv->phase != SUPERVISOR_STARTING || counts.ran < counts.wanted)
+        return;
+    sv->phase = SUPERVISOR_RUNNING;
+    log_info("supervisor.ready", log_int("workers", (int64_t)counts.wanted));
+    notify_ready(sv->notify);
+}
+
+/* ---- stopping ---- */
+
+/* Processes that jobs have put outside their process groups. The embedded redis-server
+ * is a child too, so this is done when it is gone. */
+static void sweep_left(void *arg)
+{
+    struct supervisor *sv = arg;
+
+    if (adopted_kill() == 0 || ++sv->sweep_ct > SWEEP_MAX)
+        loop_stop(sv->loop);
+    else
+        timer_set(&sv->sweep, SWEEP_MS);
+}
+
+static void redis_gone(void *arg)
+{
+    struct supervisor *sv = arg;
+
+    timer_set(&sv->sweep, 0);
+}
+
+static void fleet_changed(void *arg)
+{
+    struct supervisor *sv = arg;
+
+    tell_ready(sv);
+    tell_status(sv);
+    if (sv->phase != SUPERVISOR_STOPPING || sv->fleet_ended || !fleet_is_empty(sv->fleet))
+        return;
+    sv->fleet_ended = true;
+    if (sv->redis)
+        redis_server_stop(sv->redis);
+    else
+        redis_gone(sv);
+}
+
+static void begin_stop(struct supervisor *sv, const char *why)
+{
+    log_info("supervisor.stop", log_str("why", why),
+             log_int("grace_ms", sv->config->stop_grace_ms));
+    sv->phase = SUPERVISOR_STOPPING;
+    notify_stopping(sv->notify);
+    fleet_stop(sv->fleet);
+    tell_status(sv);
+}
+
+static void stop_by_command(void *arg)
+{
+    struct supervisor *sv = arg;
+
+    if (sv->phase != SUPERVISOR_STOPPING)
+        begin_stop(sv, "command");
+}
+
+static void on_end(int signum, void *arg)
+{
+    struct supervisor *sv = arg;
+
+    if (sv->phase != SUPERVISOR_STOPPING) {
+        begin_stop(sv, reaper_signal_name(signum));
+        return;
+    }
+    log_warning("supervisor.stop_now", log_str("why", reaper_signal_name(signum)));
+    fleet_kill(sv->fleet);
+}
+
+/* ---- reload and scale ---- */
+
+static void note_reload_error(struct supervisor *sv, const struct err *err)
+{
+    free(sv->reload_error);
+    sv->reload_error = err ? must_strdup(err->text) : NULL;
+    if (err)
+        log_error("supervisor.reload_failed", log_str("error", err->text),
+                  log_str("effect", "nothing has changed"));
+}
+
+static int adopt_config(struct supervisor *sv, struct err *err)
+{
+    struct config *fresh =
+        reload_config(sv->options->load, sv->options->config_path, sv->config, err);
+    struct config *old = sv->config;
+
+    if (fresh == NULL)
+        return -1;
+    /* sv->endpoint borrows from the redis settings, which have moved over as they were.
+     */
+    sv->config = fresh;
+    log_setup((enum log_level)fresh->log.level, (enum log_format)fresh->log.format);
+    fleet_configure(sv->fleet, fresh, &sv->endpoint);
+    config_free(old);
+    return 0;
+}
+
+static int reload(void *arg, struct err *err)
+{
+    struct supervisor *sv = arg;
+    int rc;
+
+    if (sv->phase == SUPERVISOR_STOPPING)
+        return err_set(err, ERR_NOT_RUNNING, "the supervisor is stopping");
+    notify_reloading(sv->notify);
+    rc = adopt_config(sv, err);
+    note_reload_error(sv, rc == 0 ? NULL : err);
+    if (rc == 0)
+        log_info("supervisor.reload", log_str("config", sv->config->path),
+                 log_int("pools", (int64_t)sv->config->pool_ct));
+    if (sv->phase == SUPERVISOR_RUNNING)
+        notify_ready(sv->notify);
+    tell_status(sv);
+    return rc;
+}
+
+static void on_reload(int signum UNUSED, void *arg)
+{
+    struct err err = {0};
+
+    (void)reload(arg, &err);
+}
+
+/* TTIN and TTOU: one more, one less in the first pool. */
+static void on_scale(int signum, void *arg)
+{
+    struct supervisor *sv = arg;
+    const struct pool *pool = fleet_pool(sv->fleet, 0);
+    int64_t was = (int64_t)pool->wanted_ct;
+    int64_t now = was + (signum == SIGTTIN ? 1 : -1);
+    struct err err = {0};
+
+    if (fleet_scale(sv->fleet, pool->name, now, NULL, &err) == 0)
+        log_info("supervisor.scale", log_str("pool", pool->name), log_int("was", was),
+                 log_int("now", now), log_str("why", reaper_signal_name(signum)));
+    else
+        log_warning("supervisor.scale_refused", log_str("pool", pool->name),
+                    log_str("why", reaper_signal_name(signum)),
+                    log_str("error", err.text));
+}
+
+static void on_ignored(int signum, void *arg UNUSED)
+{
+    log_warning("supervisor.signal_ignored",
+                log_str("signal", reaper_signal_name(signum)));
+}
+
+/* ---- start ---- */
+
+static enum supervisor_phase current_phase(void *arg)
+{
+    const struct supervisor *sv = arg;
+
+    return sv->phase;
+}
+
+static void stop_later(void *arg)
+{
+    struct supervisor *sv = arg;
+
+    timer_set(&sv->stop_soon, 0);
+}
+
+static void orphan_reaped(pid_t pid, int status, const struct rusage *usage UNUSED,
+                          void *arg UNUSED)
+{
+    char reason[REAPER_TEXT_BYTES];
+
+    reaper_describe(status, reason, sizeof(reason));
+    log_debug("supervisor.orphan", log_int("pid", pid), log_str("reason", reason));
+}
+
+/* A closed 0, 1 or 2 would be given to the next socket, and log lines written into it. */
+static void fill_standard_fds(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) == 0);
+    if (fd > STDERR_FILENO)
+        (void)close(fd);
+}
+
+static int watch_signals(struct supervisor *sv)
+{
+    static const struct {
+        int signum;
+        signal_cb cb;
+    } watched[] = {
+        {SIGTERM, on_end},     {SIGINT, on_end},      {SIGQUIT, on_end},
+        {SIGHUP, on_reload},   {SIGTTIN, on_scale},   {SIGTTOU, on_scale},
+        {SIGUSR1, on_ignored}, {SIGUSR2, on_ignored},
+    };
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    for (size_t i = 0; i < ARRAY_CT(watched); i++)
+        if (loop_on_signal(sv->loop, watched[i].signum, watched[i].cb, sv) != 0)
+            return -1;
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)sigaction(SIGXFSZ, &ignore, NULL); /* a full log file is no reason to end */
+    return 0;
+}
+
+/* What can be refused: another supervisor, a wrong user, no redis-server. */
+static int open_parts(struct supervisor *sv, struct err *err)
+{
+    char *control_path;
+
+    if (redis_endpoint_resolve(sv->config, &sv->endpoint, err) != 0 ||
+        privileges_settle(sv->config->user, sv->config->state_dir, err) != 0 ||
+        statedir_open(&sv->statedir, sv->config->state_dir, err) != 0)
+        return -1;
+    if (sv->endpoint.embedded) {
+        sv->redis = redis_server_create(sv->loop, sv->reaper, sv->statedir.path,
+                                        redis_gone, sv, err);
+        if (sv->redis == NULL)
+            return -1;
+    }
+    control_path = config_control_path(sv->config);
+    sv->control =
+        control_create(sv->loop, control_path, commands_answer, &sv->commands, err);
+    free(control_path);
+    return sv->control ? 0 : -1;
+}
+
+static int open_loop(struct supervisor *sv, struct err *err)
+{
+    sv->loop = loop_create(err);
+    if (sv->loop == NULL)
+        return -1;
+    sv->reaper = reaper_create(sv->loop, err);
+    if (sv->reaper == NULL)
+        return -1;
+    reaper_on_orphan(sv->reaper, orphan_reaped, sv);
+    timer_init(&sv->stop_soon, sv->loop, stop_by_command, sv);
+    timer_init(&sv->sweep, sv->loop, sweep_left, sv);
+    if (watch_signals(sv) != 0)
+        return err_set(err, ERR_SYSTEM, "cannot watch for signals");
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0)
+        return err_set(err, ERR_SYSTEM, "cannot become a subreaper");
+    return 0;
+}
+
+static void make_fleet(struct supervisor *sv)
+{
+    struct fleet_options options = {.loop = sv->loop,
+                                    .reaper = sv->reaper,
+                                    .entry = sv->options->worker,
+                                    .changed = fleet_changed,
+                                    .arg = sv};
+
+    sv->notify = notify_create(sv->loop);
+    sv->fleet = fleet_create(&options);
+    sv->commands = (struct commands){.fleet = sv->fleet,
+                                     .started_at_ms = clock_mono_ms(),
+                                     .phase = current_phase,
+                                     .reload = reload,
+                                     .stop = stop_later,
+                                     .arg = sv};
+}
+
+static void start(struct supervisor *sv)
+{
+    log_info("supervisor.start", log_str("version", PACKAGE_VERSION),
+             log_int("pid", getpid()), log_int("pools", (int64_t)sv->config->pool_ct),
+             log_str("config", sv->config->path), log_str("state_dir", sv->statedir.path),
+             log_bool("embedded", sv->endpoint.embedded));
+    if (sv->redis)
+        redis_server_start(sv->redis);
+    fleet_configure(sv->fleet, sv->config, &sv->endpoint);
+}
+
+static void close_parts(struct supervisor *sv)
+{
+    control_destroy(sv->control);
+    fleet_destroy(sv->fleet);
+    redis_server_destroy(sv->redis);
+    notify_destroy(sv->notify);
+    if (sv->loop) {
+        timer_free(&sv->stop_soon);
+        timer_free(&sv->sweep);
+        reaper_destroy(sv->reaper);
+        loop_destroy(sv->loop);
+    }
+    redis_endpoint_free(&sv->endpoint);
+    config_free(sv->config);
+    free(sv->reload_error);
+    statedir_close(&sv->statedir);
+}
+
+static int start_failed(const struct err *err)
+{
+    log_error("supervisor.start_failed", log_str("error", err->text));
+    return err->code == ERR_CONFIG ? SUPERVISOR_EXIT_CONFIG : SUPERVISOR_EXIT_FAILURE;
+}
+
+int supervisor_run(const struct supervisor_options *options)
+{
+    struct supervisor sv = {
+        .options = options, .config = options->config, .statedir = {.lock_fd = -1}};
+    struct err err = {0};
+    sigset_t all, old;
+    int exit_code = SUPERVISOR_EXIT_DONE;
+
+    fill_standard_fds();
+    (void)sigfillset(&all);
+    MUST(sigprocmask(SIG_SETMASK, &all, &old) == 0);
+    log_setup((enum log_level)sv.config->log.level,
+              (enum log_format)sv.config->log.format);
+    log_identity("supervisor");
+    if (open_loop(&sv, &err) != 0 || open_parts(&sv, &err) != 0) {
+        exit_code = start_failed(&err);
+    } else {
+        make_fleet(&sv);
+        start(&sv);
+        (void)sigemptyset(&all);
+        MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+        loop_run(sv.loop);
+        log_info("supervisor.end", log_int("exit_code", exit_code));
+    }
+    close_parts(&sv);
+    MUST(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
+    return exit_code;
+}

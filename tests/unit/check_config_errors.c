@@ -1,0 +1,454 @@
+/* What a wrong file is told: exactly, with its line and the path of the setting. */
+#include "tests/unit/configs.h"
+
+#include <sys/un.h>
+
+#include "config/check.h"
+#include "tests/unit/suite.h"
+
+/* libconfig 1.5 loses a text that stands where its grammar has none. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+    return "leak:libconfig.so";
+}
+
+#define SHELL "name = \"a\"; type = \"shell\"; command = [ \"true\" ]; "
+
+static const struct {
+    const char *text, *message;
+} wrong[] = {
+    /* bounds, with lines */
+    {"\n\npools: (\n  { name = \"main\";\n    lease = 0; } );",
+     "drover.conf:5: pools[0].lease: 0 is below the minimum of 1 s"},
+    {"pools: ( { },\n{ name = \"b\"; workers = 257; } );",
+     "drover.conf:2: pools[1].workers: 257 is above the maximum of 256"},
+    {"pools: ( { backoff = [ 1,\n -1 ]; } );",
+     "drover.conf:2: pools[0].backoff[1]: -1 is below the minimum of 0 s"},
+    {"pools: ( { poll_interval = 0.009; } );",
+     "drover.conf:1: pools[0].poll_interval: 0.009 is below the minimum of 0.01 s"},
+    {"pools: ( { timeout = 0.0001; } );",
+     "drover.conf:1: pools[0].timeout: 0.0001 is below the least step of 0.001 s"},
+    {"pools: ( { timeout = -0.0001; } );",
+     "drover.conf:1: pools[0].timeout: -0.0001 is below the minimum of 0 s"},
+    {"pools: ( { timeout = +1e999; } );",
+     "drover.conf:1: pools[0].timeout: inf is above the maximum of 31536000 s"},
+    {"max_payload = 513;",
+     "drover.conf:1: max_payload: 513 is above the maximum of 512 MiB"},
+
+    /* names */
+    {"pools: ( {\n worker = 3; } );", "drover.conf:2: pools[0].worker: unknown setting, "
+                                      "did you mean \"workers\"?"},
+    {"pool: ( );", "drover.conf:1: pool: unknown setting, did you mean \"pools\"?"},
+    {"redis: { Prefix = \"x\"; };",
+     "drover.conf:1: redis.Prefix: unknown setting, did you mean \"prefix\"?"},
+    {"frobnicate = 1;", "drover.conf:1: frobnicate: unknown setting"},
+    {"workers = 3;", "drover.conf:1: workers: unknown here: it is a setting of pools[]"},
+    {"pools: ( { state_dir = \"/x\"; } );",
+     "drover.conf:1: pools[0].state_dir: unknown here: it is a setting of the top"},
+    {"databases: ( );", "drover.conf:1: databases: is not in this version"},
+
+    /* shapes */
+    {"redis = \"embedded\";", "drover.conf:1: redis: expects a group: { ... }"},
+    {"pools: { name = \"main\"; };",
+     "drover.conf:1: pools: expects a list of groups: ( { ... }, { ... } )"},
+    {"pools = [ 1 ];",
+     "drover.conf:1: pools: expects a list of groups: ( { ... }, { ... } )"},
+    {"pools: ( { },\n 5 );", "drover.conf:2: pools[1]: expects a group: { ... }"},
+    {"pools: ( );", "drover.conf:1: pools: is empty: at least one pool is needed"},
+    {"pools: ( { workers = \"2\"; } );",
+     "drover.conf:1: pools[0].workers: expects a whole number"},
+    {"pools: ( { workers = 2.0; } );",
+     "drover.conf:1: pools[0].workers: expects a whole number"},
+    {"pools: ( { lease = \"90\"; } );",
+     "drover.conf:1: pools[0].lease: expects seconds as a number, like 90 or 0.5"},
+    {"pools: ( { queues = \"default\"; } );",
+     "drover.conf:1: pools[0].queues: expects a list of texts, like [ \"a\", \"b\" ]"},
+    {"pools: ( { queues = ( \"a\",\n 5 ); } );",
+     "drover.conf:2: pools[0].queues[1]: expects a list of texts, like [ \"a\", \"b\" ]"},
+    {"pools: ( { backoff = 5; } );",
+     "drover.conf:1: pools[0].backoff: expects a list of seconds, like [ 1, 5, 30 ]"},
+
+    /* words */
+    {"log: { format = \"xml\"; };",
+     "drover.conf:1: log.format: \"xml\" is none of: logfmt, json"},
+    {"failed: { store = \"postgres\"; };",
+     "drover.conf:1: failed.store: \"postgres\" is not in this version (known: redis)"},
+
+    /* texts */
+    {"jobs: ( { name = \"App\\notify\"; type = \"noop\"; } );",
+     "drover.conf:1: jobs[0].name: \"App\\notify\" holds a newline: write "
+     "\"App\\\\notify\""},
+    {"jobs: ( { name = \"App\\Jobs\\test\"; type = \"noop\"; } );",
+     "drover.conf:1: jobs[0].name: \"App\\Jobs\\test\" holds a tab: write "
+     "\"App\\\\Jobs\\\\test\""},
+    {"jobs: ( { name = \"App\\ready\"; type = \"noop\"; } );",
+     "drover.conf:1: jobs[0].name: \"App\\ready\" holds a carriage return: write "
+     "\"App\\\\ready\""},
+    {"jobs: ( { name = \"App\\fail\"; type = \"noop\"; } );",
+     "drover.conf:1: jobs[0].name: \"App\\fail\" holds a form feed: write "
+     "\"App\\\\fail\""},
+    {"jobs: ( { name = \"App\\x07\"; type = \"noop\"; } );",
+     "drover.conf:1: jobs[0].name: \"App\\x07\" holds a control byte"},
+    {"state_dir = \"/x\\x00y\";", "drover.conf:1: a text cannot hold \\x00"},
+    {"jobs: ( { " SHELL "cwd = \"/a\\nb\"; } );",
+     "drover.conf:1: jobs[0].cwd: \"/a\\nb\" holds a newline: write \"/a\\\\nb\""},
+    {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"a\\fb\" ]; } );",
+     "drover.conf:1: jobs[0].command[0]: \"a\\fb\" holds a form feed: write \"a\\\\fb\""},
+    {"pools: ( { name = \"a b\"; } );",
+     "drover.conf:1: pools[0].name: \"a b\" holds a space"},
+    {"pools: ( { name = \"a/b\"; } );",
+     "drover.conf:1: pools[0].name: \"a/b\" holds a slash"},
+    {"pools: ( { queues = [ \"high,low\" ]; } );",
+     "drover.conf:1: pools[0].queues[0]: \"high,low\" holds a comma"},
+    {"pools: ( { queues = [ \"a\", \"\" ]; } );",
+     "drover.conf:1: pools[0].queues[1]: is empty"},
+
+    /* jobs */
+    {"jobs: ( {\n type = \"noop\"; } );", "drover.conf:1: jobs[0].name: is missing"},
+    {"jobs: ( { name = \"a\"; } );", "drover.conf:1: jobs[0].type: is missing"},
+    {"jobs: ( { name = \"a\"; command = [ \"b\" ]; } );",
+     "drover.conf:1: jobs[0].type: is missing"},
+    {"jobs: ( { name = \"a\"; type = \"shell\"; } );",
+     "drover.conf:1: jobs[0].command: is missing"},
+    {"jobs: ( { name = \"a\"; type = 5; } );",
+     "drover.conf:1: jobs[0].type: expects a word between quotes"},
+    {"jobs: ( { url = \"https://x\"; name = \"a\"; type = \"http\"; } );",
+     "drover.conf:1: jobs[0].type: \"http\" is not in this version (known: shell, noop)"},
+    {"jobs: ( { name = \"a\"; statement = \"x\"; type = \"sql\"; } );",
+     "drover.conf:1: jobs[0].type: \"sql\" is not in this version (known: shell, noop)"},
+    {"jobs: ( { name = \"a\"; type = \"laravel\"; } );",
+     "drover.conf:1: jobs[0].type: \"laravel\" is not in this version (known: shell, "
+     "noop)"},
+    {"jobs: ( { name = \"a\"; type = \"Shell\"; } );",
+     "drover.conf:1: jobs[0].type: \"Shell\" is none of: shell, noop"},
+    {"jobs: ( {\n command = [ \"x\" ]; name = \"a\";\n type = \"noop\"; } );",
+     "drover.conf:2: jobs[0].command: belongs to jobs of type \"shell\", this one is of "
+     "\"noop\""},
+    {"jobs: ( { name = \"a\"; type = \"noop\"; kill_grace = 1; } );",
+     "drover.conf:1: jobs[0].kill_grace: belongs to jobs of type \"shell\", this one is "
+     "of \"noop\""},
+    {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"{data.x}\" ]; } );",
+     "drover.conf:1: jobs[0].command[0]: the program takes no placeholder, only its "
+     "arguments do"},
+    {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ ]; } );",
+     "drover.conf:1: jobs[0].command: is empty"},
+    {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"\" ]; } );",
+     "drover.conf:1: jobs[0].command[0]: is empty"},
+    {"jobs: ( { " SHELL "env = [ \"A=b\", \"C\" ]; } );",
+     "drover.conf:1: jobs[0].env[1]: expects \"NAME=value\""},
+    {"jobs: ( { " SHELL "env = [ \"=b\" ]; } );",
+     "drover.conf:1: jobs[0].env[0]: expects \"NAME=value\""},
+    {"jobs: ( { " SHELL "cwd = \"tmp\"; } );",
+     "drover.conf:1: jobs[0].cwd: expects an absolute path"},
+    {"jobs: ( { name = \"a\"; type = \"noop\"; },\n{ name = \"a\"; type = \"noop\"; } );",
+     "drover.conf:2: jobs[1].name: \"a\" is the name of jobs[0] too"},
+
+    /* across settings */
+    {"pools: ( { name = \"a\"; }, { name = \"b\"; },\n{ name = \"a\"; } );",
+     "drover.conf:2: pools[2].name: \"a\" is the name of pools[0] too"},
+    {"pools: ( { queues = [ \"x\", \"y\", \"x\" ]; } );",
+     "drover.conf:1: pools[0].queues[2]: \"x\" is there twice"},
+    {"hang_timeout = 10;\npools: ( { }, { name = \"b\"; lease = 10; } );",
+     "drover.conf:1: hang_timeout: 10 s is not less than pools[1].lease (10 s): a hung "
+     "worker would lose its jobs before it is replaced"},
+    {"console: { listen = \"9310\"; };",
+     "drover.conf:1: console.listen: expects an address and a port, like "
+     "\"127.0.0.1:9310\""},
+    {"redis: { db = 16; };",
+     "drover.conf:1: redis.db: 16 is above the maximum of 15: the "
+     "embedded Redis has no more databases"},
+    {"redis: { url = \"redis://h\";\nhost = \"x\"; };",
+     "drover.conf:2: redis.host: redis.url holds it already: leave one of them out"},
+    {"redis: { url = \"embedded\"; port = 1; };",
+     "drover.conf:1: redis.port: redis.url holds it already: leave one of them out"},
+    {"redis: { url = \"redis://u:p@h/2\"; db = 3; };",
+     "drover.conf:1: redis.db: redis.url holds it already: leave one of them out"},
+    {"redis: { url = \"redis://u:p@h\"; username = \"x\"; };",
+     "drover.conf:1: redis.username: redis.url holds it already: leave one of them out"},
+    {"redis: { url = \"redis://u:p@h\"; password = \"x\"; };",
+     "drover.conf:1: redis.password: redis.url holds it already: leave one of them out"},
+    {"redis: { host = \"h\"; port = 0; };",
+     "drover.conf:1: redis.port: 0 is below the minimum of 1"},
+    {"redis: { host = \"tls://h\"; };",
+     "drover.conf:1: redis.host: is a URL: give it as redis.url (REDIS_URL)"},
+
+    /* syntax: libconfig's own words */
+    {"pools: (\n { name = ; } );", "drover.conf:2: syntax error"},
+    {"\nstate_dir = \"/x;\nuser = 5;\n",
+     "drover.conf:2: the text that begins here has no end"},
+    {"user = \"a\";\nuser = \"b\";", "drover.conf:2: duplicate setting name"},
+    {"pools: ( { backoff = [ 0.5, 1 ]; } );",
+     "drover.conf:1: mismatched element type in array (numbers with and without a "
+     "fraction go between parentheses: ( 0.5, 1 ))"},
+    {"@include \"no/such/file\"",
+     "drover.conf:1: @include \"no/such/file\": No such file or directory"},
+    {"\n@include \"/tmp\"", "drover.conf:2: @include \"/tmp\": is a directory"},
+    {"@include \"x", "drover.conf:1: the name behind @include has no end"},
+    {"a = ((((((((((((((((( 1 )))))))))))))))));",
+     "drover.conf:1: groups and lists are nested too deep"},
+};
+
+START_TEST(each_mistake_is_named_with_its_place)
+{
+    refused(wrong[_i].text, wrong[_i].message);
+}
+END_TEST
+
+START_TEST(a_control_socket_path_that_is_too_long_says_by_how_much)
+{
+    char *dir = must_alloc(200), *text;
+    struct config *config;
+
+    memset(dir, 'd', 120);
+    dir[0] = '/';
+    text = must_format("\nstate_dir = \"%s\";", dir);
+    refused(text, "drover.conf:2: state_dir: makes the path of the control socket 133 "
+                  "bytes long, at most 107 fit: shorten state_dir by 26");
+    free(text);
+    dir[120 - 26] = '\0';
+    text = must_format("state_dir = \"%s\";", dir);
+    config = loaded(text);
+    free(text);
+    text = config_control_path(config);
+    ck_assert_uint_eq(strlen(text), sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+    ck_assert_str_eq(text + strlen(dir), "/control.sock");
+    free(text);
+    config_free(config);
+    free(dir);
+}
+END_TEST
+
+START_TEST(a_redis_socket_path_that_is_too_long_is_refused)
+{
+    char path[140], *text;
+
+    memset(path, 'p', sizeof(path));
+    path[0] = '/';
+    path[120] = '\0';
+    text = must_format("redis: { url = \"%s\"; };", path);
+    refused(text, "drover.conf:1: redis.url: the path of the socket has 120 bytes, at "
+                  "most 107 fit");
+    free(text);
+}
+END_TEST
+
+/* ---- integers that libconfig wraps ---- */
+
+static const struct {
+    const char *text, *message;
+} large[] = {
+    {"pools: ( { workers = 4294967297; } );",
+     "drover.conf:1: pools[0].workers: 4294967297 is above the maximum of 256"},
+    {"pools: ( { workers = 2; tries = 2147483648; } );",
+     "drover.conf:1: pools[0].tries: 2147483648 is above the maximum of 2147483647"},
+    {"pools: ( { workers = -4294967295; } );",
+     "drover.conf:1: pools[0].workers: -4294967295 is below the minimum of 0"},
+    {"pools: ( { workers = 0x100000001; } );",
+     "drover.conf:1: pools[0].workers: 0x100000001 is above the maximum of 256"},
+    {"pools: ( { workers = 0xFFFFFFFF; } );",
+     "drover.conf:1: pools[0].workers: 0xFFFFFFFF is above the maximum of 256"},
+    {"pools: ( { workers = 4294967297L; } );",
+     "drover.conf:1: pools[0].workers: 4294967297 is above the maximum of 256"},
+    {"pools: ( { workers = 18446744073709551617L; } );",
+     "drover.conf:1: pools[0].workers: 18446744073709551617L is above the maximum of "
+     "256"},
+    {"pools: ( { workers = 0x10000000000000001L; } );",
+     "drover.conf:1: pools[0].workers: 0x10000000000000001L is above the maximum of 256"},
+    {"pools: ( { lease = 4294967297; } );",
+     "drover.conf:1: pools[0].lease: 4294967297 is above the maximum of 31536000 s"},
+    {"pools: ( { workers = 1; backoff = [ 1, 2, 4294967299 ]; } );",
+     "drover.conf:1: pools[0].backoff[2]: 4294967299 is above the maximum of 31536000 s"},
+    {"pools: ( { workers = 1; concurrency = 1;\n\n\ntries =\n\n4294967297\n; } );",
+     "drover.conf:4: pools[0].tries: 4294967297 is above the maximum of 2147483647"},
+    {"/* 4294967297 */ # 4294967297\n// 4294967297\nstate_dir = \"/4294967297\"; "
+     "pools: ( { workers = 1; timeout = 4294967297.5; concurrency = 4294967297; } );",
+     "drover.conf:3: pools[0].timeout: 4294967297.5 is above the maximum of 31536000 s"},
+    {"stop_grace = 1.5e1; pools: ( { workers = 1;\n concurrency = 4294967298; } );",
+     "drover.conf:2: pools[0].concurrency: 4294967298 is above the maximum of 10000"},
+    {"max_payload = 99999999999999999999999999999999999999999999999999;",
+     "drover.conf:1: max_payload: 9999999999999999999999999999999 is above the maximum "
+     "of "
+     "512 MiB"},
+    {"redis: { password = 4294967297; };",
+     "drover.conf:1: redis.password: expects a text between quotes"},
+};
+
+START_TEST(an_integer_beyond_32_bits_is_refused_as_it_was_written)
+{
+    refused(large[_i].text, large[_i].message);
+}
+END_TEST
+
+START_TEST(an_integer_is_told_from_others_of_the_same_low_bits)
+{
+    char path[64];
+
+    enter_directory(path);
+    write_text("pools.inc", "pools: ( { workers = 1; concurrency = 4294967297; } );\n");
+    refused(
+        "stop_grace = 1; hang_timeout = 1;\n@include \"pools.inc\"\nmax_payload = 1;",
+        "pools.inc:1: pools[0].concurrency: 4294967297 is above the maximum of 10000");
+}
+END_TEST
+
+START_TEST(integers_that_fit_are_taken_in_every_spelling)
+{
+    struct config *config =
+        loaded("stop_grace = +30; max_payload = 0x10; "
+               "pools: ( { tries = 2147483647; workers = 0; concurrency = 0010; "
+               "max_jobs = 2147483647L; max_crashes = 0x3E8LL; timeout = 1.e1; lease = "
+               "1e3; poll_interval = .5; backoff = ( 1, .25, 1e1 ); } );");
+
+    ck_assert_int_eq(config->stop_grace_ms, 30000);
+    ck_assert_int_eq(config->max_payload_mib, 16);
+    ck_assert_int_eq(config->pools[0].tries, INT32_MAX);
+    ck_assert_int_eq(config->pools[0].workers, 0);
+    ck_assert_int_eq(config->pools[0].concurrency, 10);
+    ck_assert_int_eq(config->pools[0].max_jobs, INT32_MAX);
+    ck_assert_int_eq(config->pools[0].max_crashes, 1000);
+    ck_assert_int_eq(config->pools[0].timeout_ms, 10000);
+    ck_assert_int_eq(config->pools[0].lease_ms, 1000000);
+    ck_assert_int_eq(config->pools[0].poll_interval_ms, 500);
+    ck_assert_int_eq(config->pools[0].backoff.ms[1], 250);
+    config_free(config);
+}
+END_TEST
+
+/* ---- what is fine ---- */
+
+START_TEST(times_are_whole_or_broken_seconds)
+{
+    struct config *config =
+        loaded("stop_grace = 0.25; pools: ( { timeout = 1.0005; lease = 1; } );");
+
+    ck_assert_int_eq(config->stop_grace_ms, 250);
+    ck_assert_int_eq(config->pools[0].timeout_ms, 1001);
+    ck_assert_int_eq(config->pools[0].lease_ms, 1000);
+    config_free(config);
+}
+END_TEST
+
+START_TEST(a_short_lease_shortens_the_default_hang_timeout)
+{
+    static const struct {
+        const char *leases;
+        int64_t hang_ms;
+    } rows[] = {
+        {"{ }", 30000},
+        {"{ lease = 44; }", 29333},
+        {"{ }, { name = \"b\"; lease = 12; }, { name = \"c\"; lease = 60; }", 8000},
+        {"{ lease = 2.5; }", 2000}, /* a healthy worker needs as much */
+        {"{ lease = 1; }", 2000},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(rows); i++) {
+        char *text = must_format("pools: ( %s );", rows[i].leases);
+        struct config *config = loaded(text);
+
+        ck_assert_int_eq(config->hang_timeout_ms, rows[i].hang_ms);
+        config_free(config);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(commands_may_hold_newlines_tabs_and_empty_arguments)
+{
+    struct config *config =
+        loaded("jobs: ( { name = \"a\"; type = \"shell\"; "
+               "command = [ \"sh\", \"-c\", \"echo a\\n\\techo b\", "
+               "\"\", \"a, b\" ]; env = [ \"A=\", \"B=c d\\n\" ]; } );");
+
+    ck_assert_uint_eq(config->jobs[0].command.ct, 5);
+    ck_assert_str_eq(config->jobs[0].command.items[2], "echo a\n\techo b");
+    ck_assert_str_eq(config->jobs[0].command.items[3], "");
+    ck_assert_str_eq(config->jobs[0].env.items[1], "B=c d\n");
+    config_free(config);
+}
+END_TEST
+
+START_TEST(a_backslash_before_other_letters_stays)
+{
+    struct config *config =
+        loaded("jobs: ( { name = \"App\\Jobs\\*\"; type = \"noop\"; },"
+               " { name = \"App\\\\notify\"; type = \"noop\"; } );");
+
+    ck_assert_str_eq(config->jobs[0].name, "App\\Jobs\\*");
+    ck_assert_str_eq(config->jobs[1].name, "App\\notify");
+    config_free(config);
+}
+END_TEST
+
+static int refuse_braces(const char *text, struct err *err)
+{
+    if (strchr(text, '{') == NULL)
+        return 0;
+    return err_set(err, ERR_CONFIG, "no end of {");
+}
+
+START_TEST(placeholders_are_checked_by_who_knows_them)
+{
+    struct config *config =
+        loaded("jobs: ( { name = \"{\"; type = \"noop\"; },\n"
+               "{ name = \"b\"; type = \"shell\";\n command = [ \"x\", \"{y\" ];\n"
+               "env = [ \"A={\" ]; } );");
+    struct err err = {0};
+
+    ck_assert_int_eq(config_check_templates(config, refuse_braces, &err), -1);
+    ck_assert_str_eq(err.text, "drover.conf:3: jobs[1].command[1]: no end of {");
+    config_free(config);
+}
+END_TEST
+
+START_TEST(any_text_is_taken_or_refused_in_peace)
+{
+    static const char alphabet[] = "{}()[]=:;,\"\\\n #/*@0x1.eL-+a\t\x01\xff";
+    static const char seed[] = "redis: { url = \"redis://u:p@h:1/2?db=3\"; };\npools: ( "
+                               "{ name = \"a\"; backoff = "
+                               "[ 1, 2 ]; lease = 1.5e1; } );\n@include \"x\"\njobs: ( { "
+                               "name = \"b\\\\c\"; type = "
+                               "\"shell\"; command = [ \"d\" ]; } );\n";
+    unsigned state = 12345;
+
+    for (int i = 0; i < 4000; i++) {
+        char text[sizeof(seed)];
+        struct err err = {0};
+        struct config *config;
+
+        memcpy(text, seed, sizeof(seed));
+        for (int j = 0; j < 1 + i % 5; j++) {
+            state = state * 1103515245U + 12345U;
+            text[(state >> 8) % (sizeof(text) - 1)] =
+                alphabet[(state >> 24) % (sizeof(alphabet) - 1)];
+        }
+        config = config_load_text("drover.conf", text, &err);
+        ck_assert_msg(config || strncmp(err.text, "drover.conf:", 12) == 0, "%s\n%s",
+                      err.text, text);
+        config_free(config);
+    }
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, clear_environment, NULL);
+    tcase_add_loop_test(tc, each_mistake_is_named_with_its_place, 0, ARRAY_CT(wrong));
+    tcase_add_test(tc, a_control_socket_path_that_is_too_long_says_by_how_much);
+    tcase_add_test(tc, a_redis_socket_path_that_is_too_long_is_refused);
+    tcase_add_loop_test(tc, an_integer_beyond_32_bits_is_refused_as_it_was_written, 0,
+                        ARRAY_CT(large));
+    tcase_add_test(tc, an_integer_is_told_from_others_of_the_same_low_bits);
+    tcase_add_test(tc, integers_that_fit_are_taken_in_every_spelling);
+    tcase_add_test(tc, times_are_whole_or_broken_seconds);
+    tcase_add_test(tc, a_short_lease_shortens_the_default_hang_timeout);
+    tcase_add_test(tc, commands_may_hold_newlines_tabs_and_empty_arguments);
+    tcase_add_test(tc, a_backslash_before_other_letters_stays);
+    tcase_add_test(tc, placeholders_are_checked_by_who_knows_them);
+    tcase_add_test(tc, any_text_is_taken_or_refused_in_peace);
+}
+
+int main(void)
+{
+    return run_suite("config errors", 60, add_tests);
+}

@@ -1,0 +1,90 @@
+/* What the tests of the configuration share. Each test runs in a process of its own, so
+ * the environment may be changed freely. */
+#ifndef TESTS_UNIT_CONFIGS_H
+#define TESTS_UNIT_CONFIGS_H
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "config/load.h"
+#include "config/origin.h"
+#include "config/settings.h"
+
+/* Nothing of what surrounds the test counts. */
+static inline void clear_environment(void)
+{
+    for (size_t i = 0; i < setting_ct; i++)
+        if (settings[i].env)
+            (void)unsetenv(settings[i].env);
+    (void)unsetenv("DROVER_CONFIG");
+}
+
+static inline void set_variable(const char *name, const char *value)
+{
+    ck_assert_int_eq(setenv(name, value, 1), 0);
+}
+
+/* The text as if it were drover.conf. */
+static inline struct config *loaded(const char *text)
+{
+    struct err err = {0};
+    struct config *config = config_load_text("drover.conf", text, &err);
+
+    ck_assert_msg(config != NULL, "%s: %s", text, err.text);
+    return config;
+}
+
+static inline void refused(const char *text, const char *message)
+{
+    struct err err = {0};
+    struct config *config = config_load_text("drover.conf", text, &err);
+
+    ck_assert_msg(config == NULL, "accepted: %s", text);
+    ck_assert_msg(strcmp(err.text, message) == 0, "%s\ngives   %s\ninstead %s", text,
+                  err.text, message);
+    ck_assert_int_eq(err.code, ERR_CONFIG);
+}
+
+static inline void source_is(const struct config *config, enum section_id section,
+                             const char *name, size_t index, const char *source)
+{
+    struct config_value value =
+        config_value_of(config, setting_find(section, name), index);
+    struct buf text;
+
+    buf_init(&text, 0);
+    config_value_source(config, &value, &text);
+    ck_assert_str_eq(text.data, source);
+    buf_free(&text);
+}
+
+/* A directory of the test's own, and the working directory from now on. */
+static inline void enter_directory(char path[64])
+{
+    (void)snprintf(path, 64, "/tmp/drover-config-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(path));
+    ck_assert_int_eq(chdir(path), 0);
+}
+
+static inline void write_file(const char *path, const void *bytes, size_t len,
+                              mode_t mode)
+{
+    FILE *file = fopen(path, "we");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(bytes, 1, len, file), len);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+static inline void write_text(const char *path, const char *text)
+{
+    write_file(path, text, strlen(text), 0600);
+}
+
+#endif
