@@ -62,6 +62,8 @@ static void take_jobs(void *arg, struct lease *const *leases, size_t ct)
     ck_assert_uint_le(ct, hand->free_slots);
     ck_assert_uint_le(hand->job_ct + ct, HAND_JOBS_MAX);
     hand->free_slots -= (unsigned)ct;
+    if (hand->job_ct == 0)
+        hand->first_batch_ct = ct;
     for (size_t i = 0; i < ct; i++) {
         hand->jobs[hand->job_ct++] = leases[i];
         if (hand->ack_at_once)

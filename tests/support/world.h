@@ -27,6 +27,7 @@ struct hand {
     unsigned free_slots;
     struct lease *jobs[HAND_JOBS_MAX]; /* as they came; those that were settled stay */
     size_t job_ct;
+    size_t first_batch_ct; /* that came together, at first */
     struct lease *lost[HAND_JOBS_MAX];
     size_t lost_ct;
     unsigned drained_ct, settled_ct, fatal_ct, left_ct;

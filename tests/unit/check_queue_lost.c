@@ -275,7 +275,8 @@ START_TEST(an_expired_lease_that_is_ours_goes_on_as_the_same_run)
     hand_open(&hand, 4);
     UNTIL(&world, hand.job_ct == 1);
     hand_rests(&hand);
-    set_score("default", "slow", world_redis_now(&world) - 5, hand.jobs[0]->tag);
+    hand.jobs[0]->tag = 77; /* of before, say */
+    set_score("default", "slow", world_redis_now(&world) - 5, 77);
     UNTIL(&world, real_redis_int(&world.server, "ZSCORE queues:default:reserved slow") >
                       (long long)world_redis_now(&world) + 60);
     ALL_THE_WHILE(&world, 100, hand.job_ct == 1 && hand.lost_ct == 0);
