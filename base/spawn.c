@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +84,18 @@ static NORETURN void give_up(const struct plan *plan, enum stage stage, int errn
     _exit(EXIT_NOT_STARTED);
 }
 
+/* The two that the C library keeps to itself, and from sigaction(): its own posix_spawn
+ * leaves them ignored, so a drover started by such a program (make is one) has them so.
+ */
+static void reset_internal_signals(void)
+{
+    enum { SIGCANCEL = 32, SIGSETXID = 33, KERNEL_SET_BYTES = 8 };
+    static const unsigned long standard[8]; /* a struct kernel_sigaction: SIG_DFL is 0 */
+
+    (void)syscall(SYS_rt_sigaction, SIGCANCEL, standard, NULL, KERNEL_SET_BYTES);
+    (void)syscall(SYS_rt_sigaction, SIGSETXID, standard, NULL, KERNEL_SET_BYTES);
+}
+
 /* Default for every signal, those this process ignores too: exec would keep SIG_IGN. */
 static void reset_signals(void)
 {
@@ -90,6 +103,7 @@ static void reset_signals(void)
 
     for (int signum = 1; signum < NSIG; signum++)
         (void)sigaction(signum, &standard, NULL);
+    reset_internal_signals();
 }
 
 /* The named fds become 0, 1, 2. One that lies within 0-2 at another's place is moved out

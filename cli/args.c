@@ -11,9 +11,7 @@
 #include "base/text.h"
 
 const struct cli_option args_common[] = {
-    {"-c", "FILE",
-     "the configuration file [searched: $DROVER_CONFIG, ./drover.conf,"
-     " /etc/drover/drover.conf]"},
+    {"-c", "FILE", "the configuration file [searched for, see drover(1)]"},
     {"--json", NULL, "print JSON, for programs"},
     {"--help", NULL, "print this help"},
     {NULL, NULL, NULL}};
@@ -180,6 +178,12 @@ void args_free(struct cli_args *args)
     free((void *)args->operands);
     free((void *)args->values);
     memset(args, 0, sizeof(*args));
+}
+
+int args_bad_value(struct err *err, const char *option)
+{
+    err->code = ERR_USAGE;
+    return err_prefix(err, "%s", option);
 }
 
 const char *cli_value(const struct cli_args *args, const char *option)

@@ -17,6 +17,9 @@ enum args_verdict args_parse(struct cli_args *args, const struct cli_command *co
                              size_t argc, char *const *argv, struct err *err);
 void args_free(struct cli_args *args);
 
+/* For a value that does not fit: `err` becomes ERR_USAGE and names the option. -1. */
+int args_bad_value(struct err *err, const char *option);
+
 /* What every command understands besides its own options. */
 extern const struct cli_option args_common[];
 

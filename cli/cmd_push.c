@@ -13,6 +13,7 @@
 
 #include "base/random.h"
 #include "base/text.h"
+#include "cli/args.h"
 #include "cli/envelope.h"
 #include "cli/interrupt.h"
 #include "cli/lines.h"
@@ -45,11 +46,11 @@ static int read_number_options(struct push *push, struct err *err)
 
     push->envelope.tries = push->envelope.timeout_ms = -1;
     if (tries && text_integer(tries, 0, TRIES_MAX, &push->envelope.tries, err) != 0)
-        return err_prefix(err, "--tries");
+        return args_bad_value(err, "--tries");
     if (timeout && text_duration(timeout, &push->envelope.timeout_ms, err) != 0)
-        return err_prefix(err, "--timeout");
+        return args_bad_value(err, "--timeout");
     if (delay && text_duration(delay, &push->delay_ms, err) != 0)
-        return err_prefix(err, "--delay");
+        return args_bad_value(err, "--delay");
     return 0;
 }
 

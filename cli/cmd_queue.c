@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/args.h"
 #include "cli/jobs_view.h"
 #include "cli/output.h"
 #include "cli/redis.h"
@@ -211,7 +212,7 @@ static int read_peek(struct peek *peek, int64_t *ct, struct err *err)
 
     *ct = PEEK_DEFAULT;
     if (number && text_integer(number, 1, PEEK_MAX, ct, err) != 0)
-        return err_prefix(err, "-n");
+        return args_bad_value(err, "-n");
     peek->state = state ? state : "ready";
     for (size_t i = 0; i < ARRAY_CT(states); i++)
         if (strcmp(states[i], peek->state) == 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/args.h"
 #include "cli/when.h"
 
 static int read_when(const struct cli_args *args, const char *option, int64_t now_ms,
@@ -12,7 +13,7 @@ static int read_when(const struct cli_args *args, const char *option, int64_t no
     const char *text = cli_value(args, option);
 
     if (text && when_parse(text, now_ms, at_ms, err) != 0)
-        return err_prefix(err, "%s", option);
+        return args_bad_value(err, option);
     return 0;
 }
 
@@ -28,7 +29,7 @@ int failed_filter_read(struct failed_filter *filter, const struct cli_args *args
         read_when(args, "--before", now_ms, &filter->before_ms, err) != 0)
         return -1;
     if (limit && text_integer(limit, 1, INT64_MAX, &filter->limit, err) != 0)
-        return err_prefix(err, "--limit");
+        return args_bad_value(err, "--limit");
     return 0;
 }
 

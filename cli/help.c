@@ -52,11 +52,14 @@ void help_group(FILE *out, const char *group)
     fprintf(out, "\n`drover %s COMMAND --help` tells more, with examples.\n", group);
 }
 
-/* The example lines are kept without indentation in the table. */
+/* One indentation for all, whatever the table has. */
 static void print_indented(FILE *out, const char *lines)
 {
     while (*lines) {
-        size_t len = strcspn(lines, "\n");
+        size_t len;
+
+        lines += strspn(lines, " ");
+        len = strcspn(lines, "\n");
 
         fprintf(out, "  %.*s\n", (int)len, lines);
         lines += len + (lines[len] == '\n');

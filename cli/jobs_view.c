@@ -21,6 +21,6 @@ void job_view(struct job_view *view, struct slice raw)
     if (payload_name(&payload, view->name, sizeof(view->name), NULL) != 0)
         view->name[0] = '\0';
     view->attempts = payload.attempts;
-    if (payload.data.kind != JSON_ABSENT)
+    if (payload.data.kind != VALUE_ABSENT)
         view->data = payload.data.text;
 }

@@ -203,6 +203,11 @@ static int check_job(const struct config *config, size_t index, struct err *err)
     value = value_of(config, SECTION_JOBS, "command", index);
     if (job->command.ct && job->command.items[0][0] == '\0')
         return config_value_fail(config, &value, 0, err, "is empty");
+    /* Whoever can push must not choose the program. */
+    if (job->command.ct && strchr(job->command.items[0], '{'))
+        return config_value_fail(
+            config, &value, 0, err,
+            "the program takes no placeholder, only its arguments do");
     return 0;
 }
 

@@ -12,10 +12,10 @@
 const char *json_kind_text(enum json_kind kind)
 {
     static const char *const texts[] = {
-        [JSON_ABSENT] = "absent",    [JSON_NULL] = "null",
-        [JSON_BOOL] = "a boolean",   [JSON_NUMBER] = "a number",
-        [JSON_STRING] = "a string",  [JSON_ARRAY] = "an array",
-        [JSON_OBJECT] = "an object",
+        [VALUE_ABSENT] = "absent",    [VALUE_NULL] = "null",
+        [VALUE_BOOL] = "a boolean",   [VALUE_NUMBER] = "a number",
+        [VALUE_STRING] = "a string",  [VALUE_ARRAY] = "an array",
+        [VALUE_OBJECT] = "an object",
     };
 
     return texts[kind];
@@ -146,16 +146,16 @@ static enum json_kind kind_at(const struct json_reader *reader)
 {
     switch (peek(reader)) {
     case '{':
-        return JSON_OBJECT;
+        return VALUE_OBJECT;
     case '[':
-        return JSON_ARRAY;
+        return VALUE_ARRAY;
     case '"':
-        return JSON_STRING;
+        return VALUE_STRING;
     case 't':
     case 'f':
-        return JSON_BOOL;
+        return VALUE_BOOL;
     case 'n':
-        return JSON_NULL;
+        return VALUE_NULL;
     case '-':
     case '0':
     case '1':
@@ -167,26 +167,26 @@ static enum json_kind kind_at(const struct json_reader *reader)
     case '7':
     case '8':
     case '9':
-        return JSON_NUMBER;
+        return VALUE_NUMBER;
     default:
-        return JSON_ABSENT;
+        return VALUE_ABSENT;
     }
 }
 
 static int read_scalar(struct json_reader *reader, enum json_kind kind, struct err *err)
 {
     switch (kind) {
-    case JSON_STRING:
+    case VALUE_STRING:
         return read_string(reader, err);
-    case JSON_NUMBER:
+    case VALUE_NUMBER:
         return read_number(reader, err);
-    case JSON_NULL:
+    case VALUE_NULL:
         return read_word(reader, "null", err);
-    case JSON_BOOL:
+    case VALUE_BOOL:
         return read_word(reader, *reader->at == 't' ? "true" : "false", err);
-    case JSON_ABSENT:
-    case JSON_ARRAY:
-    case JSON_OBJECT:
+    case VALUE_ABSENT:
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
         break;
     }
     return fail_here(reader, err, "a value is missing");
@@ -253,9 +253,9 @@ static int descend(struct json_reader *reader, struct err *err)
 
         (void)skip_space(reader);
         kind = kind_at(reader);
-        if (kind != JSON_OBJECT && kind != JSON_ARRAY)
+        if (kind != VALUE_OBJECT && kind != VALUE_ARRAY)
             return read_scalar(reader, kind, err);
-        if (push(reader, kind == JSON_OBJECT, err) != 0)
+        if (push(reader, kind == VALUE_OBJECT, err) != 0)
             return -1;
         reader->at++;
         more = first_place(reader, err);
@@ -333,7 +333,7 @@ static bool index_is(struct slice name, size_t index)
 
 struct json_value json_child(struct json_value parent, struct slice name)
 {
-    struct json_value found = {.kind = JSON_ABSENT}, value;
+    struct json_value found = {.kind = VALUE_ABSENT}, value;
     struct json_reader reader;
     struct slice key;
     size_t index = 0;

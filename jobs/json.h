@@ -17,13 +17,13 @@
 enum { JSON_DEPTH_MAX = 65536 }; /* arrays and objects open at one time */
 
 enum json_kind {
-    JSON_ABSENT,
-    JSON_NULL,
-    JSON_BOOL,
-    JSON_NUMBER,
-    JSON_STRING,
-    JSON_ARRAY,
-    JSON_OBJECT
+    VALUE_ABSENT,
+    VALUE_NULL,
+    VALUE_BOOL,
+    VALUE_NUMBER,
+    VALUE_STRING,
+    VALUE_ARRAY,
+    VALUE_OBJECT
 };
 
 struct json_value {
@@ -48,7 +48,7 @@ struct json_reader {
 
 void json_open(struct json_reader *reader, struct slice text); /* borrowed */
 
-/* The kind of the value that begins at the reader's place; JSON_ABSENT: none does. */
+/* The kind of the value that begins at the reader's place; VALUE_ABSENT: none does. */
 enum json_kind json_peek(struct json_reader *reader);
 
 /* Reads the value at the reader's place, whole. -1: `err` says what is wrong at which
@@ -68,7 +68,7 @@ int json_next(struct json_reader *reader, struct slice *key, struct json_value *
               struct err *err) MUSTCHECK;
 
 /* The member of that name (the last of equal keys, compared after decoding) or the
- * element of that index; JSON_ABSENT where there is none. */
+ * element of that index; VALUE_ABSENT where there is none. */
 struct json_value json_child(struct json_value parent, struct slice name);
 
 /* Whether a string's text, quotes included, means these bytes. */

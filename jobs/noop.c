@@ -5,6 +5,7 @@
  * Must stay cheap: without a sleep a run costs no system call and no look at the clock.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -34,48 +35,60 @@ static void finish(void *arg)
 
 /* ---- what the payload tells it to do ---- */
 
-struct wish {
-    int64_t sleep_ms;
-    int64_t fail_times; /* -1: not said */
-    struct json_value fail, fatal;
+enum wish { WISH_SLEEP, WISH_FAIL, WISH_FAIL_TIMES, WISH_FATAL, WISH_CT };
+
+static const struct {
+    const char *name;
+    enum json_kind kind;
+} wishes[WISH_CT] = {
+    [WISH_SLEEP] = {"sleep", VALUE_NUMBER},
+    [WISH_FAIL] = {"fail", VALUE_STRING},
+    [WISH_FAIL_TIMES] = {"fail_times", VALUE_NUMBER},
+    [WISH_FATAL] = {"fatal", VALUE_STRING},
 };
 
-/* A number in units of 10^-decimals; -1: it is something else. */
-static int read_number(const struct payload *payload, const char *path, unsigned decimals,
-                       int64_t *number, struct err *err)
+/* One walk over the members; other names are no concern of ours. */
+static int read_members(struct json_value values[WISH_CT], struct json_value data,
+                        struct err *err)
 {
-    struct json_value value = payload_lookup(payload, path);
+    struct json_reader reader;
+    struct json_value value;
+    struct slice key;
+    int rc;
 
-    if (value.kind == JSON_ABSENT)
-        return 0;
-    if (value.kind != JSON_NUMBER)
-        return err_set(err, ERR_BAD_INPUT, "%s must be a number", path);
-    (void)json_scale_number(value.text, decimals, number);
-    if (*number < 0)
-        *number = 0;
-    return 0;
-}
-
-static int read_string(const struct payload *payload, const char *path,
-                       struct json_value *value, struct err *err)
-{
-    *value = payload_lookup(payload, path);
-    if (value->kind != JSON_ABSENT && value->kind != JSON_STRING)
-        return err_set(err, ERR_BAD_INPUT, "%s must be a string", path);
-    return 0;
-}
-
-static int read_wish(struct wish *wish, const struct payload *payload, struct err *err)
-{
-    *wish = (struct wish){.fail_times = -1};
-    if (payload->data.kind != JSON_OBJECT)
-        return 0;
-    if (read_number(payload, "data.sleep", 3, &wish->sleep_ms, err) != 0 ||
-        read_number(payload, "data.fail_times", 0, &wish->fail_times, err) != 0 ||
-        read_string(payload, "data.fail", &wish->fail, err) != 0 ||
-        read_string(payload, "data.fatal", &wish->fatal, err) != 0)
+    json_open(&reader, data.text);
+    if (json_enter(&reader, err) != 0)
         return -1;
+    while ((rc = json_next(&reader, &key, &value, err)) > 0)
+        for (int i = 0; i < WISH_CT; i++)
+            if (json_string_is(key, slice_text(wishes[i].name)))
+                values[i] = value;
+    return rc;
+}
+
+static int read_wishes(struct json_value values[WISH_CT], const struct payload *payload,
+                       struct err *err)
+{
+    memset(values, 0, WISH_CT * sizeof(values[0])); /* VALUE_ABSENT */
+    if (payload->data.kind != VALUE_OBJECT)
+        return 0;
+    if (read_members(values, payload->data, err) != 0)
+        return -1;
+    for (int i = 0; i < WISH_CT; i++)
+        if (values[i].kind != VALUE_ABSENT && values[i].kind != wishes[i].kind)
+            return err_set(err, ERR_BAD_INPUT, "data.%s must be %s", wishes[i].name,
+                           json_kind_text(wishes[i].kind));
     return 0;
+}
+
+/* In units of 10^-decimals; below 0 counts as 0. */
+static int64_t to_number(struct json_value value, unsigned decimals)
+{
+    int64_t number = 0;
+
+    if (value.kind == VALUE_NUMBER)
+        (void)json_scale_number(value.text, decimals, &number);
+    return number < 0 ? 0 : number;
 }
 
 /* The string as one safe line, as far as it fits a reason. */
@@ -86,23 +99,24 @@ static void set_reason(struct outcome *outcome, enum outcome_kind kind,
 
     buf_init(&text, 0);
     buf_init(&line, OUTCOME_REASON_BYTES - 1);
-    if (string.kind == JSON_STRING && json_decode_string(string.text, &text, NULL) == 0)
+    if (string.kind == VALUE_STRING && json_decode_string(string.text, &text, NULL) == 0)
         text_escape(&line, buf_slice(&text));
     outcome_init(outcome, kind, "%s", line.len ? line.data : "told to fail");
     buf_free(&text);
     buf_free(&line);
 }
 
-static void set_outcome(struct outcome *outcome, const struct wish *wish, int64_t attempt)
+static void set_outcome(struct outcome *outcome, const struct json_value values[WISH_CT],
+                        int64_t attempt)
 {
-    bool fails = wish->fail.kind == JSON_STRING;
+    bool fails = values[WISH_FAIL].kind != VALUE_ABSENT;
 
-    if (wish->fail_times >= 0)
-        fails = attempt <= wish->fail_times;
-    if (wish->fatal.kind == JSON_STRING)
-        set_reason(outcome, OUTCOME_FAIL, wish->fatal);
+    if (values[WISH_FAIL_TIMES].kind != VALUE_ABSENT)
+        fails = attempt <= to_number(values[WISH_FAIL_TIMES], 0);
+    if (values[WISH_FATAL].kind != VALUE_ABSENT)
+        set_reason(outcome, OUTCOME_FAIL, values[WISH_FATAL]);
     else if (fails)
-        set_reason(outcome, OUTCOME_RETRY, wish->fail);
+        set_reason(outcome, OUTCOME_RETRY, values[WISH_FAIL]);
     else
         outcome_init(outcome, OUTCOME_DONE, "%s", "");
 }
@@ -110,22 +124,24 @@ static void set_outcome(struct outcome *outcome, const struct wish *wish, int64_
 static struct run *start(const struct handler_env *env, const struct job *job,
                          run_done_cb done, void *arg, struct outcome *outcome)
 {
-    struct wish wish;
+    struct json_value values[WISH_CT];
     struct run *run;
     struct err err;
+    int64_t sleep_ms;
 
-    if (read_wish(&wish, job->payload, &err) != 0) {
+    if (read_wishes(values, job->payload, &err) != 0) {
         outcome_init(outcome, OUTCOME_FAIL, "%s", err.text);
         return NULL;
     }
     run = must_alloc(sizeof(*run));
     run->done = done;
     run->arg = arg;
-    set_outcome(&run->outcome, &wish, job->attempt);
+    set_outcome(&run->outcome, values, job->attempt);
     timer_init(&run->timer, env->loop, finish, run);
-    if (wish.sleep_ms > 0) {
+    sleep_ms = to_number(values[WISH_SLEEP], 3);
+    if (sleep_ms > 0) {
         run->started_ms = clock_mono_ms();
-        timer_set(&run->timer, wish.sleep_ms);
+        timer_set(&run->timer, sleep_ms);
     } else {
         timer_set_soon(&run->timer);
     }

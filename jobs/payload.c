@@ -92,7 +92,7 @@ static int read_fields(struct slice raw, struct json_value *fields, struct err *
     int more;
 
     json_open(&reader, raw);
-    if (json_peek(&reader) != JSON_OBJECT)
+    if (json_peek(&reader) != VALUE_OBJECT)
         return refuse_top(&reader, err);
     more = json_enter(&reader, err);
     if (more == 0)
@@ -105,13 +105,13 @@ static int read_fields(struct slice raw, struct json_value *fields, struct err *
 
 static bool is_given(struct json_value value)
 {
-    return value.kind != JSON_ABSENT && value.kind != JSON_NULL;
+    return value.kind != VALUE_ABSENT && value.kind != VALUE_NULL;
 }
 
 static int refuse_field(const char *name, struct json_value value, const char *wanted,
                         struct err *err)
 {
-    if (value.kind == JSON_NUMBER)
+    if (value.kind == VALUE_NUMBER)
         return err_set(err, ERR_BAD_INPUT, "the payload's %s is not %s", name, wanted);
     return err_set(err, ERR_BAD_INPUT, "the payload's %s is %s, not %s", name,
                    json_kind_text(value.kind), wanted);
@@ -125,7 +125,7 @@ static struct json_value loose_number(struct json_value value)
     struct slice inside;
     size_t i = 0;
 
-    if (value.kind != JSON_STRING)
+    if (value.kind != VALUE_STRING)
         return value;
     inside = slice_of(value.text.ptr + 1, value.text.len - 2);
     if (inside.len > 1 && inside.ptr[0] == '-')
@@ -135,7 +135,7 @@ static struct json_value loose_number(struct json_value value)
     for (; i < inside.len; i++)
         if (inside.ptr[i] < '0' || inside.ptr[i] > '9')
             return value;
-    return (struct json_value){.kind = JSON_NUMBER, .text = inside};
+    return (struct json_value){.kind = VALUE_NUMBER, .text = inside};
 }
 
 static int read_whole(const char *name, struct json_value value, int64_t *number,
@@ -143,7 +143,7 @@ static int read_whole(const char *name, struct json_value value, int64_t *number
 {
     struct json_value loose = loose_number(value);
 
-    if (loose.kind != JSON_NUMBER ||
+    if (loose.kind != VALUE_NUMBER ||
         json_scale_number(loose.text, 0, number) == JSON_ROUNDED)
         return refuse_field(name, value, "a whole number", err);
     return 0;
@@ -153,7 +153,7 @@ static int read_attempts(struct payload *p, struct json_value value, struct err 
 {
     static const char name[] = "attempts";
 
-    if (value.kind == JSON_ABSENT)
+    if (value.kind == VALUE_ABSENT)
         return 0;
     if (read_whole(name, value, &p->attempts, err) != 0)
         return -1;
@@ -181,7 +181,7 @@ static int read_timeout(struct payload *p, struct json_value value, struct err *
     value = loose_number(value);
     if (!is_given(value))
         return 0;
-    if (value.kind != JSON_NUMBER)
+    if (value.kind != VALUE_NUMBER)
         return refuse_field("timeout", value, "a number of seconds", err);
     (void)json_scale_number(value.text, 3, &p->timeout_ms);
     if (p->timeout_ms < 0)
@@ -208,19 +208,19 @@ static bool backoff_text(struct json_value value, struct slice *text)
     struct slice inside = slice_of(value.text.ptr + 1, value.text.len - 2);
 
     switch (value.kind) {
-    case JSON_NUMBER:
+    case VALUE_NUMBER:
         *text = value.text;
         return true;
-    case JSON_STRING:
-    case JSON_ARRAY:
+    case VALUE_STRING:
+    case VALUE_ARRAY:
         *text = inside;
         return true;
-    case JSON_OBJECT:
+    case VALUE_OBJECT:
         *text = slice_of(inside.ptr, 0);
         return inside.len == 0;
-    case JSON_ABSENT:
-    case JSON_NULL:
-    case JSON_BOOL:
+    case VALUE_ABSENT:
+    case VALUE_NULL:
+    case VALUE_BOOL:
         break;
     }
     return false;
@@ -249,7 +249,7 @@ static int read_delays(struct payload *p, const struct json_value *fields,
 {
     struct json_value backoff = fields[FIELD_BACKOFF], delay = fields[FIELD_DELAY];
 
-    if (delay.kind == JSON_NUMBER)
+    if (delay.kind == VALUE_NUMBER)
         (void)json_scale_number(delay.text, 3, &p->delay_ms);
     if (p->delay_ms < 0)
         p->delay_ms = 0;
@@ -266,9 +266,9 @@ static int64_t read_instant(struct json_value value)
     struct slice text = value.text;
     int64_t ms;
 
-    if (value.kind == JSON_STRING)
+    if (value.kind == VALUE_STRING)
         text = slice_of(text.ptr + 1, text.len - 2);
-    else if (value.kind != JSON_NUMBER)
+    else if (value.kind != VALUE_NUMBER)
         return -1;
     if (text.len == 0 || json_number_bytes(text) != text.len ||
         json_scale_number(text, 3, &ms) == JSON_TOO_LARGE)
@@ -369,7 +369,7 @@ int payload_name(const struct payload *p, char *name, size_t size, struct err *e
     MUST(size > PAYLOAD_NAME_MAX);
     if (!is_given(value))
         return err_set(err, ERR_BAD_INPUT, "the payload names no job");
-    if (value.kind != JSON_STRING)
+    if (value.kind != VALUE_STRING)
         return refuse_field(field_names[field], value, "a string", err);
     buf_init(&decoded, PAYLOAD_NAME_MAX);
     if (json_decode_string(value.text, &decoded, err) == 0)
@@ -395,7 +395,7 @@ bool payload_uuid(const struct payload *p, char *uuid, size_t size)
     struct buf decoded;
     bool good;
 
-    if (p->uuid.kind != JSON_STRING)
+    if (p->uuid.kind != VALUE_STRING)
         return false;
     buf_init(&decoded, UUID_CHARS_MAX);
     good = json_decode_string(p->uuid.text, &decoded, NULL) == 0 &&
@@ -408,13 +408,13 @@ bool payload_uuid(const struct payload *p, char *uuid, size_t size)
 
 struct json_value payload_lookup(const struct payload *p, const char *path)
 {
-    struct json_value value = {.kind = JSON_OBJECT, .text = p->raw};
+    struct json_value value = {.kind = VALUE_OBJECT, .text = p->raw};
 
     for (;;) {
         size_t len = strcspn(path, ".");
 
         value = json_child(value, slice_of(path, len));
-        if (path[len] == '\0' || value.kind == JSON_ABSENT)
+        if (path[len] == '\0' || value.kind == VALUE_ABSENT)
             return value;
         path += len + 1;
     }

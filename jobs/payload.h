@@ -56,7 +56,7 @@ int payload_name(const struct payload *p, char *name, size_t size,
 bool payload_uuid(const struct payload *p, char *uuid, size_t size);
 
 /* Finds "data.items.0.file" from the payload's top: object keys compared after decoding,
- * array elements by index. JSON_ABSENT where the path leads nowhere. */
+ * array elements by index. VALUE_ABSENT where the path leads nowhere. */
 struct json_value payload_lookup(const struct payload *p, const char *path);
 
 /* The next of the seconds in a backoff text, in ms, and `*rest` moves behind it (absent

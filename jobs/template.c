@@ -95,16 +95,16 @@ static int add_bytes(struct slice bytes, struct buf *out, struct err *err)
 static int add_value(struct json_value value, struct buf *out, struct err *err)
 {
     switch (value.kind) {
-    case JSON_STRING:
+    case VALUE_STRING:
         return json_decode_string(value.text, out, err);
-    case JSON_NUMBER:
-    case JSON_BOOL:
+    case VALUE_NUMBER:
+    case VALUE_BOOL:
         return add_bytes(value.text, out, err);
-    case JSON_ABSENT:
+    case VALUE_ABSENT:
         return err_set(err, ERR_BAD_INPUT, "the payload has no such value");
-    case JSON_NULL:
-    case JSON_ARRAY:
-    case JSON_OBJECT:
+    case VALUE_NULL:
+    case VALUE_ARRAY:
+    case VALUE_OBJECT:
         break;
     }
     return err_set(err, ERR_BAD_INPUT, "the payload's value is %s, not text or a number",

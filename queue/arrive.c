@@ -194,14 +194,14 @@ static bool is_empty(const struct queue *queue, uint64_t batch)
     return true;
 }
 
-void arrive_finish(struct queue *queue, bool ask)
+void arrive_finish(struct queue *queue, uint64_t batch, bool ask)
 {
-    if (is_empty(queue, queue->batch))
+    if (is_empty(queue, batch))
         return;
     if (ask)
-        ask_crashes(queue, queue->batch);
+        ask_crashes(queue, batch);
     else
-        hand_over(queue, queue->batch);
+        hand_over(queue, batch);
 }
 
 /* ---- what was held ---- */

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "queue/attach.h"
@@ -375,6 +376,20 @@ static void take_connect(const redisAsyncContext *const_ac, int status)
         fail(conn, what);
 }
 
+/* A server that takes no more clients says so and closes: where our greeting then meets a
+ * broken pipe, its words are still there to be read. */
+static bool read_last_words(int fd, char *words, size_t size)
+{
+    ssize_t len = recv(fd, words, size - 1, MSG_DONTWAIT);
+
+    words[len > 0 ? len : 0] = '\0';
+    words[strcspn(words, "\r\n")] = '\0';
+    if (words[0] != '-')
+        return false;
+    memmove(words, words + 1, strlen(words));
+    return true;
+}
+
 static void take_end(const redisAsyncContext *const_ac, int status UNUSED)
 {
     struct conn *conn = const_ac->data;
@@ -382,9 +397,11 @@ static void take_end(const redisAsyncContext *const_ac, int status UNUSED)
 
     if (conn == NULL)
         return;
-    (void)snprintf(what, sizeof(what), "%s",
-                   const_ac->errstr && const_ac->errstr[0] ? const_ac->errstr
-                                                           : "connection closed");
+    if (conn->state != CONN_GREETING ||
+        !read_last_words(const_ac->c.fd, what, sizeof(what)))
+        (void)snprintf(what, sizeof(what), "%s",
+                       const_ac->errstr && const_ac->errstr[0] ? const_ac->errstr
+                                                               : "connection closed");
     conn->ac->data = NULL;
     conn->ac = NULL;
     fail(conn, what);

@@ -1,6 +1,8 @@
 /* One asynchronous connection to Redis: connecting, authenticating, commands with a
  * deadline, and being told once when it breaks. It knows nothing of queues.
  *
+ * The process ignores SIGPIPE: hiredis writes to sockets that the other end has closed.
+ *
  * A connection object is made once and opened again after each break. After anything
  * doubtful (an error, an answer that is late) the socket is dropped, never used again.
  */

@@ -9,6 +9,7 @@
  *   wait.c     the second connection: BRPOP and the reserve behind it
  *   extend.c   keeping leases
  *   settle.c   verdicts; verdict.c spells their calls
+ *   notes.c    how earlier attempts ended, until the job is done or fails
  *   queue.c    create, destroy, want, and the pump that decides what is sent next
  *
  * Everything runs on the worker's loop. A reply's callback that finds NULL (the link is
@@ -65,6 +66,7 @@ struct settle {
     char *bytes;         /* RELEASE: the payload to come back */
     size_t bytes_len;
     int64_t due_ms;             /* RELEASE: monotonic */
+    char *note;                 /* RELEASE: a line for the record; NULL: none */
     struct fail_record *record; /* FAIL: owned, with all it points to */
     bool in_flight;
     unsigned sent_ct;
@@ -170,7 +172,8 @@ void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
 /* arrive.c */
 void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_t tag,
                 int64_t now_ms);
-void arrive_finish(struct queue *queue, bool ask); /* the newest batch is complete */
+/* The batch is complete; `ask` Redis for its crashes before handing it over. */
+void arrive_finish(struct queue *queue, uint64_t batch, bool ask);
 void arrive_held(struct queue *queue, struct lease *lease); /* may be handed over now */
 void arrive_drop(struct queue *queue, struct lease *lease);
 void arrive_link_lost(struct queue *queue);
@@ -201,6 +204,11 @@ const char *settle_crash_key(const struct lease *lease, char *key);
 void verdict_send(struct queue *queue, struct settle *settle);
 struct fail_record *verdict_copy_record(const struct fail_record *record) MUSTCHECK;
 void verdict_free_record(struct fail_record *record);
+
+/* notes.c */
+/* Where a job's notes are; NULL: it has no uuid, so none are kept. Caller frees. */
+char *notes_key(const struct queue *queue, const struct lease *lease) MUSTCHECK;
+void notes_drop(struct queue *queue, const struct lease *lease); /* sent, not awaited */
 
 /* queue.c */
 void queue_pump_soon(struct queue *queue);

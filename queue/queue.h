@@ -28,13 +28,14 @@
 struct queue;
 
 struct lease {
-    struct slice bytes;         /* exactly what lies in :reserved; owned by the lease */
-    unsigned queue;             /* index into the pool's queues */
-    uint32_t tag;               /* owner tag it was reserved under */
-    unsigned crashes;           /* workers that died holding it */
-    char *crash_note;           /* how the last of them ended; NULL: none known */
-    int64_t reserved_at_ms;     /* Redis wall clock */
-    void *user;                 /* the worker's; NULL when handed over */
+    struct slice bytes;     /* exactly what lies in :reserved; owned by the lease */
+    unsigned queue;         /* index into the pool's queues */
+    uint32_t tag;           /* owner tag it was reserved under */
+    unsigned crashes;       /* workers that died holding it */
+    char *crash_note;       /* how the last of them ended; NULL: none known */
+    int64_t reserved_at_ms; /* Redis wall clock */
+    bool noted; /* the worker's word: earlier attempts left notes, which go with it */
+    void *user; /* the worker's; NULL when handed over */
     struct lease_private *priv; /* queue/'s own */
 };
 
@@ -82,9 +83,10 @@ void queue_want(struct queue *queue, unsigned free_slots);
 /* The verdicts. Each takes the lease. */
 void queue_ack(struct queue *queue, struct lease *lease);
 /* Back into :delayed, due `delay_ms` from now by Redis TIME, as `bytes` (copied), which
- * are the payload with its new attempts. */
+ * are the payload with its new attempts. `note` (copied, may be NULL) is a line about
+ * this attempt, kept until the job is done or fails; only for payloads with a uuid. */
 void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
-                   int64_t delay_ms);
+                   int64_t delay_ms, const char *note);
 /* Into the failed store, from :reserved, in one script. `record` is copied. */
 void queue_fail(struct queue *queue, struct lease *lease,
                 const struct fail_record *record);

@@ -16,6 +16,8 @@ struct fail_record {
     int64_t attempts;       /* runs it had */
     const char *reason;     /* one line */
     struct slice exception; /* reason line, a line per known attempt, output tails */
+    size_t history_at;      /* where in `exception` the lines of earlier attempts belong:
+                               queue_fail() puts them there. 0 in a stored record */
     int64_t failed_at_ms;   /* wall clock */
     struct slice payload;   /* the original bytes, without pad */
 };

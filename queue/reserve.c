@@ -78,9 +78,20 @@ static void take_oversize(struct queue *queue, const redisReply *oversize,
               log_str("failed", uuid));
 }
 
+struct counting {
+    struct queue *queue;
+    uint64_t batch;
+};
+
+/* Only now, for the call may have been sent twice (NOSCRIPT), behind what came after it.
+ */
 static void took_count(void *arg, const redisReply *reply)
 {
-    (void)link_took(arg, "crashed", reply);
+    struct counting counting = *(struct counting *)arg;
+
+    free(arg);
+    if (link_took(counting.queue, "crashed", reply))
+        arrive_finish(counting.queue, counting.batch, true);
 }
 
 /* Our own late lease: this worker has not crashed. */
@@ -89,13 +100,18 @@ static bool is_here(const struct queue *queue, unsigned index, struct slice byte
     return leases_find(&queue->leases, index, bytes) || settle_find(queue, index, bytes);
 }
 
-/* Leases that ran out, of workers that were not seen to die. */
+/* Leases that ran out, of workers that were not seen to die. True: the batch goes on when
+ * they are counted. */
 static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
 {
-    struct call *call = call_create("crashed", 2);
+    struct counting *counting;
+    struct call *call;
     char key[CRASH_KEY_BYTES];
     int64_t ct = 0;
 
+    if (reclaimed->elements == 0)
+        return false;
+    call = call_create("crashed", 2);
     call_add_text(call, queue->own.failed);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, "lease ran out");
@@ -114,7 +130,10 @@ static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
         return false;
     }
     log_warning("queue.reclaimed", log_int("jobs", ct));
-    call_send(call, queue->main, queue->pace.answer_ms, took_count, queue);
+    counting = must_alloc(sizeof(*counting));
+    counting->queue = queue;
+    counting->batch = queue->batch;
+    call_send(call, queue->main, queue->pace.answer_ms, took_count, counting);
     return true;
 }
 
@@ -147,10 +166,12 @@ static void take_answer(struct queue *queue, const struct reserving *call,
     take_oversize(queue, read->oversize, call->uuid);
     queue->next_due_ms = read->next_due_ms;
     queue->look = is_more_ready(queue, read);
-    counted = count_reclaimed(queue, read->reclaimed);
     queue->batch++;
+    counted =
+        count_reclaimed(queue, read->reclaimed); /* while what is here is told apart */
     take_jobs(queue, read, call->tag);
-    arrive_finish(queue, counted || read->crashed_ct > 0);
+    if (!counted)
+        arrive_finish(queue, queue->batch, read->crashed_ct > 0);
 }
 
 static void took_reserve(void *arg, const redisReply *reply)

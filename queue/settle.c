@@ -19,6 +19,7 @@ static void free_settle(struct settle *settle)
 {
     lease_free(settle->lease);
     free(settle->bytes);
+    free(settle->note);
     verdict_free_record(settle->record);
     free(settle);
 }
@@ -52,7 +53,7 @@ void queue_ack(struct queue *queue, struct lease *lease)
 }
 
 void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
-                   int64_t delay_ms)
+                   int64_t delay_ms, const char *note)
 {
     struct settle *settle = begin(queue, lease, SETTLE_RELEASE);
 
@@ -60,6 +61,7 @@ void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
         return;
     settle->bytes = slice_dup(bytes);
     settle->bytes_len = bytes.len;
+    settle->note = must_strdup(note);
     settle->due_ms = clock_mono_ms() + (delay_ms > 0 ? delay_ms : 0);
 }
 
@@ -135,6 +137,8 @@ void settle_done(struct queue *queue, struct settle *settle, bool ours)
 
     if (!ours)
         note_lost(queue, settle);
+    else if (settle->kind == SETTLE_ACK && settle->lease->noted)
+        notes_drop(queue, settle->lease);
     settle_forget(queue, settle);
     if (again) { /* was it this lease that was settled, or the one before? */
         again->priv->blocker = NULL;

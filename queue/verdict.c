@@ -45,7 +45,8 @@ static void took_verdict(void *arg, const redisReply *reply)
 static struct call *spell_release(struct queue *queue, const struct settle *settle)
 {
     const struct pool_queue *at = &queue->queues[settle->lease->queue];
-    struct call *call = call_create("release", 7);
+    struct call *call = call_create("release", 8);
+    char *notes = notes_key(queue, settle->lease);
     int64_t delay_ms = settle->due_ms - clock_mono_ms();
     char key[CRASH_KEY_BYTES];
 
@@ -56,6 +57,7 @@ static struct call *spell_release(struct queue *queue, const struct settle *sett
     call_add_text(call, at->keys.notify);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, queue->own.twins);
+    call_add_text(call, notes ? notes : queue->own.notes);
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
     call_add(call, slice_of(settle->bytes, settle->bytes_len));
@@ -63,6 +65,8 @@ static struct call *spell_release(struct queue *queue, const struct settle *sett
     call_add_seconds(call,
                      queue->options.pool->poll_interval_ms + queue->pace.brpop_early_ms);
     call_add_text(call, settle_crash_key(settle->lease, key));
+    call_add_text(call, notes && settle->note ? settle->note : "");
+    free(notes);
     return call;
 }
 
@@ -76,12 +80,14 @@ static void add_record(struct call *call, const struct fail_record *record)
     call_add(call, record->exception);
     call_add_int(call, record->failed_at_ms);
     call_add(call, record->payload);
+    call_add_int(call, (int64_t)record->history_at);
 }
 
 static struct call *spell_fail(struct queue *queue, const struct settle *settle)
 {
     const struct fail_record *record = settle->record;
-    struct call *call = call_create("fail", 5);
+    struct call *call = call_create("fail", 6);
+    char *notes = notes_key(queue, settle->lease);
     char spare[UUID_TEXT_BYTES], key[CRASH_KEY_BYTES];
     char *record_key, *spare_key;
 
@@ -94,6 +100,7 @@ static struct call *spell_fail(struct queue *queue, const struct settle *settle)
     call_add_text(call, record_key);
     call_add_text(call, spare_key);
     call_add_text(call, queue->own.crashes);
+    call_add_text(call, notes ? notes : queue->own.notes);
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
     call_add_text(call, settle_crash_key(settle->lease, key));
@@ -102,6 +109,7 @@ static struct call *spell_fail(struct queue *queue, const struct settle *settle)
     add_record(call, record);
     free(record_key);
     free(spare_key);
+    free(notes);
     return call;
 }
 

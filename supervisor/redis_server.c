@@ -159,6 +159,7 @@ static void server_died(void *owner, pid_t pid, int status)
            log_int("pid", pid), log_str("reason", reason),
            log_int("ran_ms", clock_mono_ms() - server->child.slot.started_at_ms),
            log_str("logfile", server->logfile));
+    (void)unlink(server->socket); /* one that was killed leaves it behind, dead */
     /* It has no exit code that means "never again", and it is not meant to end. */
     child_bury(&server->child, how == SLOT_EXIT_CONFIG ? SLOT_EXIT_BAD : how);
 }

@@ -123,6 +123,7 @@ static int flight_read(struct flight *flight, struct err *err)
     if (!payload_uuid(&flight->payload, flight->uuid, sizeof(flight->uuid)))
         random_uuid(flight->uuid);
     flight->job.attempt = flight->payload.attempts + 1;
+    flight->lease->noted = flight->payload.attempts > 0;
     if (payload_name(&flight->payload, flight->name, sizeof(flight->name), err) != 0)
         return -1;
     flight->job.config = job_match(worker->start->config, flight->name);

@@ -15,15 +15,24 @@ static void add_tail(struct buf *out, const char *name, struct slice tail, uint6
         (void)buf_add_char(out, '\n');
 }
 
-void record_exception(struct buf *out, const struct outcome *outcome, int64_t attempt,
-                      int64_t tries)
+void record_attempt(struct buf *out, int64_t attempt, int64_t tries, const char *reason)
 {
+    (void)buf_addf(out, "attempt %lld", (long long)attempt);
+    if (tries > 0)
+        (void)buf_addf(out, " of %lld", (long long)tries);
+    (void)buf_addf(out, ": %s\n", reason);
+}
+
+size_t record_exception(struct buf *out, const struct outcome *outcome, int64_t attempt,
+                        int64_t tries)
+{
+    size_t history_at;
+
     (void)buf_addf(out, "%s\n\n", outcome->reason);
-    if (attempt > 0 && tries > 0)
-        (void)buf_addf(out, "attempt %lld of %lld: %s\n", (long long)attempt,
-                       (long long)tries, outcome->reason);
-    else if (attempt > 0)
-        (void)buf_addf(out, "attempt %lld: %s\n", (long long)attempt, outcome->reason);
+    history_at = out->len;
+    if (attempt > 0)
+        record_attempt(out, attempt, tries, outcome->reason);
     add_tail(out, "stderr", outcome->stderr_tail, outcome->stderr_bytes);
     add_tail(out, "stdout", outcome->stdout_tail, outcome->stdout_bytes);
+    return history_at;
 }

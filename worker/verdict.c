@@ -60,14 +60,18 @@ static void give_ack(struct flight *flight, const struct outcome *outcome)
 static void give_release(struct flight *flight, const struct outcome *outcome,
                          int64_t delay_ms)
 {
-    struct buf bytes;
+    struct buf bytes, note;
 
     buf_init(&bytes, 0);
+    buf_init(&note, 0);
+    record_attempt(&note, flight->job.attempt, flight->policy.tries, outcome->reason);
     MUST(payload_with_attempts(&flight->payload, flight->job.attempt, &bytes) == 0);
     log_finished(flight, LOG_WARNING, "job.released", "retry", outcome, delay_ms);
     atomic_fetch_add(&flight->worker->start->board->released, 1);
-    queue_release(flight->worker->queue, flight->lease, buf_slice(&bytes), delay_ms);
+    queue_release(flight->worker->queue, flight->lease, buf_slice(&bytes), delay_ms,
+                  note.data);
     buf_free(&bytes);
+    buf_free(&note);
 }
 
 /* `attempts`: how many runs it had, this one included if there was one. */
@@ -86,7 +90,7 @@ static void give_fail(struct flight *flight, const struct outcome *outcome,
     struct buf text;
 
     buf_init(&text, 0);
-    record_exception(&text, outcome, attempts, flight->policy.tries);
+    record.history_at = record_exception(&text, outcome, attempts, flight->policy.tries);
     record.exception = buf_slice(&text);
     (void)snprintf(record.uuid, sizeof(record.uuid), "%s", flight->uuid);
     log_finished(flight, LOG_ERROR, "job.failed", "failed", outcome, -1);
@@ -122,13 +126,15 @@ static void apply_policy(struct flight *flight, const struct outcome *outcome)
     }
 }
 
-/* A job told to stop for its timeout has timed out, whatever it then said. */
+/* The handler knows that it was stopped for the time, but not which. A job that had ended
+ * by itself before the word reached it keeps its own outcome. */
 static void note_timeout(const struct flight *flight, struct outcome *outcome)
 {
     char seconds[TEXT_SECONDS_BYTES];
 
+    if (!flight->timed_out || outcome->kind != OUTCOME_RETRY)
+        return;
     text_format_seconds(flight->policy.timeout_ms, seconds, sizeof(seconds));
-    outcome->kind = OUTCOME_RETRY;
     (void)snprintf(outcome->reason, sizeof(outcome->reason), "timed out after %s s",
                    seconds);
 }
@@ -137,8 +143,7 @@ void verdict_outcome(struct flight *flight, const struct outcome *outcome)
 {
     struct outcome seen = *outcome;
 
-    if (flight->timed_out)
-        note_timeout(flight, &seen);
+    note_timeout(flight, &seen);
     if (flight->lost) {
         log_finished(flight, LOG_WARNING, "job.lost", "lost", &seen, -1);
         forget_lost(flight);
@@ -166,7 +171,7 @@ void verdict_leave(struct flight *flight)
               log_str("queue", flight->job.queue),
               log_str("reason", "no entry in jobs:"));
     queue_release(flight->worker->queue, flight->lease, flight->lease->bytes,
-                  LEAVE_DELAY_MS);
+                  LEAVE_DELAY_MS, NULL);
     flight_free(flight);
 }
 

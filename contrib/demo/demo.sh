@@ -91,8 +91,8 @@ ready() { "$drover" status --json -c "$conf" 2>/dev/null | grep -q '"state": *"r
 table() {
     awk -v zero="$1" -v day="$(date -u -d "$(date -u +%F)" +%s)" '
         function field(key) {
-            return match($0, " " key "=[^ ]*") ?
-                substr($0, RSTART + length(key) + 2, RLENGTH - length(key) - 2) : ""
+            if (!match($0, " " key "=[^ ]*")) return ""
+            return substr($0, RSTART + length(key) + 2, RLENGTH - length(key) - 2)
         }
         / event=job.done / && /job=(compress|checksum) / {
             split(substr($0, index($0, "T") + 1, 12), t, ":")
@@ -141,8 +141,9 @@ pushed=$(now_ms)
 printf '%s\n' "${files[@]}" | push_files checksum low
 printf '%s\n' "${sources[@]}" | push_files compress default
 printf '%s\n' "${headers[@]}" | push_files compress high
-echo "   32 naps of a second take every slot; pushed meanwhile, the last first to go:"
-echo "   ${#files[@]} to low, then ${#sources[@]} to default, then ${#headers[@]} to high"
+echo "   32 naps of a second take every slot, so that what is pushed now has to wait:"
+echo "   ${#files[@]} checksums to low, then ${#sources[@]} .c files to compress to default," \
+    "then ${#headers[@]} .h files to high"
 "$drover" push flaky --queue default -c "$conf" >>"$dir/ids"
 broken=$("$drover" push broken '{"order":"4711"}' --queue default -c "$conf")
 await "the compressed files" logged compress "done" ${#files[@]}

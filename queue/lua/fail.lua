@@ -1,10 +1,11 @@
 -- fail: moves a job that is ours from reserved into the failed store.
 --
 -- KEYS 1 drover:failed  2 reserved  3 drover:failed:<uuid>  4 drover:failed:<spare uuid>
---      5 drover:crashes
+--      5 drover:crashes  6 drover:notes:<uuid>, how earlier attempts ended
 -- ARGV 1 tag  2 payload as it lies in reserved  3 crash key ('' for none)  4 uuid
 --      5 spare uuid  6 connection  7 queue  8 job  9 attempts  10 reason  11 exception
 --      12 failed_at, ms  13 payload for the record
+--      14 bytes of the exception that stand before the earlier attempts
 -- Reply: 1 done, 2 done under the spare uuid, 0 the lease was not ours
 local TAGS = 1048576
 
@@ -25,9 +26,15 @@ if there and there ~= ARGV[13] then
     key, uuid, done = KEYS[4], ARGV[5], 2
 end
 
+local notes = redis.pcall('GET', KEYS[6])
+local before = tonumber(ARGV[14])
+local exception = string.sub(ARGV[11], 1, before) ..
+                  (type(notes) == 'string' and notes or '') ..
+                  string.sub(ARGV[11], before + 1)
+
 redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('HSET', key, 'uuid', uuid, 'connection', ARGV[6], 'queue', ARGV[7], 'job', ARGV[8],
-           'attempts', ARGV[9], 'reason', ARGV[10], 'exception', ARGV[11],
+           'attempts', ARGV[9], 'reason', ARGV[10], 'exception', exception,
            'failed_at_ms', ARGV[12], 'payload', ARGV[13])
 if done == 2 then
     redis.call('HSET', key, 'was_uuid', ARGV[4])
@@ -35,5 +42,8 @@ end
 redis.call('ZADD', KEYS[1], ARGV[12], uuid)
 if ARGV[3] ~= '' then
     redis.pcall('HDEL', KEYS[5], ARGV[3])
+end
+if type(notes) == 'string' then
+    redis.pcall('UNLINK', KEYS[6])
 end
 return done

@@ -1,14 +1,16 @@
 -- release: puts a job that is ours back into delayed, as the bytes given.
 --
 -- KEYS 1 drover:failed  2 ready  3 delayed  4 reserved  5 notify  6 drover:crashes
---      7 drover:twins
+--      7 drover:twins  8 drover:notes:<uuid>
 -- ARGV 1 tag  2 payload as it lies in reserved  3 payload to come back  4 delay, seconds
 --      5 horizon, seconds  6 crash key ('' for none)
+--      7 a line about this attempt ('' for none)
 -- Reply: 1 done, 0 the lease was not ours
 --
 -- Where delayed has a wrong type the job waits in reserved, as a lease of nobody that ends
 -- when the delay does: nothing is lost and nobody runs it early.
 local TAGS = 1048576
+local NOTES_BYTES, NOTES_KEEP = 8192, 7 * 86400
 local PAD_MAGIC = '1011010010110100'
 
 redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
@@ -66,6 +68,11 @@ if added == 0 then
 end
 if ARGV[6] ~= '' then
     redis.pcall('HDEL', KEYS[6], ARGV[6])
+end
+local noted = ARGV[7] ~= '' and redis.pcall('STRLEN', KEYS[8])
+if type(noted) == 'number' and noted < NOTES_BYTES then
+    redis.pcall('APPEND', KEYS[8], ARGV[7])
+    redis.pcall('EXPIRE', KEYS[8], math.ceil(delay) + NOTES_KEEP)
 end
 -- Who waits must reckon with the new due time: a token wakes one, and the next reserve
 -- sets the tokens right again.

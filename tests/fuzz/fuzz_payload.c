@@ -174,12 +174,12 @@ static void check_members(struct json_value parent, unsigned depth)
             MUST(buf_addf(&name, "%zu", ct - 1) == 0);
         if (key.ptr == NULL || json_decode_string(key, &name, NULL) == 0) {
             found = json_child(parent, buf_slice(&name));
-            MUST(found.kind != JSON_ABSENT && found.text.ptr >= value.text.ptr);
+            MUST(found.kind != VALUE_ABSENT && found.text.ptr >= value.text.ptr);
         }
         buf_free(&name);
-        if (value.kind == JSON_STRING)
+        if (value.kind == VALUE_STRING)
             check_string(value.text);
-        if (value.kind == JSON_NUMBER)
+        if (value.kind == VALUE_NUMBER)
             check_number(value.text);
         check_members(value, depth - 1);
     }
@@ -192,7 +192,7 @@ static void check_lookup(const struct payload *p)
     MUST(job.text.ptr == p->job.text.ptr && job.kind == p->job.kind);
     MUST(data.text.ptr == p->data.text.ptr && data.kind == p->data.kind);
     lies_within(p->raw, payload_lookup(p, "data.a.0.b").text);
-    check_members((struct json_value){JSON_OBJECT, p->raw}, 3);
+    check_members((struct json_value){VALUE_OBJECT, p->raw}, 3);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -30,7 +30,8 @@ struct proxy {
 static void end_pair(struct pair *pair)
 {
     LIST_REMOVE(pair, next);
-    bufferevent_free(pair->client);
+    if (pair->client)
+        bufferevent_free(pair->client);
     bufferevent_free(pair->server);
     free(pair);
 }
@@ -49,7 +50,7 @@ static void take_answer(struct bufferevent *from, void *arg)
 {
     struct pair *pair = arg;
 
-    if (pair->proxy->mode != PROXY_PASS)
+    if (pair->proxy->mode != PROXY_PASS || pair->client == NULL)
         (void)evbuffer_drain(bufferevent_get_input(from), SIZE_MAX);
     else
         (void)bufferevent_write_buffer(pair->client, bufferevent_get_input(from));
@@ -110,6 +111,18 @@ void proxy_cut(struct proxy *proxy)
 {
     while (!LIST_EMPTY(&proxy->pairs))
         end_pair(LIST_FIRST(&proxy->pairs));
+}
+
+void proxy_forget(struct proxy *proxy)
+{
+    struct pair *pair;
+
+    LIST_FOREACH(pair, &proxy->pairs, next)
+    {
+        if (pair->client)
+            bufferevent_free(pair->client);
+        pair->client = NULL;
+    }
 }
 
 void proxy_destroy(struct proxy *proxy)

@@ -19,6 +19,7 @@ struct proxy *proxy_create(struct loop *loop, const char *path, const char *targ
 void proxy_destroy(struct proxy *proxy);
 void proxy_set(struct proxy *proxy, enum proxy_mode mode); /* of all connections */
 void proxy_cut(struct proxy *proxy);                       /* closes all connections */
-unsigned proxy_accepted(const struct proxy *proxy);        /* ever */
+void proxy_forget(struct proxy *proxy); /* closes the clients' ends only, until the end */
+unsigned proxy_accepted(const struct proxy *proxy); /* ever */
 
 #endif

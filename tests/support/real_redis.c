@@ -106,15 +106,18 @@ static redisReply *ask_well(struct real_redis *server, const char *format, va_li
     return reply;
 }
 
-redisReply *real_redis_try(struct real_redis *server, const char *format, ...)
+int real_redis_try(struct real_redis *server, const char *format, ...)
 {
     redisReply *reply;
     va_list ap;
+    int type;
 
     va_start(ap, format);
     reply = ask(server, format, ap);
     va_end(ap);
-    return reply;
+    type = reply->type;
+    freeReplyObject(reply);
+    return type;
 }
 
 redisReply *real_redis_do(struct real_redis *server, const char *format, ...)

@@ -26,7 +26,7 @@ redisReply *real_redis_do(struct real_redis *server, const char *format, ...);
 long long real_redis_int(struct real_redis *server, const char *format, ...);
 /* Whether the answer is exactly this string. */
 int real_redis_is(struct real_redis *server, const char *text, const char *format, ...);
-/* As real_redis_do() where an error is welcome. */
-redisReply *real_redis_try(struct real_redis *server, const char *format, ...);
+/* The type of the answer, which may be an error. */
+int real_redis_try(struct real_redis *server, const char *format, ...);
 
 #endif

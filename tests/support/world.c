@@ -2,6 +2,7 @@
 #include "tests/support/world.h"
 
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ void world_start(struct world *world)
 {
     *world = (struct world){.proxy = NULL};
     log_setup(getenv("DROVER_TEST_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
+    (void)signal(SIGPIPE, SIG_IGN);
     real_redis_start(&world->server);
     world->loop = loop_create(NULL);
     ck_assert_ptr_nonnull(world->loop);
@@ -60,6 +62,8 @@ static void take_jobs(void *arg, struct lease *const *leases, size_t ct)
     ck_assert_uint_le(ct, hand->free_slots);
     ck_assert_uint_le(hand->job_ct + ct, HAND_JOBS_MAX);
     hand->free_slots -= (unsigned)ct;
+    if (hand->job_ct == 0)
+        hand->first_batch_ct = ct;
     for (size_t i = 0; i < ct; i++) {
         hand->jobs[hand->job_ct++] = leases[i];
         if (hand->ack_at_once)
@@ -163,7 +167,7 @@ void hand_ack(struct hand *hand, size_t job)
 
 void hand_release(struct hand *hand, size_t job, const char *bytes, int64_t delay_ms)
 {
-    queue_release(hand->queue, give_up(hand, job), slice_text(bytes), delay_ms);
+    queue_release(hand->queue, give_up(hand, job), slice_text(bytes), delay_ms, NULL);
 }
 
 void hand_fail(struct hand *hand, size_t job, const char *uuid, const char *reason)

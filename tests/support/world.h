@@ -27,6 +27,7 @@ struct hand {
     unsigned free_slots;
     struct lease *jobs[HAND_JOBS_MAX]; /* as they came; those that were settled stay */
     size_t job_ct;
+    size_t first_batch_ct; /* that came together, at first */
     struct lease *lost[HAND_JOBS_MAX];
     size_t lost_ct;
     unsigned drained_ct, settled_ct, fatal_ct, left_ct;
@@ -43,7 +44,8 @@ void world_turn(struct world *world); /* a few milliseconds of the loop */
     do {                                                                                 \
         int64_t until_ = clock_mono_ms() + WORLD_DEADLINE_MS;                            \
         while (!(condition)) {                                                           \
-            ck_assert_msg(clock_mono_ms() < until_, "waited too long for " #condition);  \
+            ck_assert_msg(clock_mono_ms() < until_, "waited too long for %s",            \
+                          #condition);                                                   \
             world_turn(world);                                                           \
         }                                                                                \
     } while (0)
@@ -53,7 +55,7 @@ void world_turn(struct world *world); /* a few milliseconds of the loop */
     do {                                                                                 \
         int64_t while_ = clock_mono_ms() + (ms);                                         \
         do {                                                                             \
-            ck_assert_msg(condition, "does not hold: " #condition);                      \
+            ck_assert_msg(condition, "does not hold: %s", #condition);                   \
             world_turn(world);                                                           \
         } while (clock_mono_ms() < while_);                                              \
     } while (0)

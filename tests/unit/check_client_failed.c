@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include "tests/support/client_fixture.h"
+#include "tests/support/sanitized.h"
 
 static void seed(int number, int64_t failed_at_ms)
 {
@@ -178,7 +179,7 @@ END_TEST
 
 static void fail_again(const struct fail_record *record)
 {
-    seed(atoi(record->uuid + 3), record->failed_at_ms + 100000);
+    seed((int)strtol(record->uuid + 3, NULL, 10), record->failed_at_ms + 100000);
 }
 
 START_TEST(jobs_that_fail_again_meanwhile_are_not_met_twice)
@@ -384,7 +385,8 @@ START_TEST(a_walk_of_300000_takes_no_more_memory_than_one_of_1000)
         }
         peaks[i] = resident_kib();
     }
-    ck_assert_int_le(peaks[1] - peaks[0], 512);
+    if (!is_sanitized())
+        ck_assert_int_le(peaks[1] - peaks[0], 512);
 }
 END_TEST
 

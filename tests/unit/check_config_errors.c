@@ -128,6 +128,9 @@ static const struct {
     {"jobs: ( { name = \"a\"; type = \"noop\"; kill_grace = 1; } );",
      "drover.conf:1: jobs[0].kill_grace: belongs to jobs of type \"shell\", this one is "
      "of \"noop\""},
+    {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"{data.x}\" ]; } );",
+     "drover.conf:1: jobs[0].command[0]: the program takes no placeholder, only its "
+     "arguments do"},
     {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ ]; } );",
      "drover.conf:1: jobs[0].command: is empty"},
     {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"\" ]; } );",

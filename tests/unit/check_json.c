@@ -200,7 +200,7 @@ START_TEST(lookup_follows_keys_and_indexes)
         if (rows[i].found)
             is_text(value.text, rows[i].found);
         else
-            ck_assert_msg(value.kind == JSON_ABSENT, "found %s", rows[i].path);
+            ck_assert_msg(value.kind == VALUE_ABSENT, "found %s", rows[i].path);
     }
 }
 END_TEST

@@ -23,7 +23,7 @@ START_TEST(a_laravel_payload_is_understood)
     is_text(p.backoff, "1,5,10");
     ck_assert_int_eq(p.created_at_ms, 1763720000000);
     ck_assert_int_eq(p.delay_ms, 5000);
-    ck_assert_int_eq(p.data.kind, JSON_OBJECT);
+    ck_assert_int_eq(p.data.kind, VALUE_OBJECT);
 }
 END_TEST
 
@@ -163,7 +163,7 @@ START_TEST(keys_are_compared_after_decoding)
     ck_assert_int_eq(p.attempts, 3);
     ck_assert_int_eq(p.max_tries, 1);
     p = good("{\"job\\u0000\":\"a\",\"jo\":1,\"jobs\":2,\"Job\":3,\"\\ud800job\":4}");
-    ck_assert_int_eq(p.job.kind, JSON_ABSENT);
+    ck_assert_int_eq(p.job.kind, VALUE_ABSENT);
 }
 END_TEST
 
@@ -174,7 +174,7 @@ START_TEST(deeper_members_are_not_the_envelopes)
              "\":\"bad\"}],\"y\":\"\\\"attempts\\\":5\"}");
 
     ck_assert_int_eq(p.attempts, 0);
-    ck_assert_int_eq(p.job.kind, JSON_ABSENT);
+    ck_assert_int_eq(p.job.kind, VALUE_ABSENT);
     ck_assert_int_eq(p.max_tries, -1);
 }
 END_TEST

@@ -247,6 +247,7 @@ static const struct {
 } readers[] = {
     {"wc -c", "3000002\n"},
     {"exit 0", ""},
+    {"while [ ! -e go ]; do sleep 0.01; done; echo gone", "gone\n"},
     {"exec 0<&-; echo no", "no\n"},
     {"head -c 5", "\"xxxx"},
     {"head -c 5; echo; sleep 0.1; wc -c", NULL}, /* takes its time; head read ahead */
@@ -264,6 +265,7 @@ START_TEST(a_job_reads_as_much_as_it_likes)
     (void)buf_add_text(&raw, "\"}");
     set_up(&trial, raw.data, SCRIPT(readers[_i].script));
     begin(&trial, &shell_handler);
+    make_file("go"); /* start() has not waited for the job to read */
     finish_trial(&trial);
     assert_outcome(&trial, OUTCOME_DONE, "");
     if (readers[_i].out)
@@ -278,15 +280,18 @@ END_TEST
 START_TEST(the_group_is_noted_while_it_runs)
 {
     struct trial trial;
+    char *pid;
 
     start_script(&trial, "echo $$; touch up; while [ ! -e go ]; do sleep 0.01; done");
     ck_assert_int_gt(trial.group, 1);
     ck_assert_int_eq(getpgid(trial.group), trial.group);
+    pid = must_format("%d\n", (int)trial.group);
     wait_for_file("up");
-    ck_assert_int_eq(close(open("go", O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+    make_file("go");
     finish_trial(&trial); /* trial_done() finds the cell at 0 */
-    ck_assert_int_gt(atoi(trial.out), 1);
+    ck_assert_str_eq(trial.out, pid);
     clear(&trial);
+    free(pid);
 }
 END_TEST
 
@@ -463,7 +468,7 @@ START_TEST(many_run_side_by_side)
         begin(&trials[i], &shell_handler);
         ck_assert_ptr_nonnull(trials[i].run);
     }
-    ck_assert_int_eq(close(open("go", O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+    make_file("go");
     for (int i = 0; i < CROWD; i++) {
         finish_trial(&trials[i]);
         assert_outcome(&trials[i], OUTCOME_RETRY, "exit status 7");

@@ -91,6 +91,35 @@ START_TEST(and_ends_for_the_whole_group)
 }
 END_TEST
 
+static bool leader_is_reaped(void *arg)
+{
+    siginfo_t info;
+
+    return waitid(P_PID, *(id_t *)arg, &info, WEXITED | WNOHANG | WNOWAIT) != 0;
+}
+
+START_TEST(now_ends_the_grace_of_what_is_left)
+{
+    struct trial trial;
+    id_t leader;
+
+    set_up(&trial, "{\"job\":\"s\"}",
+           SCRIPT("(trap '' TERM; sh -c 'echo $$ >pid; exec sleep 1000') & "
+                  "while [ ! -s pid ]; do sleep 0.01; done; touch up; wait"));
+    trial.config.kill_grace_ms = 3600000;
+    begin(&trial, &shell_handler);
+    leader = (id_t)trial.group;
+    wait_for_file("up");
+    cancel(&trial, CANCEL_TIMEOUT);
+    run_until(env.loop, leader_is_reaped, &leader);
+    cancel(&trial, CANCEL_NOW);
+    finish_trial(&trial);
+    ck_assert_int_eq(trial.outcome.kind, OUTCOME_RETRY);
+    wait_until_gone(read_pid("pid"));
+    clear(&trial);
+}
+END_TEST
+
 START_TEST(a_stopped_job_hears_the_term)
 {
     struct trial trial;
@@ -145,17 +174,19 @@ START_TEST(a_later_cancel_can_only_hurry)
 
     set_up(&trial, "{\"job\":\"s\"}",
            SCRIPT("trap 'echo term; touch heard' TERM; touch up; "
-                  "while :; do sleep 0.01; done"));
+                  "while :; do touch tick; sleep 0.01; done"));
     trial.config.kill_grace_ms = 3600000;
     begin(&trial, &shell_handler);
     wait_for_file("up");
     cancel(&trial, orders[_i].first);
     if (orders[_i].first != CANCEL_LOST)
         wait_for_file("heard");
-    if (trial.run)
-        cancel(&trial, orders[_i].second);
-    if (trial.run)
-        cancel(&trial, orders[_i].third);
+    cancel(&trial, orders[_i].second);
+    for (int i = 0; i < 2 && orders[_i].first != CANCEL_LOST; i++) {
+        (void)unlink("tick"); /* so long that it would have heard a second TERM */
+        wait_for_file("tick");
+    }
+    cancel(&trial, orders[_i].third);
     finish_trial(&trial);
     ck_assert_int_eq(trial.outcome.kind, orders[_i].kind);
     ck_assert_int_eq(trial.outcome.signal, SIGKILL);
@@ -207,6 +238,7 @@ static void add_tests(TCase *tc)
                         ARRAY_CT(polite));
     tcase_add_test(tc, the_grace_is_for_the_whole_group);
     tcase_add_test(tc, and_ends_for_the_whole_group);
+    tcase_add_test(tc, now_ends_the_grace_of_what_is_left);
     tcase_add_test(tc, a_stopped_job_hears_the_term);
     tcase_add_loop_test(tc, a_lost_lease_and_now_kill_without_asking, 0, ARRAY_CT(rude));
     tcase_add_loop_test(tc, a_later_cancel_can_only_hurry, 0, ARRAY_CT(orders));

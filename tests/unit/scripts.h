@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -81,6 +82,11 @@ static inline pid_t read_pid(const char *name)
     ck_assert_int_eq(fclose(file), 0);
     ck_assert_int_gt(pid, 1);
     return pid;
+}
+
+static inline void make_file(const char *name)
+{
+    ck_assert_int_eq(close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
 }
 
 /* Dead or a zombie that its new parent has yet to reap. */

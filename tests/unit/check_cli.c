@@ -1,0 +1,518 @@
+/* The command line from outside: the built drover, a shell, a real redis-server. */
+#include <check.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/shell.h"
+#include "tests/unit/suite.h"
+
+static const char settings[] =
+    "jobs: ( { name = \"note\"; type = \"noop\"; },"
+    "        { name = \"App\\\\Jobs\\\\*\"; type = \"noop\"; } );\n"
+    "pools: ( { name = \"main\"; queues = [ \"high\", \"default\" ]; },"
+    "         { name = \"side\"; queues = [ \"default\", \"low\" ]; } );\n";
+
+static struct shell *sh;
+
+static void set_up(void)
+{
+    ck_assert_int_eq(shell_run(sh, "redis-cli -s $S FLUSHALL"), 0);
+    shell_run(sh, "redis-cli -s $S CONFIG SET maxmemory 0");
+}
+
+static void expect(int exit_code, const char *line)
+{
+    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
+                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
+}
+
+#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
+#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
+#define NOT_IN_OUT(text)                                                                 \
+    ck_assert_msg(strstr(sh->out.data, text) == NULL, "%s", sh->out.data)
+
+/* The last line's stdout as JSON; the caller's. */
+static json_t *out_json(void)
+{
+    json_error_t error;
+    json_t *json = json_loads(sh->out.data, JSON_DECODE_ANY, &error);
+
+    ck_assert_msg(json != NULL, "%s: %s", error.text, sh->out.data);
+    return json;
+}
+
+/* make check sets it; by hand it is the directory above the build's. */
+static const char *source_dir(void)
+{
+    const char *dir = getenv("srcdir");
+
+    return dir ? dir : "..";
+}
+
+/* ---- the frame ---- */
+
+START_TEST(usage_errors_exit_2_and_suggest)
+{
+    static const struct {
+        const char *line, *hint;
+    } cases[] = {
+        {"$D psh x", "no command `psh`: did you mean `push`?"},
+        {"$D faild list", "did you mean `failed`?"},
+        {"$D failed lst", "no command `failed lst`: did you mean `failed list`?"},
+        {"$D help failed lst", "did you mean `failed list`?"},
+        {"$D xyzzy", "no command `xyzzy`"},
+        {"$D -c x push", "options go behind the command"},
+        {"$D push", "drover push needs JOB"},
+        {"$D push note --quue low", "did you mean --queue?"},
+        {"$D failed list --limit 0", "--limit"},
+        {"$D failed list --since soon", "--since: soon is no time"},
+        {"$D failed prune", "needs --before"},
+        {"$D failed retry", "needs ids or --all"},
+        {"$D failed retry --queue x", "filters go with --all"},
+        {"$D failed retry --all abcd", "not both"},
+        {"$D queue peek default --state gone", "ready, delayed or reserved"},
+        {"$D queue peek default -n 0", "-n"},
+        {"$D queue clear default", "give --yes"},
+        {"$D failed flush", "give --yes"},
+        {"$D failed forget --all", "give --yes"},
+        {"$D push note --lines x </dev/null", "--lines reads DATA from stdin"},
+        {"$D push note --tries -1", "--tries"},
+        {"$D queue list -c /nowhere/x.conf", "/nowhere/x.conf"},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(cases); i++) {
+        expect(2, cases[i].line);
+        ck_assert_str_eq(sh->out.data, "");
+        IN_ERR(cases[i].hint);
+    }
+}
+END_TEST
+
+START_TEST(help_is_at_hand_everywhere)
+{
+    static const struct {
+        const char *line, *start, *part;
+    } cases[] = {
+        {"$D", "usage: drover COMMAND", "failed list"},
+        {"$D help", "usage: drover COMMAND", "queue peek"},
+        {"$D --help", "usage: drover COMMAND", "push"},
+        {"$D failed", "usage: drover failed COMMAND", "failed prune"},
+        {"$D failed --help", "usage: drover failed COMMAND", "failed show"},
+        {"$D help failed", "usage: drover failed COMMAND", "failed show"},
+        {"$D help failed list", "usage: drover failed list", "--since WHEN"},
+        {"$D failed list -h", "usage: drover failed list", "examples:\n  drover failed"},
+        {"$D push --queue x --help", "usage: drover push JOB [DATA]", "-c FILE"},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(cases); i++) {
+        expect(0, cases[i].line);
+        ck_assert_msg(strncmp(sh->out.data, cases[i].start, strlen(cases[i].start)) == 0,
+                      "%s", sh->out.data);
+        IN_OUT(cases[i].part);
+    }
+    expect(0, "$D --version");
+    ck_assert_msg(strncmp(sh->out.data, "drover 0", 8) == 0, "%s", sh->out.data);
+}
+END_TEST
+
+START_TEST(an_unreachable_redis_exits_6)
+{
+    static const char *const lines[] = {"push note",          "queue list",
+                                        "queue peek default", "queue clear default --yes",
+                                        "failed list",        "failed show abcd",
+                                        "failed retry abcd",  "failed forget abcd",
+                                        "failed flush --yes", "failed prune --before 1d"};
+
+    for (size_t i = 0; i < ARRAY_CT(lines); i++) {
+        char line[128];
+
+        snprintf(line, sizeof(line),
+                 "echo 'redis: { url = \"unix:///nowhere.sock\"; };' >$T/no.conf; "
+                 "$D %s -c $T/no.conf",
+                 lines[i]);
+        expect(6, line);
+        IN_ERR("/nowhere.sock");
+        ck_assert_str_eq(sh->out.data, "");
+    }
+}
+END_TEST
+
+START_TEST(a_closed_pipe_ends_a_listing_quietly)
+{
+    expect(0, "seq 1 20000 | $D push note --lines");
+    expect(0, "$D queue peek default -n 20000 --json 2>$T/e | head -n 1; cat $T/e >&2");
+    ck_assert_str_eq(sh->out.data, "[");
+    ck_assert_str_eq(sh->err.data, "");
+    expect(1, "$D queue list >/dev/full");
+    IN_ERR("No space left");
+}
+END_TEST
+
+START_TEST(completion_knows_words_and_options)
+{
+    expect(0, "$D --complete pu");
+    ck_assert_str_eq(sh->out.data, "push");
+    expect(0, "$D --complete f");
+    ck_assert_str_eq(sh->out.data, "failed");
+    expect(0, "$D --complete failed f");
+    ck_assert_str_eq(sh->out.data, "forget\nflush");
+    expect(0, "$D --complete push --t");
+    ck_assert_str_eq(sh->out.data, "--tries\n--timeout");
+    expect(0, "$D --complete queue peek default --st");
+    ck_assert_str_eq(sh->out.data, "--state");
+    expect(0, "$D --complete push --queue ''");
+    ck_assert_str_eq(sh->out.data, "");
+    expect(0, "$D --complete");
+    ck_assert_str_eq(sh->out.data, "");
+}
+END_TEST
+
+START_TEST(completion_works_in_bash)
+{
+    static const char line[] =
+        "bash -c '. $0/contrib/drover.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _drover $D;"
+        " echo \"${COMPREPLY[*]}\"' %s";
+
+    ck_assert_int_eq(shell_run(sh, line, "drover failed f", 2, source_dir()), 0);
+    ck_assert_str_eq(sh->out.data, "forget flush");
+    ck_assert_int_eq(shell_run(sh, line, "drover queue peek x --st", 4, source_dir()), 0);
+    ck_assert_str_eq(sh->out.data, "--state");
+    ck_assert_int_eq(shell_run(sh, line, "drover push -c $T/drover.c", 3, source_dir()),
+                     0);
+    IN_OUT("/drover.conf");
+}
+END_TEST
+
+/* The lines of the last output, one by one. */
+static char *next_line(char **at)
+{
+    char *line = strsep(at, "\n");
+
+    return line && *line ? line : NULL;
+}
+
+static void check_options_of(const char *words, const char *page)
+{
+    char *list, *at, *option;
+
+    shell_run(sh, "$D --complete %s -", words);
+    list = at = must_strdup(sh->out.data);
+    while ((option = next_line(&at))) {
+        char *macro = must_format("Fl %s", option + 1);
+        const char *found = strstr(page, macro);
+
+        while (found && !strchr(" \n", found[strlen(macro)]))
+            found = strstr(found + 1, macro);
+        ck_assert_msg(found != NULL, "drover(1) lacks %s of drover %s", option, words);
+        free(macro);
+    }
+    free(list);
+}
+
+START_TEST(the_manual_has_every_command_and_option)
+{
+    char *page, *list, *at, *words;
+    size_t ct = 0;
+
+    ck_assert_int_eq(shell_run(sh, "cat %s/docs/drover.1", source_dir()), 0);
+    page = must_strdup(sh->out.data);
+    expect(0, "for first in $($D --complete ''); do rest=$($D --complete $first '');"
+              " case $rest in ''|-*) echo $first;;"
+              " *) for second in $rest; do echo $first $second; done;; esac; done");
+    list = at = must_strdup(sh->out.data);
+    while ((words = next_line(&at))) {
+        char *item = must_format(".It Cm %s", words);
+
+        ck_assert_msg(strstr(page, item) != NULL, "drover(1) lacks `%s`", item);
+        check_options_of(words, page);
+        free(item);
+        ct++;
+    }
+    ck_assert_uint_ge(ct, 17);
+    free(list);
+    free(page);
+}
+END_TEST
+
+/* ---- push ---- */
+
+enum { UUID_CHARACTERS = 36 };
+
+START_TEST(push_prints_the_uuid_that_the_payload_carries)
+{
+    char line[256];
+
+    expect(0, "$D push note '{\"n\":1}'");
+    ck_assert_uint_eq(sh->out.len, UUID_CHARACTERS);
+    ck_assert_str_eq(sh->err.data, "");
+    snprintf(line, sizeof(line),
+             "redis-cli -s $S LINDEX queues:default 0 | grep -c '\"uuid\":\"%s\"'",
+             sh->out.data);
+    expect(0, line);
+    expect(0, "redis-cli -s $S LLEN queues:default:notify");
+    ck_assert_str_eq(sh->out.data, "1");
+    expect(0, "$D push --json note --queue low");
+    IN_OUT("\"queue\":\"low\"");
+    json_decref(out_json());
+}
+END_TEST
+
+START_TEST(push_keeps_data_as_it_was_written)
+{
+    expect(
+        0,
+        "$D push note '{ \"big\": 12345678901234567890, \"e\":[], \"s\":\"\\u0000\\/\" }'"
+        " && redis-cli -s $S LINDEX queues:default 0");
+    IN_OUT("\"data\":{ \"big\": 12345678901234567890, \"e\":[], \"s\":\"\\u0000\\/\" },");
+    expect(0,
+           "echo '[1, 2]' | $D push note - && redis-cli -s $S LINDEX queues:default 1");
+    IN_OUT("\"data\":[1, 2],");
+    expect(0, "$D push note --queue x && redis-cli -s $S LINDEX queues:x 0");
+    IN_OUT("\"data\":{},");
+}
+END_TEST
+
+START_TEST(push_options_reach_the_payload)
+{
+    expect(0, "$D push note --delay 0.25 --tries 0 --timeout 2m --backoff 1,5 &&"
+              " redis-cli -s $S ZRANGE queues:default:delayed 0 -1");
+    IN_OUT("\"maxTries\":0,");
+    IN_OUT("\"timeout\":120,");
+    IN_OUT("\"backoff\":\"1,5\",");
+    expect(0, "redis-cli -s $S EXISTS queues:default");
+    ck_assert_str_eq(sh->out.data, "0");
+}
+END_TEST
+
+START_TEST(push_warns_of_what_the_configuration_does_not_know_and_pushes)
+{
+    expect(0, "$D push nobody --queue nowhere");
+    IN_ERR("warning: no entry of jobs in the configuration matches nobody");
+    IN_ERR("warning: no pool in the configuration reads queue nowhere");
+    expect(0, "redis-cli -s $S LLEN queues:nowhere");
+    ck_assert_str_eq(sh->out.data, "1");
+    expect(0, "$D push 'App\\Jobs\\Mail'");
+    ck_assert_str_eq(sh->err.data, "");
+}
+END_TEST
+
+START_TEST(bad_data_is_refused_before_anything_is_pushed)
+{
+    static const char *const lines[] = {"$D push note '{'",
+                                        "$D push note ''",
+                                        "$D push note '{} {}'",
+                                        "$D push ''",
+                                        "printf '\\377' | $D push note -",
+                                        "$D push note - </dev/null"};
+
+    for (size_t i = 0; i < ARRAY_CT(lines); i++)
+        expect(2, lines[i]);
+    expect(0, "redis-cli -s $S DBSIZE");
+    ck_assert_str_eq(sh->out.data, "0");
+}
+END_TEST
+
+START_TEST(lines_become_one_job_each_in_order)
+{
+    expect(0, "seq 1 1234 | $D push note --lines");
+    ck_assert_str_eq(sh->out.data, "1234 jobs pushed");
+    ck_assert_str_eq(sh->err.data, "");
+    expect(0,
+           "redis-cli -s $S LRANGE queues:default 0 -1 |"
+           " sed 's/.*\"data\":\\([0-9]*\\),.*/\\1/' >$T/got; seq 1 1234 | cmp - $T/got");
+    expect(0, "redis-cli -s $S LRANGE queues:default 0 -1 |"
+              " sed 's/.*\"id\":\"\\(.*\\)\",\"att.*/\\1/' | sort -u | wc -l");
+    ck_assert_str_eq(sh->out.data, "1234");
+    expect(0, "printf '{\"a\":1}\\r\\n\\n  \\n{\"a\":2}' | $D push note --lines --json");
+    ck_assert_str_eq(sh->out.data, "{\"pushed\":2,\"queue\":\"default\"}");
+    expect(0, "$D push note --lines </dev/null");
+    ck_assert_str_eq(sh->out.data, "0 jobs pushed");
+}
+END_TEST
+
+START_TEST(a_bad_line_is_named_and_what_came_before_it_is_in)
+{
+    expect(2, "{ seq 1 700; echo '{'; seq 1 700; } | $D push note --lines");
+    ck_assert_str_eq(sh->out.data, "700 jobs pushed");
+    IN_ERR("line 701: DATA is not JSON");
+    expect(0, "redis-cli -s $S LLEN queues:default");
+    ck_assert_str_eq(sh->out.data, "700");
+}
+END_TEST
+
+START_TEST(a_refused_push_of_lines_says_how_many_went_in)
+{
+    expect(1, "redis-cli -s $S SET queues:default x >/dev/null;"
+              "seq 1 700 | $D push note --lines");
+    ck_assert_str_eq(sh->out.data, "0 jobs pushed");
+    IN_ERR("queues:default is not a list");
+    expect(1, "redis-cli -s $S DEL queues:default >/dev/null;"
+              "redis-cli -s $S CONFIG SET maxmemory 1 >/dev/null; $D push note");
+    IN_ERR("full");
+}
+END_TEST
+
+/* Waits in the shell until the first chunk is in. */
+#define UNTIL_500_ARE_IN                                                                 \
+    " until [ \"$(redis-cli -s $S LLEN queues:default)\" = 500 ]; do sleep 0.02; done; "
+
+START_TEST(a_redis_that_goes_away_in_the_middle_is_told)
+{
+    expect(6,
+           "{ seq 1 500;" UNTIL_500_ARE_IN
+           "redis-cli -s $S CLIENT KILL TYPE normal SKIPME yes >/dev/null; seq 1 500; }"
+           " | $D push note --lines");
+    ck_assert_str_eq(sh->out.data, "500 jobs pushed");
+    IN_ERR("the last 500 jobs may or may not have gone in");
+}
+END_TEST
+
+START_TEST(an_interrupt_says_how_many_went_in)
+{
+    expect(1, "mkfifo $T/fifo; $D push note --lines <$T/fifo & exec 3>$T/fifo;"
+              "seq 1 500 >&3;" UNTIL_500_ARE_IN "kill -TERM $!; wait $!");
+    ck_assert_str_eq(sh->out.data, "500 jobs pushed");
+    IN_ERR("interrupted");
+}
+END_TEST
+
+/* ---- queue ---- */
+
+START_TEST(queue_list_shows_the_configured_queues_once)
+{
+    expect(0, "redis-cli -s $S RPUSH queues:low a b >/dev/null;"
+              "redis-cli -s $S ZADD queues:extra:reserved 1 x >/dev/null;"
+              "redis-cli -s $S SET queues:high x >/dev/null; $D queue list --json");
+    ck_assert_str_eq(
+        sh->out.data,
+        "[\n{\"queue\":\"high\",\"ready\":null,\"delayed\":0,\"reserved\":0},\n"
+        "{\"queue\":\"default\",\"ready\":0,\"delayed\":0,\"reserved\":0},\n"
+        "{\"queue\":\"low\",\"ready\":2,\"delayed\":0,\"reserved\":0}\n]");
+    json_decref(out_json());
+    expect(0, "$D queue list --all");
+    ck_assert_str_eq(sh->out.data, "QUEUE    READY  DELAYED  RESERVED\n"
+                                   "high         -        0         0\n"
+                                   "default      0        0         0\n"
+                                   "low          2        0         0\n"
+                                   "extra        0        0         1");
+    expect(0, "$D queue list low nothing");
+    IN_OUT("nothing      0");
+    NOT_IN_OUT("high");
+}
+END_TEST
+
+START_TEST(queue_peek_shows_without_touching)
+{
+    expect(0, "$D push note '{\"n\":1}' >/dev/null; $D push note >/dev/null;"
+              "printf '\\033[2Jgarbage\\377' | redis-cli -x -s $S RPUSH queues:default"
+              " >/dev/null; $D queue peek default -n 3");
+    IN_OUT("note  ");
+    IN_OUT("{\"n\":1}");
+    IN_OUT("\\x1b[2Jgarbage\\xff");
+    expect(0, "$D queue peek default -n 1 --json");
+    NOT_IN_OUT("garbage");
+    json_decref(out_json());
+    expect(0, "redis-cli -s $S RPUSH queues:b64 \"$(printf 'a\\377')\" >/dev/null;"
+              "$D queue peek b64 --json");
+    IN_OUT("\"payload_base64\":\"Yf8=\"");
+    IN_OUT("\"uuid\":null");
+    expect(0,
+           "$D push note --delay 1h >/dev/null; $D queue peek default --state delayed");
+    IN_OUT("T");
+    IN_OUT("Z  {}");
+    expect(0, "$D queue peek nothing");
+    ck_assert_str_eq(sh->out.data, "");
+    IN_ERR("no such jobs");
+    expect(0, "redis-cli -s $S LLEN queues:default");
+    ck_assert_str_eq(sh->out.data, "3");
+}
+END_TEST
+
+START_TEST(queue_clear_counts_asks_and_spares_running_jobs)
+{
+    static const char fill[] = "redis-cli -s $S FLUSHALL >/dev/null; redis-cli -s $S "
+                               "RPUSH queues:q a b >/dev/null;"
+                               "redis-cli -s $S ZADD queues:q:delayed 1 c >/dev/null;"
+                               "redis-cli -s $S ZADD queues:q:reserved 1 d >/dev/null; ";
+
+    expect(0, fill);
+    expect(0, "$D queue clear q --dry-run");
+    ck_assert_str_eq(sh->out.data, "3 jobs would be removed");
+    expect(0, "$D queue clear q --dry-run --reserved --json");
+    ck_assert_str_eq(sh->out.data, "{\"removed\":4,\"dry_run\":true}");
+    expect(0, "redis-cli -s $S LLEN queues:q");
+    ck_assert_str_eq(sh->out.data, "2");
+    expect(0, "$D queue clear q --yes");
+    ck_assert_str_eq(sh->out.data, "3 jobs removed");
+    expect(0, "$D queue clear q --yes --reserved");
+    ck_assert_str_eq(sh->out.data, "1 job removed");
+}
+END_TEST
+
+START_TEST(on_a_terminal_clear_asks_first)
+{
+    expect(0, "redis-cli -s $S RPUSH queues:q a b");
+    ck_assert_int_eq(shell_run_tty(sh, "n\n", "$D queue clear q"), 1);
+    IN_OUT("Remove 2 jobs from queue q? [y/N]");
+    IN_OUT("nothing was changed");
+    ck_assert_int_eq(shell_run_tty(sh, "y\n", "$D queue clear q"), 0);
+    IN_OUT("2 jobs removed");
+}
+END_TEST
+
+START_TEST(colours_and_bars_are_for_terminals_only)
+{
+    ck_assert_int_eq(shell_run_tty(sh, "", "$D queue list"), 0);
+    IN_OUT("\033[1mQUEUE");
+    ck_assert_int_eq(shell_run_tty(sh, "", "NO_COLOR=1 $D queue list"), 0);
+    NOT_IN_OUT("\033[");
+    ck_assert_int_eq(shell_run_tty(sh, "", "$D queue list | cat"), 0);
+    NOT_IN_OUT("\033[");
+    ck_assert_int_eq(shell_run_tty(sh, "", "seq 1 600 | $D push note --lines"), 0);
+    IN_OUT("\r\033[Kpushed ");
+    IN_OUT("600 jobs pushed");
+    expect(0, "seq 1 600 | $D push note --lines");
+    ck_assert_str_eq(sh->err.data, "");
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, set_up, NULL);
+    tcase_add_test(tc, usage_errors_exit_2_and_suggest);
+    tcase_add_test(tc, help_is_at_hand_everywhere);
+    tcase_add_test(tc, an_unreachable_redis_exits_6);
+    tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
+    tcase_add_test(tc, completion_knows_words_and_options);
+    tcase_add_test(tc, completion_works_in_bash);
+    tcase_add_test(tc, the_manual_has_every_command_and_option);
+    tcase_add_test(tc, push_prints_the_uuid_that_the_payload_carries);
+    tcase_add_test(tc, push_keeps_data_as_it_was_written);
+    tcase_add_test(tc, push_options_reach_the_payload);
+    tcase_add_test(tc, push_warns_of_what_the_configuration_does_not_know_and_pushes);
+    tcase_add_test(tc, bad_data_is_refused_before_anything_is_pushed);
+    tcase_add_test(tc, lines_become_one_job_each_in_order);
+    tcase_add_test(tc, a_bad_line_is_named_and_what_came_before_it_is_in);
+    tcase_add_test(tc, a_refused_push_of_lines_says_how_many_went_in);
+    tcase_add_test(tc, a_redis_that_goes_away_in_the_middle_is_told);
+    tcase_add_test(tc, an_interrupt_says_how_many_went_in);
+    tcase_add_test(tc, queue_list_shows_the_configured_queues_once);
+    tcase_add_test(tc, queue_peek_shows_without_touching);
+    tcase_add_test(tc, queue_clear_counts_asks_and_spares_running_jobs);
+    tcase_add_test(tc, on_a_terminal_clear_asks_first);
+    tcase_add_test(tc, colours_and_bars_are_for_terminals_only);
+}
+
+int main(void)
+{
+    int status;
+
+    signal(SIGPIPE, SIG_DFL);
+    sh = shell_open(settings);
+    status = run_suite("cli", 60, add_tests);
+    shell_close(sh);
+    return status;
+}

@@ -1,0 +1,477 @@
+/* Tags, heartbeats, what the dead held, and the two ways to end. */
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/world.h"
+#include "tests/unit/suite.h"
+
+enum { HANDS = 3 };
+
+static struct world world;
+static struct hand hands[HANDS];
+
+static void set_up(void)
+{
+    world_start(&world);
+    for (size_t i = 0; i < HANDS; i++) {
+        hand_init(&hands[i], &world);
+        hands[i].pool.poll_interval_ms = 200;
+    }
+}
+
+static void tear_down(void)
+{
+    for (size_t i = 0; i < HANDS; i++) {
+        if (hands[i].queue)
+            hand_close(&hands[i]);
+        else if (hands[i].board)
+            board_destroy(hands[i].board);
+    }
+    world_end(&world);
+}
+
+/* A short life: heartbeats of 30 ms, dead after 300 ms. */
+static void hurry(struct hand *hand)
+{
+    hand->queue->pace.beat_ms = 30;
+    hand->queue->pace.dead_after_ms = 300;
+    hand->queue->pace.dead_jitter_ms = 0;
+    hand->queue->pace.claim_ms = 200;
+    if (timer_is_set(&hand->queue->beat))
+        timer_set(&hand->queue->beat, 0);
+}
+
+static void open_hurried(struct hand *hand, unsigned slots)
+{
+    hand_open(hand, slots);
+    hurry(hand);
+}
+
+static uint32_t tag_of(const struct hand *hand)
+{
+    return atomic_load(&hand->board->tag);
+}
+
+/* As kill -9: what it held stays. */
+static uint32_t kill_hand(struct hand *hand)
+{
+    uint32_t tag = tag_of(hand);
+
+    hand_close(hand);
+    hand->board = NULL;
+    return tag;
+}
+
+static void push_jobs(const char *queue, int ct)
+{
+    char payload[48];
+
+    for (int i = 0; i < ct; i++) {
+        (void)snprintf(payload, sizeof(payload), "{\"uuid\":\"%s-%d\"}", queue, i);
+        world_push(&world, queue, payload);
+    }
+}
+
+static bool is_gone(uint32_t tag)
+{
+    return real_redis_int(&world.server, "SISMEMBER drover:open %u", tag) == 0 &&
+           real_redis_int(&world.server, "HEXISTS drover:beats %u", tag) == 0 &&
+           real_redis_int(&world.server, "HEXISTS drover:owners %u", tag) == 0;
+}
+
+/* ---- earlier workers of the slot ---- */
+
+START_TEST(what_an_earlier_worker_held_is_given_back_before_the_first_reserve)
+{
+    struct board_orphan *orphan = &hands[1].board->orphans[3];
+    uint32_t tag;
+
+    push_jobs("default", 2);
+    push_jobs("low", 1);
+    hand_open(&hands[0], 3);
+    UNTIL(&world, hands[0].job_ct == 3);
+    tag = kill_hand(&hands[0]);
+    world_expect(&world, "default", 0, 0, 2);
+
+    atomic_store(&orphan->tag, tag);
+    (void)snprintf(orphan->note, sizeof(orphan->note), "killed by SIGSEGV");
+    hand_open(&hands[1], 8);
+    UNTIL(&world, hands[1].job_ct == 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(hands[1].jobs[i]->crashes, 1);
+        ck_assert_str_eq(hands[1].jobs[i]->crash_note, "killed by SIGSEGV");
+    }
+    ck_assert_uint_eq(atomic_load(&orphan->tag), 0);
+    ck_assert(is_gone(tag));
+    ck_assert(real_redis_is(&world.server, "1 killed by SIGSEGV",
+                            "HGET drover:crashes default-0"));
+    for (size_t i = 0; i < 3; i++)
+        hand_ack(&hands[1], i);
+    hand_settled(&hands[1]);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
+START_TEST(crashes_add_up_over_successors)
+{
+    static struct hand hand;
+    uint32_t tag = 0;
+
+    push_jobs("default", 1);
+    for (unsigned crashes = 0; crashes < 4; crashes++) {
+        hand_init(&hand, &world);
+        atomic_store(&hand.board->orphans[0].tag, tag);
+        hand_open(&hand, 1);
+        UNTIL(&world, hand.job_ct == 1);
+        ck_assert_uint_eq(hand.jobs[0]->crashes, crashes);
+        tag = kill_hand(&hand);
+    }
+}
+END_TEST
+
+START_TEST(what_a_dead_tag_held_in_a_queue_of_another_pool_is_given_back_too)
+{
+    static char elsewhere[] = "elsewhere";
+    char *names[] = {elsewhere};
+
+    world_push(&world, "elsewhere", "job");
+    hands[0].pool.queues = (struct text_list){.items = names, .ct = 1};
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].job_ct == 1);
+    atomic_store(&hands[1].board->orphans[0].tag, kill_hand(&hands[0]));
+    hand_open(&hands[1], 1);
+    hand_rests(&hands[1]);
+    world_expect(&world, "elsewhere", 1, 0, 0);
+    ck_assert_int_eq(world_len(&world, "queues:elsewhere:notify"), 1);
+}
+END_TEST
+
+START_TEST(many_jobs_of_a_dead_worker_come_back_in_pages)
+{
+    enum { JOBS = 700 };
+
+    push_jobs("default", JOBS);
+    hands[0].pool.concurrency = JOBS;
+    hand_open(&hands[0], JOBS);
+    UNTIL(&world, hands[0].job_ct == JOBS);
+    atomic_store(&hands[1].board->orphans[0].tag, kill_hand(&hands[0]));
+    hand_open(&hands[1], 0);
+    UNTIL(&world, hands[1].queue->link == LINK_READY);
+    world_expect(&world, "default", JOBS, 0, 0);
+    ck_assert_int_le(world_len(&world, "queues:default:notify"), JOBS);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), JOBS);
+}
+END_TEST
+
+/* ---- heartbeats ---- */
+
+START_TEST(a_heartbeat_that_stands_still_is_a_dead_workers)
+{
+    uint32_t tag;
+
+    push_jobs("default", 2);
+    hand_open(&hands[0], 2);
+    UNTIL(&world, hands[0].job_ct == 2);
+    open_hurried(&hands[1], 4);
+    hand_rests(&hands[1]);
+    tag = kill_hand(&hands[0]);
+    UNTIL(&world, hands[1].job_ct == 2);
+    ck_assert_uint_eq(hands[1].jobs[0]->crashes, 1);
+    ck_assert_str_eq(hands[1].jobs[0]->crash_note, "worker or host lost");
+    UNTIL(&world, is_gone(tag));
+}
+END_TEST
+
+START_TEST(the_living_are_left_alone)
+{
+    push_jobs("default", 6);
+    for (size_t i = 0; i < HANDS; i++)
+        open_hurried(&hands[i], 2);
+    UNTIL(&world, hands[0].job_ct + hands[1].job_ct + hands[2].job_ct == 6);
+    ALL_THE_WHILE(&world, 1200, world_len(&world, "drover:open") == HANDS);
+    for (size_t i = 0; i < HANDS; i++)
+        ck_assert_uint_eq(hands[i].lost_ct, 0);
+    world_expect(&world, "default", 0, 0, 6);
+}
+END_TEST
+
+START_TEST(a_stall_of_redis_condemns_nobody)
+{
+    push_jobs("default", 2);
+    open_hurried(&hands[0], 1);
+    open_hurried(&hands[1], 1);
+    UNTIL(&world, hands[0].job_ct + hands[1].job_ct == 2);
+    UNTIL(&world, hands[0].queue->peers.ct == 1 && hands[1].queue->peers.ct == 1);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+        ALL_THE_WHILE(&world, 700, hands[0].lost_ct == 0); /* twice what kills */
+        ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+        ALL_THE_WHILE(&world, 150, world_len(&world, "drover:open") == 2);
+    }
+    ck_assert_uint_eq(hands[0].lost_ct + hands[1].lost_ct, 0);
+}
+END_TEST
+
+START_TEST(two_who_take_back_the_same_tag_do_no_harm)
+{
+    push_jobs("default", 20);
+    hand_open(&hands[0], 20);
+    UNTIL(&world, hands[0].job_ct == 20);
+    atomic_store(&hands[1].board->orphans[0].tag, tag_of(&hands[0]));
+    atomic_store(&hands[2].board->orphans[0].tag, tag_of(&hands[0]));
+    (void)kill_hand(&hands[0]);
+    hand_open(&hands[1], 16);
+    hand_open(&hands[2], 16);
+    UNTIL(&world, hands[1].job_ct + hands[2].job_ct == 20);
+    ALL_THE_WHILE(&world, 200, hands[1].job_ct + hands[2].job_ct == 20);
+    for (size_t h = 1; h < HANDS; h++)
+        for (size_t i = 0; i < hands[h].job_ct; i++)
+            ck_assert_uint_eq(hands[h].jobs[i]->crashes, 1);
+}
+END_TEST
+
+START_TEST(who_shut_the_gate_and_died_too_is_followed_by_another)
+{
+    uint32_t tag;
+
+    push_jobs("default", 1);
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].job_ct == 1);
+    tag = kill_hand(&hands[0]);
+    (void)real_redis_int(&world.server, "SREM drover:open %u", tag);
+    open_hurried(&hands[1], 1);
+    UNTIL(&world, hands[1].job_ct == 1);
+    UNTIL(&world, is_gone(tag));
+}
+END_TEST
+
+/* ---- tag and gate ---- */
+
+START_TEST(a_worker_refused_by_the_gate_takes_a_new_tag_and_keeps_its_jobs)
+{
+    uint32_t before;
+
+    push_jobs("default", 1);
+    hand_open(&hands[0], 2);
+    UNTIL(&world, hands[0].job_ct == 1);
+    before = tag_of(&hands[0]);
+    (void)real_redis_int(&world.server, "SREM drover:open %u", before);
+    push_jobs("high", 1);
+    UNTIL(&world, hands[0].job_ct == 2);
+    ck_assert_uint_ne(tag_of(&hands[0]), before);
+    ck_assert_uint_eq(hands[0].jobs[0]->tag, tag_of(&hands[0]));
+    ck_assert_uint_eq(hands[0].lost_ct, 0);
+    hand_ack(&hands[0], 0);
+    hand_ack(&hands[0], 1);
+    hand_settled(&hands[0]);
+    ck_assert_uint_eq(atomic_load(&hands[0].board->lost), 0);
+    world_expect(&world, "default", 0, 0, 0);
+}
+END_TEST
+
+START_TEST(a_condemned_worker_loses_what_was_given_back)
+{
+    push_jobs("default", 2);
+    hand_open(&hands[0], 2);
+    UNTIL(&world, hands[0].job_ct == 2);
+    atomic_store(&hands[1].board->orphans[0].tag, tag_of(&hands[0]));
+    hand_open(&hands[1], 2);
+    UNTIL(&world, hands[1].job_ct == 2 && hands[0].lost_ct == 2);
+    for (size_t i = 0; i < 2; i++)
+        queue_forget(hands[0].queue, hands[0].lost[i]);
+    for (size_t i = 0; i < 2; i++)
+        hand_ack(&hands[1], i);
+    hand_settled(&hands[1]);
+    world_expect(&world, "default", 0, 0, 0);
+}
+END_TEST
+
+START_TEST(acks_are_taken_though_the_gate_is_shut)
+{
+    push_jobs("default", 1);
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].job_ct == 1);
+    (void)real_redis_int(&world.server, "SREM drover:open %u", tag_of(&hands[0]));
+    hand_ack(&hands[0], 0); /* rides with a reserve */
+    hand_settled(&hands[0]);
+    ck_assert_uint_eq(atomic_load(&hands[0].board->lost), 0);
+    world_expect(&world, "default", 0, 0, 0);
+}
+END_TEST
+
+START_TEST(tags_skip_those_that_live)
+{
+    (void)real_redis_try(&world.server, "SET drover:tag 41");
+    (void)real_redis_try(&world.server, "HSET drover:beats 43 0 44 0");
+    hand_open(&hands[0], 1);
+    UNTIL(&world, tag_of(&hands[0]) != 0);
+    ck_assert_uint_eq(tag_of(&hands[0]), 45);
+}
+END_TEST
+
+START_TEST(tags_stay_within_twenty_bits)
+{
+    (void)real_redis_try(&world.server, "SET drover:tag 1048574");
+    hand_open(&hands[0], 1);
+    UNTIL(&world, tag_of(&hands[0]) != 0);
+    ck_assert_uint_eq(tag_of(&hands[0]), 1);
+}
+END_TEST
+
+START_TEST(a_newer_layout_is_left_alone)
+{
+    (void)real_redis_try(&world.server, "SET drover:version 2");
+    world_push(&world, "default", "job");
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].fatal_ct == 1);
+    ALL_THE_WHILE(&world, 200, hands[0].job_ct == 0 && hands[0].fatal_ct == 1);
+    world_expect(&world, "default", 1, 0, 0);
+}
+END_TEST
+
+/* ---- drain and leave ---- */
+
+START_TEST(after_a_drain_nothing_is_taken)
+{
+    hands[0].pool.poll_interval_ms = 20000;
+    hand_open(&hands[0], 4);
+    if (_i == 0)
+        hand_rests(&hands[0]);
+    else
+        UNTIL(&world, hands[0].queue->link == LINK_READY);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    ck_assert(
+        !real_redis_int(&world.server, "SISMEMBER drover:open %u", tag_of(&hands[0])));
+    push_jobs("default", 3);
+    ALL_THE_WHILE(&world, 200, hands[0].job_ct == 0 && hands[0].drained_ct == 1);
+    world_expect(&world, "default", 3, 0, 0);
+}
+END_TEST
+
+START_TEST(jobs_that_come_while_draining_go_back_in_order)
+{
+    push_jobs("default", 4);
+    hand_open(&hands[0], 0);
+    UNTIL(&world, hands[0].queue->link == LINK_READY);
+    ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+    hand_want(&hands[0], 3);
+    while (!hands[0].queue->reserving)
+        world_turn(&world);
+    queue_drain(hands[0].queue);
+    world_turn(&world);
+    ck_assert_uint_eq(hands[0].drained_ct, 0);
+    ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    hand_settled(&hands[0]);
+    ck_assert_uint_eq(hands[0].job_ct, 0);
+    world_expect(&world, "default", 4, 0, 0);
+    for (int i = 0; i < 4; i++) {
+        char payload[48];
+
+        (void)snprintf(payload, sizeof(payload), "{\"uuid\":\"default-%d\"}", i);
+        ck_assert(real_redis_is(&world.server, payload, "LINDEX queues:default %d", i));
+    }
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
+START_TEST(a_draining_worker_keeps_its_jobs)
+{
+    hands[0].pool.lease_ms = 1000;
+    push_jobs("default", 1);
+    hand_open(&hands[0], 2);
+    UNTIL(&world, hands[0].job_ct == 1);
+    hurry(&hands[0]);
+    open_hurried(&hands[1], 2);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    ALL_THE_WHILE(&world, 2500, hands[1].job_ct == 0 && hands[0].lost_ct == 0);
+    hand_ack(&hands[0], 0);
+    hand_settled(&hands[0]);
+    world_expect(&world, "default", 0, 0, 0);
+}
+END_TEST
+
+START_TEST(a_drain_without_redis_ends_and_holds_when_redis_is_back)
+{
+    hand_open(&hands[0], 4);
+    hand_rests(&hands[0]);
+    real_redis_stop(&world.server);
+    UNTIL(&world, hands[0].queue->link != LINK_READY);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    real_redis_again(&world.server);
+    push_jobs("default", 1);
+    UNTIL(&world, hands[0].queue->link == LINK_READY);
+    ALL_THE_WHILE(&world, 300, hands[0].job_ct == 0 && hands[0].drained_ct == 1);
+    ck_assert(
+        !real_redis_int(&world.server, "SISMEMBER drover:open %u", tag_of(&hands[0])));
+}
+END_TEST
+
+static void count_left(void *arg)
+{
+    ((struct hand *)arg)->left_ct++;
+}
+
+START_TEST(who_leaves_leaves_no_heartbeat)
+{
+    hand_open(&hands[0], 4);
+    hand_rests(&hands[0]);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    queue_leave(hands[0].queue, 20000, count_left, &hands[0]);
+    ck_assert_uint_eq(hands[0].left_ct, 0); /* later, never from inside */
+    UNTIL(&world, hands[0].left_ct == 1);
+    ck_assert(is_gone(tag_of(&hands[0])));
+    ALL_THE_WHILE(&world, 100, hands[0].left_ct == 1);
+}
+END_TEST
+
+START_TEST(who_cannot_leave_is_let_go_in_time)
+{
+    hand_open(&hands[0], 4);
+    hand_rests(&hands[0]);
+    real_redis_stop(&world.server);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    queue_leave(hands[0].queue, 100, count_left, &hands[0]);
+    UNTIL(&world, hands[0].left_ct == 1);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc,
+                   what_an_earlier_worker_held_is_given_back_before_the_first_reserve);
+    tcase_add_test(tc, crashes_add_up_over_successors);
+    tcase_add_test(tc, what_a_dead_tag_held_in_a_queue_of_another_pool_is_given_back_too);
+    tcase_add_test(tc, many_jobs_of_a_dead_worker_come_back_in_pages);
+    tcase_add_test(tc, a_heartbeat_that_stands_still_is_a_dead_workers);
+    tcase_add_test(tc, the_living_are_left_alone);
+    tcase_add_test(tc, a_stall_of_redis_condemns_nobody);
+    tcase_add_test(tc, two_who_take_back_the_same_tag_do_no_harm);
+    tcase_add_test(tc, who_shut_the_gate_and_died_too_is_followed_by_another);
+    tcase_add_test(tc, a_worker_refused_by_the_gate_takes_a_new_tag_and_keeps_its_jobs);
+    tcase_add_test(tc, a_condemned_worker_loses_what_was_given_back);
+    tcase_add_test(tc, acks_are_taken_though_the_gate_is_shut);
+    tcase_add_test(tc, tags_skip_those_that_live);
+    tcase_add_test(tc, tags_stay_within_twenty_bits);
+    tcase_add_test(tc, a_newer_layout_is_left_alone);
+    tcase_add_loop_test(tc, after_a_drain_nothing_is_taken, 0, 2);
+    tcase_add_test(tc, jobs_that_come_while_draining_go_back_in_order);
+    tcase_add_test(tc, a_draining_worker_keeps_its_jobs);
+    tcase_add_test(tc, a_drain_without_redis_ends_and_holds_when_redis_is_back);
+    tcase_add_test(tc, who_leaves_leaves_no_heartbeat);
+    tcase_add_test(tc, who_cannot_leave_is_let_go_in_time);
+}
+
+int main(void)
+{
+    return run_suite("queue_owner", 120, add);
+}

@@ -1,0 +1,302 @@
+/* The pure parts: judging heartbeats, crash keys, the table of leases, retries, and the
+ * reading of replies that are not what they should be.
+ */
+#include <check.h>
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/crash.h"
+#include "queue/internal.h"
+#include "queue/reply.h"
+#include "tests/unit/suite.h"
+
+/* ---- peers ---- */
+
+static void note(struct peers *peers, int64_t now_ms, uint32_t tag, int64_t beat)
+{
+    int64_t passed_ms;
+
+    peers_begin(peers, now_ms, 1500, &passed_ms);
+    peers_note(peers, tag, beat, passed_ms, 0);
+    peers_end(peers);
+}
+
+START_TEST(a_beat_that_moves_is_alive)
+{
+    struct peers peers = {.items = NULL};
+
+    for (int64_t i = 0; i < 100; i++) {
+        note(&peers, 1000 + i * 1000, 7, i / 9); /* changes now and then */
+        ck_assert_ptr_null(peers_dead(&peers, 10000));
+    }
+    peers_free(&peers);
+}
+END_TEST
+
+START_TEST(a_beat_that_stands_still_for_long_enough_is_dead)
+{
+    struct peers peers = {.items = NULL};
+    int64_t i;
+
+    for (i = 0; i <= 10; i++) {
+        ck_assert_ptr_null(peers_dead(&peers, 10000));
+        note(&peers, 5000 + i * 1000, 7, 42);
+    }
+    ck_assert_ptr_nonnull(peers_dead(&peers, 10000));
+    ck_assert_uint_eq(peers_dead(&peers, 10000)->tag, 7);
+    note(&peers, 5000 + i * 1000, 7, 43); /* late, but alive */
+    ck_assert_ptr_null(peers_dead(&peers, 10000));
+    peers_free(&peers);
+}
+END_TEST
+
+START_TEST(time_in_which_redis_did_not_answer_does_not_count)
+{
+    struct peers peers = {.items = NULL};
+
+    note(&peers, 1000, 7, 42);
+    note(&peers, 60000, 7, 42);
+    note(&peers, 120000, 7, 42);
+    ck_assert_ptr_null(peers_dead(&peers, 3001));
+    ck_assert_ptr_nonnull(peers_dead(&peers, 3000));
+    peers_free(&peers);
+}
+END_TEST
+
+START_TEST(an_excuse_puts_the_judgement_off)
+{
+    struct peers peers = {.items = NULL};
+
+    for (int64_t i = 0; i <= 10; i++)
+        note(&peers, 1000 + i * 1000, 7, 42);
+    peers_excuse(&peers, 7, 2000);
+    ck_assert_ptr_null(peers_dead(&peers, 10000));
+    note(&peers, 12000, 7, 42);
+    note(&peers, 13000, 7, 42);
+    ck_assert(peers_dead(&peers, 10000)->excused);
+    peers_forget(&peers, 7);
+    ck_assert_ptr_null(peers_dead(&peers, 0));
+    peers_free(&peers);
+}
+END_TEST
+
+START_TEST(who_is_gone_is_forgotten)
+{
+    struct peers peers = {.items = NULL};
+    int64_t passed_ms;
+
+    for (uint32_t tag = 1; tag <= 5; tag++)
+        peers_note(&peers, tag, 0, 0, 0);
+    peers_begin(&peers, 2000, 1500, &passed_ms);
+    peers_note(&peers, 2, 1, passed_ms, 0);
+    peers_note(&peers, 4, 1, passed_ms, 0);
+    peers_end(&peers);
+    ck_assert_uint_eq(peers.ct, 2);
+    ck_assert_uint_eq(peers.items[0].tag, 2);
+    ck_assert_uint_eq(peers.items[1].tag, 4);
+    peers_begin(&peers, 3000, 1500, &passed_ms);
+    peers_end(&peers);
+    ck_assert_uint_eq(peers.ct, 0);
+    peers_free(&peers);
+}
+END_TEST
+
+/* ---- crashes ---- */
+
+START_TEST(a_crash_is_kept_under_the_uuid_else_a_hash)
+{
+    static const struct {
+        const char *payload, *key;
+    } table[] = {
+        {"{\"uuid\":\"abc-1\",\"job\":\"x\"}", "abc-1"},
+        /* FNV-1a 128 of "a", as published with the algorithm */
+        {"a", "h:d228cb696f1a8caf78912b704e4a8964"},
+        {"", "h:6c62272e07bb014262b821756295c58d"},
+        {"{\"uuid\":7}", NULL},
+        {"{\"uuid\":\"with space\"}", NULL},
+    };
+    char key[CRASH_KEY_BYTES];
+
+    crash_key(slice_text(table[_i].payload), key);
+    if (table[_i].key)
+        ck_assert_str_eq(key, table[_i].key);
+    else
+        ck_assert(strncmp(key, "h:", 2) == 0 && strlen(key) == 34);
+}
+END_TEST
+
+START_TEST(crash_counts_are_read_with_care)
+{
+    static const struct {
+        const char *text;
+        unsigned count;
+        const char *note;
+    } table[] = {{"3 killed by SIGSEGV", 3, "killed by SIGSEGV"},
+                 {"1", 1, NULL},
+                 {"2 ", 2, NULL},
+                 {"", 0, NULL},
+                 {"x", 0, NULL},
+                 {"-1 y", 0, NULL},
+                 {"99999999999999999999 z", 10000000, "z"}};
+    struct slice text_note;
+    unsigned count = crash_parse(slice_text(table[_i].text), &text_note);
+
+    ck_assert_uint_le(count, table[_i].count < 10 ? table[_i].count : 10000000);
+    ck_assert_uint_ge(count, table[_i].count < 10 ? table[_i].count : 1000000);
+    if (table[_i].note)
+        ck_assert(slice_is(text_note, table[_i].note));
+    else
+        ck_assert_ptr_null(text_note.ptr);
+}
+END_TEST
+
+/* ---- leases ---- */
+
+START_TEST(leases_are_found_by_queue_and_bytes)
+{
+    struct leases leases;
+    struct lease *kept[100];
+    char bytes[1100];
+
+    leases_init(&leases, 4); /* fewer buckets than leases */
+    memset(bytes, 'x', sizeof(bytes));
+    for (unsigned i = 0; i < 100;
+         i++) { /* alike but for the queue and bytes in the middle */
+        (void)snprintf(bytes + 500, 8, "%03u", i / 2);
+        kept[i] = lease_create(i % 2, slice_of(bytes, sizeof(bytes)), i);
+        leases_add(&leases, kept[i]);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        (void)snprintf(bytes + 500, 8, "%03u", i / 2);
+        ck_assert_ptr_eq(leases_find(&leases, i % 2, slice_of(bytes, sizeof(bytes))),
+                         kept[i]);
+        ck_assert_ptr_null(
+            leases_find(&leases, i % 2, slice_of(bytes, sizeof(bytes) - 1)));
+    }
+    leases_remove(&leases, kept[40]);
+    ck_assert_uint_eq(leases.ct, 99);
+    ck_assert_ptr_null(leases_find(&leases, 0, kept[40]->bytes));
+    lease_free(kept[40]);
+    leases_free(&leases);
+}
+END_TEST
+
+/* ---- retries and errors ---- */
+
+START_TEST(retries_double_up_to_the_most)
+{
+    static const int64_t expected_ms[] = {50, 100, 200, 400, 800, 1600, 2000, 2000};
+    struct queue_pace pace = {.retry_min_ms = 50, .retry_max_ms = 2000};
+
+    for (unsigned i = 0; i < ARRAY_CT(expected_ms); i++)
+        ck_assert_int_eq(link_retry_ms(&pace, i), expected_ms[i]);
+    ck_assert_int_eq(link_retry_ms(&pace, 4000000000u), 2000);
+}
+END_TEST
+
+START_TEST(errors_of_redis_itself_are_outages)
+{
+    static const char *const outages[] = {
+        "LOADING Redis is loading the dataset in memory",
+        "BUSY Redis is busy running a script",
+        "READONLY You can't write against a read only replica.",
+        "ERR Error running script (call to f_1): @user_script:3: -READONLY You can't",
+        "OOM command not allowed when used memory > 'maxmemory'.",
+        "MISCONF Redis is configured to save RDB snapshots",
+        "NOAUTH Authentication required.",
+        "NOPERM this user has no permissions"};
+
+    for (size_t i = 0; i < ARRAY_CT(outages); i++)
+        ck_assert_msg(link_is_outage(outages[i]), "%s", outages[i]);
+    ck_assert(!link_is_outage("WRONGTYPE Operation against a key"));
+    ck_assert(!link_is_outage("ERR value is not an integer or out of range"));
+}
+END_TEST
+
+/* ---- replies ---- */
+
+static redisReply *parse(const char *resp)
+{
+    redisReader *reader = redisReaderCreate();
+    void *reply = NULL;
+
+    ck_assert_int_eq(redisReaderFeed(reader, resp, strlen(resp)), REDIS_OK);
+    ck_assert_int_eq(redisReaderGetReply(reader, &reply), REDIS_OK);
+    ck_assert_ptr_nonnull(reply);
+    redisReaderFree(reader);
+    return reply;
+}
+
+#define GOOD_HEAD "*10\r\n:1\r\n:1763726400123\r\n*0\r\n"
+#define JOB "*2\r\n:1\r\n$1\r\nx\r\n"
+#define NONE "*0\r\n"
+#define DEPTHS "*3\r\n:0\r\n:-1\r\n:2\r\n"
+#define NUMBERS ":-1\r\n:0\r\n"
+
+START_TEST(a_reserve_reply_is_read_or_refused_whole)
+{
+    static const struct {
+        const char *resp;
+        bool good;
+    } table[] = {
+        {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, true},
+        {GOOD_HEAD NONE JOB NONE JOB DEPTHS NUMBERS, true},
+        {"*3\r\n:0\r\n:5\r\n*1\r\n:1\r\n", true},
+        {"*2\r\n:0\r\n:5\r\n", false},
+        {"$2\r\nOK\r\n", false},
+        {"*0\r\n", false},
+        {"*3\r\n:1\r\n:5\r\n*0\r\n", false},      /* open, but cut short */
+        {"*3\r\n:0\r\n$1\r\n5\r\n*0\r\n", false}, /* time is no number */
+        {GOOD_HEAD "*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false}, /* half a pair */
+        {GOOD_HEAD "*2\r\n:2\r\n$1\r\nx\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:0\r\n$1\r\nx\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:1\r\n$-1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD JOB NONE JOB NONE DEPTHS NUMBERS, false}, /* oversize wants a length */
+        {GOOD_HEAD JOB NONE NONE NONE NONE NUMBERS, false},  /* depths of no queue */
+        {GOOD_HEAD JOB NONE NONE NONE DEPTHS ":0\r\n$1\r\n0\r\n", false},
+    };
+    redisReply *reply = parse(table[_i].resp);
+    struct reserve_reply read;
+    struct err err;
+
+    ck_assert_int_eq(reserve_reply_read(&read, reply, 1, &err) == 0, table[_i].good);
+    freeReplyObject(reply);
+}
+END_TEST
+
+START_TEST(places_are_looked_up)
+{
+    redisReply *places = parse("*2\r\n:1\r\n:7\r\n");
+    redisReply *other = parse("*1\r\n$1\r\n7\r\n");
+
+    ck_assert(reply_is_places(places));
+    ck_assert(reply_has_place(places, 7));
+    ck_assert(!reply_has_place(places, 2));
+    ck_assert(!reply_is_places(other));
+    freeReplyObject(places);
+    freeReplyObject(other);
+}
+END_TEST
+
+static void add(TCase *tc)
+{
+    tcase_add_test(tc, a_beat_that_moves_is_alive);
+    tcase_add_test(tc, a_beat_that_stands_still_for_long_enough_is_dead);
+    tcase_add_test(tc, time_in_which_redis_did_not_answer_does_not_count);
+    tcase_add_test(tc, an_excuse_puts_the_judgement_off);
+    tcase_add_test(tc, who_is_gone_is_forgotten);
+    tcase_add_loop_test(tc, a_crash_is_kept_under_the_uuid_else_a_hash, 0, 5);
+    tcase_add_loop_test(tc, crash_counts_are_read_with_care, 0, 7);
+    tcase_add_test(tc, leases_are_found_by_queue_and_bytes);
+    tcase_add_test(tc, retries_double_up_to_the_most);
+    tcase_add_test(tc, errors_of_redis_itself_are_outages);
+    tcase_add_loop_test(tc, a_reserve_reply_is_read_or_refused_whole, 0, 15);
+    tcase_add_test(tc, places_are_looked_up);
+}
+
+int main(void)
+{
+    return run_suite("queue_parts", 60, add);
+}

@@ -1,0 +1,201 @@
+/* The status document and the tables: pure, so no server is needed. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "status/status.h"
+#include "status/table.h"
+#include "tests/unit/suite.h"
+
+static char *pool_a[] = {(char *)"high", (char *)"low"};
+static char *pool_b[] = {(char *)"low", (char *)"mail"};
+static struct pool_config pools[] = {
+    {.name = (char *)"main", .queues = {pool_a, ARRAY_CT(pool_a)}},
+    {.name = (char *)"side", .queues = {pool_b, ARRAY_CT(pool_b)}}};
+static const struct config config = {.pools = pools, .pool_ct = ARRAY_CT(pools)};
+
+/* The supervisor's pools come in another order, with one the file has no more. */
+static const char answer[] =
+    "{\"ok\":true,\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
+    "\"pools\":[{\"name\":\"gone\",\"workers\":[]},{\"name\":\"side\",\"workers\":[]},"
+    "{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":\"running\","
+    "\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,\"extra\":1},"
+    "{\"slot\":1,\"pid\":0,\"state\":\"back\\u001boff\",\"running\":0,\"done\":0,"
+    "\"failed\":0,\"restarts\":5}]}],\"redis\":{\"up\":true}}";
+
+static char *render(const json_t *supervisor, const struct status_redis *redis)
+{
+    json_t *document = status_document(&config, supervisor, redis);
+    char *text = json_dumps(document, JSON_COMPACT);
+
+    json_decref(document);
+    return text;
+}
+
+START_TEST(what_is_not_reached_is_null)
+{
+    struct status_redis redis;
+    struct err err = {0};
+    char *text;
+
+    ck_assert_int_eq(status_redis_read(&redis, &config, NULL, &err), 0);
+    text = render(NULL, &redis);
+    ck_assert_str_eq(
+        text, "{\"supervisor\":null,\"pools\":null,\"queues\":["
+              "{\"name\":\"high\",\"ready\":null,\"delayed\":null,\"reserved\":null},"
+              "{\"name\":\"low\",\"ready\":null,\"delayed\":null,\"reserved\":null},"
+              "{\"name\":\"mail\",\"ready\":null,\"delayed\":null,\"reserved\":null}],"
+              "\"failed\":null}");
+    free(text);
+    status_redis_free(&redis);
+}
+END_TEST
+
+START_TEST(pools_stand_in_the_order_of_the_configuration)
+{
+    json_t *supervisor = json_loads(answer, 0, NULL);
+    struct status_redis redis;
+    struct err err = {0};
+    char *text;
+
+    ck_assert_int_eq(status_redis_read(&redis, &config, NULL, &err), 0);
+    redis.queue_ct = 2;
+    redis.queues[0].known = redis.queues[1].known = true;
+    redis.queues[0].depths = (struct depths){1, 2, 3};
+    redis.queues[1].depths = (struct depths){0, -1, 0};
+    redis.failed = 9;
+    text = render(supervisor, &redis);
+    ck_assert_str_eq(
+        text,
+        "{\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
+        "\"pools\":[{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":"
+        "\"running\",\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0},{\"slot\":"
+        "1,\"pid\":0,\"state\":\"back\\u001Boff\",\"running\":0,\"done\":0,\"failed\":0,"
+        "\"restarts\":5}]},{\"name\":\"side\",\"workers\":[]},{\"name\":\"gone\","
+        "\"workers\":[]}],\"queues\":[{\"name\":\"high\",\"ready\":1,\"delayed\":2,"
+        "\"reserved\":3},{\"name\":\"low\",\"ready\":0,\"delayed\":null,\"reserved\":0}],"
+        "\"failed\":9}");
+    free(text);
+    status_redis_free(&redis);
+    json_decref(supervisor);
+}
+END_TEST
+
+START_TEST(people_get_aligned_tables_without_control_bytes)
+{
+    json_t *supervisor = json_loads(answer, 0, NULL), *document;
+    struct status_redis redis;
+    struct err err = {0};
+    struct buf out;
+
+    buf_init(&out, 0);
+    ck_assert_int_eq(status_redis_read(&redis, &config, NULL, &err), 0);
+    redis.queues[0].known = true;
+    redis.queues[0].depths = (struct depths){1, 20, 0};
+    redis.failed = 9;
+    document = status_document(&config, supervisor, &redis);
+    status_text(document, STATUS_PLAIN, &out);
+    ck_assert_str_eq(out.data,
+                     "supervisor  running, pid 7, up 1d 01:01:01\n"
+                     "\n"
+                     "WORKER  STATE        PID  RUNNING   DONE  FAILED  RESTARTS\n"
+                     "main/0  running        8        2  12345       3         0\n"
+                     "main/1  back\\x1boff    0        0      0       0         5\n"
+                     "\n"
+                     "QUEUE  READY  DELAYED  RESERVED\n"
+                     "high       1       20         0\n"
+                     "low        -        -         -\n"
+                     "mail       -        -         -\n"
+                     "\n"
+                     "failed jobs  9\n");
+    buf_clear(&out);
+    status_text(document, STATUS_COLOURED, &out);
+    ck_assert_ptr_nonnull(
+        strstr(out.data, "\033[1mQUEUE  READY  DELAYED  RESERVED\033[0m"));
+    json_decref(document);
+    json_decref(supervisor);
+    status_redis_free(&redis);
+    buf_free(&out);
+}
+END_TEST
+
+START_TEST(silence_is_said_in_words)
+{
+    struct status_redis redis;
+    struct err err = {0};
+    json_t *document;
+    struct buf out;
+
+    buf_init(&out, 0);
+    ck_assert_int_eq(status_redis_read(&redis, &config, NULL, &err), 0);
+    document = status_document(&config, NULL, &redis);
+    status_text(document, STATUS_PLAIN, &out);
+    ck_assert_ptr_nonnull(strstr(out.data, "supervisor  not running\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "Redis cannot be reached\n"));
+    json_decref(document);
+    status_redis_free(&redis);
+    buf_free(&out);
+}
+END_TEST
+
+START_TEST(table_widths_count_characters_and_never_shrink)
+{
+    static const struct table_column columns[] = {
+        {"A", TABLE_LEFT}, {"B", TABLE_RIGHT}, {"C", TABLE_LEFT}};
+    struct table *table = table_create(columns, ARRAY_CT(columns), TABLE_PLAIN);
+    struct buf out;
+
+    buf_init(&out, 0);
+    table_cell_text(table, "\xc3\xa9\xc3\xa9\xc3\xa9");
+    table_cell_number(table, 12345);
+    table_cell_text(table, NULL);
+    ck_assert_uint_eq(table_rows(table), 1);
+    table_render(table, &out);
+    ck_assert_uint_eq(table_rows(table), 0);
+    table_cell(table, slice_of("a\0\x1b", 3));
+    table_cell_number(table, -1);
+    table_cell_text(table, "z");
+    table_cell_text(table, "b");
+    table_cell_number(table, 7);
+    table_cell_text(table, "y");
+    table_render(table, &out);
+    ck_assert_str_eq(out.data, "A        B  C\n"
+                               "\xc3\xa9\xc3\xa9\xc3\xa9  12345  -\n"
+                               "a\\x00\\x1b      -  z\n"
+                               "b              7  y\n");
+    table_destroy(table);
+    buf_free(&out);
+}
+END_TEST
+
+START_TEST(long_cells_are_cut)
+{
+    static const struct table_column columns[] = {{"A", TABLE_LEFT}};
+    struct table *table = table_create(columns, 1, TABLE_PLAIN);
+    char text[1000];
+    struct buf out;
+
+    buf_init(&out, 0);
+    memset(text, 'x', sizeof(text));
+    table_cell(table, slice_of(text, sizeof(text)));
+    table_render(table, &out);
+    ck_assert_uint_eq(out.len, strlen("A\n") + TABLE_CELL_BYTES + strlen("...\n"));
+    table_destroy(table);
+    buf_free(&out);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_test(tc, what_is_not_reached_is_null);
+    tcase_add_test(tc, pools_stand_in_the_order_of_the_configuration);
+    tcase_add_test(tc, people_get_aligned_tables_without_control_bytes);
+    tcase_add_test(tc, silence_is_said_in_words);
+    tcase_add_test(tc, table_widths_count_characters_and_never_shrink);
+    tcase_add_test(tc, long_cells_are_cut);
+}
+
+int main(void)
+{
+    return run_suite("status", 10, add_tests);
+}
