@@ -152,8 +152,7 @@ static void server_died(void *owner, pid_t pid, int status)
     enum slot_event how = child_exit_event(status);
     char reason[REAPER_TEXT_BYTES];
 
-    (void)kill(-pid, SIGKILL);    /* a rewrite of the append-only file that it was at */
-    (void)unlink(server->socket); /* still there where it was killed */
+    (void)kill(-pid, SIGKILL); /* a rewrite of the append-only file that it was at */
     reaper_describe(status, reason, sizeof(reason));
     log_at(server->stopping ? LOG_INFO : LOG_ERROR, "redis_server.exit",
            log_int("pid", pid), log_str("reason", reason),
