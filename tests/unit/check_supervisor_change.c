@@ -42,6 +42,7 @@ START_TEST(what_needs_a_restart_is_named_and_stays)
     json_decref(ask(json_pack("{s:s}", "cmd", "reload")));
     ck_assert(log_has("settings=\"state_dir, user, redis.url\""));
     WAIT_FOR(worker_number(0, 0, "restarts") == 1 && count_running(0) >= 1);
+    ck_assert_str_eq(stage->state_dir, state_dir);
     stop(SIGTERM); /* the socket is where it was */
 }
 END_TEST
