@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,6 +42,7 @@ struct stage {
     _Atomic int link_down;
     _Atomic uint32_t seen_tags[STAGE_SLOTS]; /* orphans on the last board looked at */
     char seen_note[128];
+    char state_dir[96]; /* as the last worker's configuration has it; it may have none */
 };
 
 extern struct stage *stage; /* defined by each scene */
@@ -135,7 +137,7 @@ static inline int fake_turn(unsigned slot, struct board *board, const sigset_t *
 }
 
 /* A worker_entry. TERM stays blocked and is waited for; all else is as in a worker. */
-static inline int fake_worker(const struct config *config UNUSED,
+static inline int fake_worker(const struct config *config,
                               const struct pool_config *pool UNUSED,
                               const struct redis_endpoint *endpoint UNUSED, unsigned slot,
                               struct board *board)
@@ -146,6 +148,8 @@ static inline int fake_worker(const struct config *config UNUSED,
     (void)sigemptyset(&term);
     (void)sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_SETMASK, &term, NULL);
+    (void)snprintf(stage->state_dir, sizeof(stage->state_dir), "%s",
+                   config->state_dir ? config->state_dir : "");
     fake_begin(slot, board);
     do
         code = fake_turn(slot, board, &term);
