@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 
@@ -192,7 +193,7 @@ START_TEST(much_output_leaves_no_trace_in_the_worker)
     scene_do(scene, "push", "chatty");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
     after_kib = scene_rss_kib(worker);
-    if (!scene_sanitized())
+    if (!is_sanitized())
         ck_assert_int_le(after_kib - before_kib, 2048);
 }
 END_TEST

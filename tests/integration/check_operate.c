@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/must.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 
@@ -178,7 +179,7 @@ START_TEST(idle_processes_are_small)
     supervisor_kib = scene_private_kib(scene->supervisor);
     printf("private memory: worker %ld KiB, supervisor %ld KiB\n", worker_kib,
            supervisor_kib);
-    if (!scene_sanitized()) {
+    if (!is_sanitized()) {
         ck_assert_int_lt(worker_kib, 2048);
         ck_assert_int_lt(supervisor_kib, 1024);
     }
