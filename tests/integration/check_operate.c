@@ -80,6 +80,7 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
     scene_start(scene);
     scene_configure(scene, POOL("2") JOBS);
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
+    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") == 1); /* the old one made way */
     WAIT_FOR(scene_workers_all(scene, "running", 2));
 
     scene_configure(scene, POOL("-7") JOBS);
@@ -92,9 +93,8 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
     scene_configure(scene,
                     POOL("2") "jobs: ( { name = \"fresh\"; type = \"noop\"; } );\n");
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
-    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") +
-                 scene_worker(scene, 0, 1, "restarts") >=
-             2);
+    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") == 2 &&
+             scene_worker(scene, 0, 1, "restarts") == 1); /* both know the new job */
     scene_do(scene, "push", "fresh");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") >= 1);
 }

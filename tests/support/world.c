@@ -2,10 +2,12 @@
 #include "tests/support/world.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "jobs/payload.h"
@@ -45,6 +47,36 @@ void world_end(struct world *world)
     timer_free(&world->stop);
     loop_destroy(world->loop);
     real_redis_end(&world->server);
+}
+
+static char *log_path(const struct world *world)
+{
+    return must_format("%s/log", world->server.dir);
+}
+
+void world_keep_log(struct world *world)
+{
+    char *path = log_path(world);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
+    (void)close(fd);
+    log_setup(LOG_DEBUG, LOG_LOGFMT);
+    free(path);
+}
+
+unsigned world_logged(struct world *world, const char *text)
+{
+    char *path = log_path(world), line[4096];
+    FILE *file = fopen(path, "re");
+    unsigned ct = 0;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof(line), file))
+        ct += strstr(line, text) != NULL;
+    (void)fclose(file);
+    free(path);
+    return ct;
 }
 
 void world_turn(struct world *world)

@@ -37,6 +37,9 @@ struct hand {
 void world_start(struct world *world);
 void world_use_proxy(struct world *world); /* before the hands are made */
 void world_end(struct world *world);
+void world_keep_log(
+    struct world *world); /* from now on, all levels, for world_logged() */
+unsigned world_logged(struct world *world, const char *text); /* lines that hold it */
 void world_turn(struct world *world); /* a few milliseconds of the loop */
 
 /* Turns the loop until the condition holds. */

@@ -142,6 +142,19 @@ START_TEST(settling_in_a_reserved_of_a_wrong_type_ends)
 }
 END_TEST
 
+START_TEST(spoilt_crash_counts_do_not_stop_the_jobs)
+{
+    (void)real_redis_try(&world.server, "SET drover:crashes x");
+    (void)real_redis_int(&world.server, "ZADD queues:default:reserved 1000.5 expired");
+    hand_open(&hand, 2);
+    UNTIL(&world, hand.job_ct == 1);
+    ck_assert_uint_eq(hand.jobs[0]->crashes, 0);
+    hand_ack(&hand, 0);
+    hand_settled(&hand);
+    ck_assert_int_eq(hand.queue->link, LINK_READY);
+}
+END_TEST
+
 /* ---- twins ---- */
 
 START_TEST(a_hundred_identical_payloads_all_run)
@@ -532,6 +545,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, without_any_good_notify_the_worker_polls);
     tcase_add_test(tc, a_release_into_a_bad_delayed_waits_in_reserved);
     tcase_add_test(tc, settling_in_a_reserved_of_a_wrong_type_ends);
+    tcase_add_test(tc, spoilt_crash_counts_do_not_stop_the_jobs);
     tcase_add_test(tc, a_hundred_identical_payloads_all_run);
     tcase_add_test(tc, a_twin_of_anothers_job_leaves_its_lease_alone);
     tcase_add_test(tc, twins_survive_release_promotion_and_another_run);

@@ -334,6 +334,16 @@ END_TEST
 
 /* ---- drain and leave ---- */
 
+START_TEST(a_drain_ends_where_the_layout_is_newer)
+{
+    (void)real_redis_try(&world.server, "SET drover:version 2");
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].fatal_ct == 1);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+}
+END_TEST
+
 START_TEST(after_a_drain_nothing_is_taken)
 {
     hands[0].pool.poll_interval_ms = 20000;
@@ -463,6 +473,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, tags_skip_those_that_live);
     tcase_add_test(tc, tags_stay_within_twenty_bits);
     tcase_add_test(tc, a_newer_layout_is_left_alone);
+    tcase_add_test(tc, a_drain_ends_where_the_layout_is_newer);
     tcase_add_loop_test(tc, after_a_drain_nothing_is_taken, 0, 2);
     tcase_add_test(tc, jobs_that_come_while_draining_go_back_in_order);
     tcase_add_test(tc, a_draining_worker_keeps_its_jobs);
