@@ -35,8 +35,8 @@ struct stage {
     _Atomic unsigned starts[STAGE_SLOTS];
     _Atomic unsigned terms[STAGE_SLOTS]; /* TERMs received */
     _Atomic int holds_job;               /* 1: take a job with a process group */
-    _Atomic int leaves_tag;     /* > 0: own tag is this plus the start's number */
-    _Atomic pid_t group;        /* of the job last taken */
+    _Atomic int leaves_tag; /* > 0: tags are this plus ten times the slot and the start */
+    _Atomic pid_t group;    /* of the job last taken */
     _Atomic int group_lived;    /* a worker saw its predecessor's job alive */
     _Atomic uint32_t done_each; /* jobs each worker counts as done */
     _Atomic int link_down;
@@ -99,7 +99,7 @@ static inline void fake_begin(unsigned slot, struct board *board)
         stage->group_lived = 1;
     fake_look_at_orphans(board);
     if (stage->leaves_tag > 0)
-        board->tag = (uint32_t)stage->leaves_tag + start;
+        board->tag = (uint32_t)stage->leaves_tag + 10 * slot + start;
     if (stage->holds_job) {
         struct board_job *job = board_take(board, "a-job", "name", "default", 1);
 
