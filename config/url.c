@@ -149,9 +149,12 @@ static bool key_is(struct slice key, const char *a, const char *b)
 
 static int read_query(struct slice query, struct redis_url *url, struct err *err)
 {
-    const char *at = query.ptr, *end = query.ptr + query.len;
+    const char *at = query.ptr, *end;
 
-    while (query.len && at < end) {
+    if (query.len == 0)
+        return 0; /* and perhaps absent: a NULL takes no offset */
+    end = at + query.len;
+    while (at < end) {
         const char *next = memchr(at, '&', (size_t)(end - at));
         const char *stop = next ? next : end;
         const char *equals = memchr(at, '=', (size_t)(stop - at));
