@@ -149,6 +149,9 @@ int64_t link_retry_ms(const struct queue_pace *pace, unsigned attempt);
 /* resume.c */
 void resume_start(struct queue *queue);
 void resume_owner(struct queue *queue); /* the gate was found shut: a new tag */
+/* Gives back what the supervisor has put on the board meanwhile: tags of dead siblings.
+ * False: there is nothing to do. */
+bool resume_adopted(struct queue *queue);
 
 /* owner.c */
 void owner_open(struct queue *queue, void (*opened)(struct queue *queue));

@@ -164,7 +164,7 @@ static void took_beat(void *arg, const redisReply *reply)
         check.checked(queue, open);
     else if (!open && queue->drain == DRAIN_NONE)
         resume_owner(queue);
-    else
+    else if (!resume_adopted(queue))
         take_back_dead(queue);
 }
 

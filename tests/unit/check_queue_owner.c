@@ -115,6 +115,34 @@ START_TEST(what_an_earlier_worker_held_is_given_back_before_the_first_reserve)
 }
 END_TEST
 
+START_TEST(what_is_put_on_the_board_of_a_running_worker_is_given_back)
+{
+    uint32_t tags[2];
+
+    push_jobs("default", 2);
+    push_jobs("low", 1);
+    hand_open(&hands[0], 2);
+    UNTIL(&world, hands[0].job_ct == 2);
+    hand_open(&hands[1], 1);
+    UNTIL(&world, hands[1].job_ct == 1);
+    open_hurried(&hands[2], 8);
+    hands[2].queue->pace.dead_after_ms = WORLD_DEADLINE_MS * 2; /* not by that */
+    hand_rests(&hands[2]);
+    for (unsigned i = 0; i < 2; i++) {
+        tags[i] = kill_hand(&hands[i]);
+        (void)snprintf(hands[2].board->orphans[i].note, BOARD_NOTE_BYTES, "killed");
+        atomic_store(&hands[2].board->orphans[i].tag, tags[i]);
+    }
+    UNTIL(&world, hands[2].job_ct == 3);
+    for (unsigned i = 0; i < 2; i++) {
+        UNTIL(&world, atomic_load(&hands[2].board->orphans[i].tag) == 0);
+        ck_assert(is_gone(tags[i]));
+    }
+    ck_assert_uint_eq(hands[2].jobs[0]->crashes, 1);
+    ck_assert_str_eq(hands[2].jobs[0]->crash_note, "killed");
+}
+END_TEST
+
 START_TEST(crashes_add_up_over_successors)
 {
     static struct hand hand;
@@ -459,6 +487,7 @@ static void add(TCase *tc)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc,
                    what_an_earlier_worker_held_is_given_back_before_the_first_reserve);
+    tcase_add_test(tc, what_is_put_on_the_board_of_a_running_worker_is_given_back);
     tcase_add_test(tc, crashes_add_up_over_successors);
     tcase_add_test(tc, what_a_dead_tag_held_in_a_queue_of_another_pool_is_given_back_too);
     tcase_add_test(tc, many_jobs_of_a_dead_worker_come_back_in_pages);
