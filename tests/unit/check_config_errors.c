@@ -50,6 +50,8 @@ static const struct {
     {"pool: ( );", "drover.conf:1: pool: unknown setting, did you mean \"pools\"?"},
     {"redis: { Prefix = \"x\"; };",
      "drover.conf:1: redis.Prefix: unknown setting, did you mean \"prefix\"?"},
+    {"pools: ( { retry_after = 90; } );", "drover.conf:1: pools[0].retry_after: unknown "
+                                          "setting, did you mean \"lease\"?"},
     {"frobnicate = 1;", "drover.conf:1: frobnicate: unknown setting"},
     {"workers = 3;", "drover.conf:1: workers: unknown here: it is a setting of pools[]"},
     {"pools: ( { state_dir = \"/x\"; } );",
