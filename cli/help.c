@@ -134,8 +134,11 @@ static void complete_words(size_t ct, char *const *words)
 void help_complete(size_t ct, char *const *words)
 {
     const struct cli_command *command;
-    size_t taken = 0;
+    const char *ignored = NULL;
+    size_t taken = args_skip_config(ct, words, &ignored);
 
+    ct -= taken;
+    words += taken;
     if (ct == 0)
         return;
     command = commands_find(ct - 1, words, &taken);

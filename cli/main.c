@@ -22,7 +22,9 @@ static int fail_usage(const struct err *err, const char *words)
     return exit_code;
 }
 
-static int run_command(const struct cli_command *command, size_t argc, char *const *argv)
+/* `config_path` is what stood before the command; -c behind it counts more. */
+static int run_command(const struct cli_command *command, size_t argc, char *const *argv,
+                       const char *config_path)
 {
     struct cli_args args;
     struct err err = {0};
@@ -36,6 +38,8 @@ static int run_command(const struct cli_command *command, size_t argc, char *con
         exit_code = fail_usage(&err, command->words);
         break;
     case ARGS_RUN:
+        if (args.config_path == NULL)
+            args.config_path = config_path;
         exit_code = command->run(&args);
         break;
     }
@@ -76,11 +80,15 @@ static int show_help(size_t ct, char *const *words)
 /* `ct` words behind the program's name. */
 static int dispatch(size_t ct, char *const *words)
 {
-    size_t taken;
-    const struct cli_command *command = commands_find(ct, words, &taken);
+    const char *config_path = NULL;
+    size_t before = args_skip_config(ct, words, &config_path), taken;
+    const struct cli_command *command;
 
+    ct -= before;
+    words += before;
+    command = commands_find(ct, words, &taken);
     if (command)
-        return run_command(command, ct - taken, words + taken);
+        return run_command(command, ct - taken, words + taken, config_path);
     if (ct == 0 || is_help_option(words[0]))
         return show_help(0, NULL);
     if (strcmp(words[0], "help") == 0)
