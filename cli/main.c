@@ -4,9 +4,11 @@
  * are only the process's own affairs: its title, SIGPIPE, and whether stdout took all.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/proctitle.h"
 #include "cli/args.h"
@@ -120,8 +122,20 @@ static int flush_output(int exit_code)
     return exit_code == EXIT_DONE ? EXIT_ERROR : exit_code;
 }
 
+/* Else the first socket or file that is opened would be taken for stdin or stdout. What
+ * takes their place refuses to be read or written, so that lost output is noticed. */
+static void hold_standard_fds(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDWR};
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0)
+            return;
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_fds();
     signal(SIGPIPE, SIG_IGN);
     proctitle_init(argc, argv);
     if (argc < 1)

@@ -106,6 +106,17 @@ START_TEST(the_configuration_may_be_named_before_the_command)
 }
 END_TEST
 
+START_TEST(closed_standard_streams_are_taken_by_nothing_else)
+{
+    expect(1, "$D push note - <&-");
+    IN_ERR("cannot read stdin: Bad file descriptor");
+    expect(1, "$D push note >&-");
+    expect(0, "$D push note 2>&-");
+    expect(0, "$D queue list default --json");
+    IN_OUT("\"ready\":2");
+}
+END_TEST
+
 START_TEST(help_is_at_hand_everywhere)
 {
     static const struct {
@@ -499,6 +510,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_add_test(tc, usage_errors_exit_2_and_suggest);
     tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
+    tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
     tcase_add_test(tc, help_is_at_hand_everywhere);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
