@@ -117,6 +117,15 @@ START_TEST(closed_standard_streams_are_taken_by_nothing_else)
 }
 END_TEST
 
+START_TEST(a_check_is_the_same_by_either_name)
+{
+    expect(0, "$D supervise --check --json");
+    IN_OUT("{\"ok\":true,");
+    expect(2, "$D supervise --check -c /nowhere/x.conf");
+    IN_ERR("/nowhere/x.conf");
+}
+END_TEST
+
 START_TEST(help_is_at_hand_everywhere)
 {
     static const struct {
@@ -511,6 +520,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, usage_errors_exit_2_and_suggest);
     tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
     tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
+    tcase_add_test(tc, a_check_is_the_same_by_either_name);
     tcase_add_test(tc, help_is_at_hand_everywhere);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
