@@ -66,6 +66,7 @@ START_TEST(usage_errors_exit_2_and_suggest)
         {"$D xyzzy", "no command `xyzzy`"},
         {"$D --json push", "options go behind the command"},
         {"$D -c", "options go behind the command"},
+        {"$D failed retry all", "did you mean --all?"},
         {"$D push", "drover push needs JOB"},
         {"$D push note --quue low", "did you mean --queue?"},
         {"$D failed list --limit 0", "--limit"},
