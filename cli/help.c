@@ -150,6 +150,8 @@ void help_complete(size_t ct, char *const *words)
     if (ct - 1 > taken && (takes_value(command->options, words[ct - 2]) ||
                            takes_value(args_common, words[ct - 2])))
         return;
+    if (words[ct - 1][0] != '-')
+        return; /* an operand, or so it seems */
     complete_option(command->options, words[ct - 1]);
     complete_option(args_common, words[ct - 1]);
 }

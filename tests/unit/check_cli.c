@@ -199,6 +199,8 @@ START_TEST(completion_knows_words_and_options)
     ck_assert_str_eq(sh->out.data, "--tries\n--timeout");
     expect(0, "$D --complete queue peek default --st");
     ck_assert_str_eq(sh->out.data, "--state");
+    expect(0, "$D --complete queue peek ''");
+    ck_assert_str_eq(sh->out.data, "");
     expect(0, "$D --complete push --queue ''");
     ck_assert_str_eq(sh->out.data, "");
     expect(0, "$D --complete");
