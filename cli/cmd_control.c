@@ -48,7 +48,7 @@ static int run_scale(const struct cli_args *args)
                               (json_int_t)member(answer, "was"), "now",
                               (json_int_t)member(answer, "now")));
     else
-        printf("%lld -> %lld\n", (long long)member(answer, "was"),
+        printf("%s: %lld -> %lld workers\n", pool, (long long)member(answer, "was"),
                (long long)member(answer, "now"));
     json_decref(answer);
     return EXIT_DONE;
