@@ -141,7 +141,7 @@ static int run_stop(const struct cli_args *args)
     answer = ask_with(args, json_pack("{s:s}", "cmd", "stop"), EXIT_NO_SUCH, &exit_code);
     if (answer == NULL)
         return exit_code;
-    pid = (pid_t)member(answer, "pid");
+    pid = (pid_t)member(answer, "peer_pid");
     json_decref(answer);
     return timeout_ms > 0 ? wait_for_end(pid, timeout_ms) : EXIT_DONE;
 }

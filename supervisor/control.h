@@ -40,7 +40,8 @@ json_t *control_error(const char *text) MUSTCHECK;
 /* For clients (the command line): sends one request, waits at most timeout_ms. Returns a
  * new reference to the answer where "ok" is true, else NULL with `err`: ERR_NOT_RUNNING
  * where nobody listens, ERR_REPLY with the answer's "error" otherwise. Takes `request`.
- */
+ * The answer gets one more member, "peer_pid": the supervisor's pid as it is seen from
+ * here, which may be another pid namespace; 0: it is not. */
 json_t *control_ask(const char *path, json_t *request, int64_t timeout_ms,
                     struct err *err) MUSTCHECK;
 
