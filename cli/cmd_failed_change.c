@@ -236,18 +236,45 @@ static int run_choice(struct change *change, by_uuid_fn by_uuid, failed_each_cb 
     return exit_code;
 }
 
-static bool is_agreed(const struct change *change, const char *what, struct err *err)
+static bool count_quietly(void *arg, const struct fail_record *record)
 {
+    struct change *change = arg;
+
+    (void)record;
+    change->done++;
+    return go_on(change);
+}
+
+/* The question names the number, so it has to be counted first. -1: not agreed. */
+static int ask_first(struct change *change, struct err *err)
+{
+    bool yes = cli_flag(change->args, "--yes");
+    char *question = NULL;
+    bool agreed;
+
     if (change->said.dry_run)
-        return true;
-    return output_agreed(what, cli_flag(change->args, "--yes"), err);
+        return 0;
+    if (!yes && output_can_ask()) {
+        if (failed_filter_walk(&change->filter, change->session.failed,
+                               FAILED_NEWEST_FIRST, FAILED_SUMMARY, count_quietly, change,
+                               err) != 0)
+            return -1;
+        question = must_format("Remove %" PRId64 " failed job%s for good?", change->done,
+                               change->done == 1 ? "" : "s");
+        change->done = 0;
+    }
+    agreed = output_agreed(question, yes, err);
+    free(question);
+    return agreed ? 0 : -1;
 }
 
 /* ---- retry and forget ---- */
 
-static int run_retry(const struct cli_args *args)
+/* Reads what ids or filters say, and runs `choice` with an open session. */
+static int run_filtered(const struct cli_args *args, const char *verb,
+                        int (*choice)(struct change *change))
 {
-    struct change *change = create_change(args, "retried");
+    struct change *change = create_change(args, verb);
     struct err err = {0};
     int exit_code;
 
@@ -257,11 +284,21 @@ static int run_retry(const struct cli_args *args)
     } else {
         exit_code = cli_session_open(&change->session, args);
         if (exit_code == EXIT_DONE)
-            exit_code = run_choice(change, retry_uuid, retry_each);
+            exit_code = choice(change);
         cli_session_close(&change->session);
     }
     free(change);
     return exit_code;
+}
+
+static int retry_choice(struct change *change)
+{
+    return run_choice(change, retry_uuid, retry_each);
+}
+
+static int run_retry(const struct cli_args *args)
+{
+    return run_filtered(args, "retried", retry_choice);
 }
 
 static const struct cli_option retry_options[] = {
@@ -281,25 +318,18 @@ const struct cli_command cmd_failed_retry = {
     .options = retry_options,
     .run = run_retry};
 
+static int forget_choice(struct change *change)
+{
+    struct err err = {0};
+
+    if (cli_flag(change->args, "--all") && ask_first(change, &err) != 0)
+        return cli_fail(&err);
+    return run_choice(change, forget_uuid, forget_each);
+}
+
 static int run_forget(const struct cli_args *args)
 {
-    struct change *change = create_change(args, "removed");
-    struct err err = {0};
-    int exit_code;
-
-    if (failed_filter_read(&change->filter, args, clock_wall_ms(), &err) != 0 ||
-        check_choice(change, &err) != 0 ||
-        (cli_flag(args, "--all") &&
-         !is_agreed(change, "Remove all these failed jobs for good?", &err))) {
-        exit_code = cli_fail(&err);
-    } else {
-        exit_code = cli_session_open(&change->session, args);
-        if (exit_code == EXIT_DONE)
-            exit_code = run_choice(change, forget_uuid, forget_each);
-        cli_session_close(&change->session);
-    }
-    free(change);
-    return exit_code;
+    return run_filtered(args, "removed", forget_choice);
 }
 
 static const struct cli_option forget_options[] = {
@@ -320,16 +350,6 @@ const struct cli_command cmd_failed_forget = {
     .run = run_forget};
 
 /* ---- flush and prune ---- */
-
-/* How many failed before that, for the dry run of a prune. */
-static bool count_quietly(void *arg, const struct fail_record *record)
-{
-    struct change *change = arg;
-
-    (void)record;
-    change->done++;
-    return go_on(change);
-}
 
 static bool tell_progress(void *arg, int64_t removed)
 {
@@ -359,14 +379,20 @@ static int prune(struct change *change)
 }
 
 /* The dry run of these counts only: all or "older than" needs no list. */
-static int run_prune_session(struct change *change)
+static int run_prune_session(struct change *change,
+                             int (*allow)(struct change *change, struct err *err))
 {
+    struct err err = {0};
     int exit_code = cli_session_open(&change->session, change->args);
 
     if (exit_code != EXIT_DONE)
         return exit_code;
-    exit_code = prune(change);
-    output_change(&change->said, change->done);
+    if (allow && allow(change, &err) != 0) {
+        exit_code = cli_fail(&err);
+    } else {
+        exit_code = prune(change);
+        output_change(&change->said, change->done);
+    }
     cli_session_close(&change->session);
     return exit_code;
 }
@@ -374,10 +400,7 @@ static int run_prune_session(struct change *change)
 static int run_flush(const struct cli_args *args)
 {
     struct change *change = create_change(args, "removed");
-    struct err err = {0};
-    int exit_code = is_agreed(change, "Remove all failed jobs for good?", &err)
-                        ? run_prune_session(change)
-                        : cli_fail(&err);
+    int exit_code = run_prune_session(change, ask_first);
 
     free(change);
     return exit_code;
@@ -406,7 +429,7 @@ static int run_prune(const struct cli_args *args)
         rc = err_set(&err, ERR_USAGE, "drover failed prune needs --before, like 30d");
     else
         rc = when_parse(before, clock_wall_ms(), &change->filter.before_ms, &err);
-    exit_code = rc == 0 ? run_prune_session(change) : cli_fail(&err);
+    exit_code = rc == 0 ? run_prune_session(change, NULL) : cli_fail(&err);
     free(change);
     return exit_code;
 }

@@ -85,22 +85,32 @@ static bool is_empty(struct slice line)
     return true;
 }
 
+/* The length of the line whose end is held; false: no end is. */
+static bool find_end(const struct lines *lines, size_t *len)
+{
+    const char *start, *newline;
+    size_t left = lines->held.len - lines->used;
+
+    if (left <= lines->searched)
+        return false;
+    start = lines->held.data + lines->used;
+    newline = memchr(start + lines->searched, '\n', left - lines->searched);
+    if (newline)
+        *len = (size_t)(newline - start);
+    return newline != NULL;
+}
+
 /* Any line, also an empty one. */
 static int next_line(struct lines *lines, struct slice *line, struct err *err)
 {
     for (;;) {
-        size_t left = lines->held.len - lines->used;
-        const char *start = left ? lines->held.data + lines->used : NULL;
-        const char *newline =
-            left > lines->searched
-                ? memchr(start + lines->searched, '\n', left - lines->searched)
-                : NULL;
+        size_t left = lines->held.len - lines->used, len;
         int rc;
 
-        if (newline && (size_t)(newline - start) > lines->max_bytes)
-            return set_too_long(lines, err);
-        if (newline) {
-            *line = take(lines, (size_t)(newline - start), 1);
+        if (find_end(lines, &len)) {
+            if (len > lines->max_bytes)
+                return set_too_long(lines, err);
+            *line = take(lines, len, 1);
             return 1;
         }
         lines->searched = left;

@@ -241,6 +241,11 @@ void progress_end(struct progress *progress)
 
 /* ---- questions ---- */
 
+bool output_can_ask(void)
+{
+    return isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+}
+
 bool output_agreed(const char *question, bool yes, struct err *err)
 {
     char answer[16] = "";
@@ -248,7 +253,7 @@ bool output_agreed(const char *question, bool yes, struct err *err)
 
     if (yes)
         return true;
-    if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
+    if (!output_can_ask()) {
         err_set(err, ERR_USAGE, "there is no terminal to ask at: give --yes");
         return false;
     }

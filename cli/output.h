@@ -61,7 +61,8 @@ void progress_end(struct progress *progress);                  /* clears the lin
 
 /* Whether to go on with something that cannot be undone: `yes` was given, or the person
  * at the terminal says so. false with `err`: they do not, or there is no terminal to ask
- * at (ERR_USAGE). `question` is escaped. */
+ * at (ERR_USAGE). `question` is escaped, and not looked at where nobody is asked. */
+bool output_can_ask(void);
 bool output_agreed(const char *question, bool yes, struct err *err) MUSTCHECK;
 
 /* How many jobs were changed, or would have been: "3 jobs removed", "3 jobs would be

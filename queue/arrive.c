@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/compat.h"
 #include "base/log.h"
 #include "queue/crash.h"
 
@@ -33,17 +34,16 @@ void arrive_drop(struct queue *queue, struct lease *lease)
     leases_remove(&queue->leases, lease);
     queue->arriving--;
     lease_free(lease);
+    queue_pump_soon(queue);
 }
 
 void arrive_link_lost(struct queue *queue)
 {
     struct lease_private *priv, *next;
 
-    for (priv = TAILQ_FIRST(&queue->leases.list); priv; priv = next) {
-        next = TAILQ_NEXT(priv, all);
-        if (priv->state == LEASE_ARRIVED)
-            arrive_drop(queue, priv->lease);
-    }
+    TAILQ_FOREACH_SAFE(priv, &queue->leases.list, all, next)
+    if (priv->state == LEASE_ARRIVED)
+        arrive_drop(queue, priv->lease);
 }
 
 /* The lease waits for what `blocker` points from to let it go. */
@@ -149,7 +149,7 @@ static void took_crashes(void *arg, const redisReply *reply)
     size_t ct;
 
     free(arg);
-    if (!link_took(queue, "crashes", reply))
+    if (!link_took_or_nil(queue, "crashes", reply))
         return;
     ct = collect(queue, asking.batch, &list);
     for (size_t i = 0; i < ct; i++)
@@ -198,7 +198,7 @@ void arrive_finish(struct queue *queue, uint64_t batch, bool ask)
 {
     if (is_empty(queue, batch))
         return;
-    if (ask)
+    if (ask && queue->drain == DRAIN_NONE)
         ask_crashes(queue, batch);
     else
         hand_over(queue, batch);
@@ -212,7 +212,7 @@ void arrive_held(struct queue *queue, struct lease *lease)
         *lease->priv->blocker = NULL;
     lease->priv->blocker = NULL;
     lease->priv->batch = ++queue->batch;
-    if (queue->link == LINK_READY || queue->link == LINK_RESUMING)
+    if (link_may_send(queue))
         ask_crashes(queue, queue->batch);
     else
         arrive_drop(queue, lease);

@@ -27,7 +27,7 @@ static int read_length(struct client *client, int64_t *length, struct err *err)
         freeReplyObject(reply);
         return 0;
     }
-    if (refused.code == ERR_REPLY && strstr(refused.text, "WRONGTYPE"))
+    if (client_is_wrong_type(&refused))
         return 0;
     return err_set(err, refused.code, "%s", refused.text);
 }

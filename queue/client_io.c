@@ -203,6 +203,11 @@ int client_script_integer(struct client *client, struct script_call *call,
     return rc;
 }
 
+bool client_is_wrong_type(const struct err *err)
+{
+    return err->code == ERR_REPLY && strstr(err->text, "WRONGTYPE") != NULL;
+}
+
 int client_odd_reply(const struct client *client, const char *verb, struct err *err)
 {
     return err_set(err, ERR_REPLY, "Redis at %s answered %s with something unexpected",

@@ -61,6 +61,9 @@ redisReply *client_script(struct client *client, struct script_call *call,
 int client_script_integer(struct client *client, struct script_call *call,
                           int64_t *number, struct err *err) MUSTCHECK;
 
+/* Whether `err` is Redis refusing a key that holds something else than is asked for. */
+bool client_is_wrong_type(const struct err *err);
+
 /* An answer of a type nobody asked for. Always -1. */
 int client_odd_reply(const struct client *client, const char *verb, struct err *err);
 

@@ -103,10 +103,11 @@ struct window {
     size_t ct;
 };
 
-/* The first error of the pipeline is kept; all its answers are read. */
+/* All answers of the pipeline are read, whatever they say. A key of a wrong type in a
+ * record's place is nobody's record and stays NULL; it must not hide the others. */
 static int fetch_window(struct state *state, struct window *window, struct err *err)
 {
-    struct err scratch = {0};
+    struct err why = {0};
     int rc = 0;
 
     memset(window->replies, 0, sizeof(window->replies));
@@ -115,9 +116,10 @@ static int fetch_window(struct state *state, struct window *window, struct err *
                               err) != 0)
             return -1;
     for (size_t i = 0; i < window->ct; i++) {
-        window->replies[i] = client_read(state->client, rc == 0 ? err : &scratch);
-        if (window->replies[i] == NULL)
-            rc = -1;
+        window->replies[i] = client_read(state->client, &why);
+        if (window->replies[i] || client_is_wrong_type(&why))
+            continue;
+        rc = err_set(err, why.code, "%s", why.text);
     }
     return rc;
 }
@@ -130,6 +132,8 @@ static int show_window(struct state *state, struct window *window, struct err *e
     int64_t tidied;
 
     for (size_t i = 0; i < window->ct && !state->stopped; i++) {
+        if (window->replies[i] == NULL)
+            continue;
         if (client_record_is_gone(window->replies[i])) {
             gone[gone_ct++] = window->uuids[i];
             continue;

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "base/compat.h"
 #include "base/log.h"
 #include "queue/reply.h"
 
@@ -50,8 +51,8 @@ static void take_places(const struct extension *extension, const redisReply *los
     struct queue *queue = extension->queue;
     struct lease_private *priv, *next;
 
-    for (priv = TAILQ_FIRST(&queue->leases.list); priv; priv = next) {
-        next = TAILQ_NEXT(priv, all);
+    TAILQ_FOREACH_SAFE(priv, &queue->leases.list, all, next)
+    {
         if (priv->extend_id != extension->id || priv->state == LEASE_LOST)
             continue;
         if (reply_has_place(lost, priv->extend_place)) {
@@ -144,6 +145,6 @@ void extend_tick(void *arg)
     struct queue *queue = arg;
 
     extend_keep_going(queue);
-    if (queue->link == LINK_READY && queue->extends_open == 0)
+    if (link_may_send(queue) && queue->extends_open == 0)
         extend_all(queue, NULL);
 }

@@ -10,6 +10,7 @@
  *   extend.c   keeping leases
  *   settle.c   verdicts; verdict.c spells their calls
  *   notes.c    how earlier attempts ended, until the job is done or fails
+ *   hint.c     where Laravel may have its queues
  *   queue.c    create, destroy, want, and the pump that decides what is sent next
  *
  * Everything runs on the worker's loop. A reply's callback that finds NULL (the link is
@@ -138,12 +139,19 @@ void link_lost(struct queue *queue, const struct err *why);
 void link_ready(struct queue *queue);
 /* False where there is no reply, or an error, which then ends the link. */
 bool link_took(struct queue *queue, const char *verb, const redisReply *reply);
+/* As link_took(), but an error that is no outage is as good as an answer: for what jobs
+ * do not depend on. */
+bool link_took_or_nil(struct queue *queue, const char *verb, const redisReply *reply);
+bool link_may_send(const struct queue *queue); /* the main connection is up */
 bool link_is_outage(const char *error); /* an error that says nothing about the call */
 int64_t link_retry_ms(const struct queue_pace *pace, unsigned attempt);
 
 /* resume.c */
 void resume_start(struct queue *queue);
 void resume_owner(struct queue *queue); /* the gate was found shut: a new tag */
+/* Gives back what the supervisor has put on the board meanwhile: tags of dead siblings.
+ * False: there is nothing to do. */
+bool resume_adopted(struct queue *queue);
 
 /* owner.c */
 void owner_open(struct queue *queue, void (*opened)(struct queue *queue));
@@ -204,6 +212,9 @@ const char *settle_crash_key(const struct lease *lease, char *key);
 void verdict_send(struct queue *queue, struct settle *settle);
 struct fail_record *verdict_copy_record(const struct fail_record *record) MUSTCHECK;
 void verdict_free_record(struct fail_record *record);
+
+/* hint.c */
+void hint_prefix(struct queue *queue);
 
 /* notes.c */
 /* Where a job's notes are; NULL: it has no uuid, so none are kept. Caller frees. */

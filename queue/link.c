@@ -132,6 +132,17 @@ bool link_took(struct queue *queue, const char *verb, const redisReply *reply)
     return false;
 }
 
+bool link_took_or_nil(struct queue *queue, const char *verb, const redisReply *reply)
+{
+    return (reply && reply->type == REDIS_REPLY_ERROR && !link_is_outage(reply->str)) ||
+           link_took(queue, verb, reply);
+}
+
+bool link_may_send(const struct queue *queue)
+{
+    return queue->link == LINK_RESUMING || queue->link == LINK_READY;
+}
+
 /* ---- up ---- */
 
 static void on_main_up(void *arg)
@@ -188,6 +199,8 @@ void link_ready(struct queue *queue)
     if (queue->warned_at_ms)
         log_info("queue.up", log_int("down_ms", now - queue->down_at_ms),
                  log_int("tag", queue->tag));
+    if (!queue->was_up)
+        hint_prefix(queue);
     queue->was_up = true;
     queue->down_at_ms = 0;
     queue->warned_at_ms = 0;

@@ -57,6 +57,7 @@ static void took_open(void *arg, const redisReply *reply)
     atomic_store(&queue->board->tag,
                  queue->tag); /* before anything is reserved under it */
     log_debug("queue.tag", log_int("tag", tag));
+    owner_start_beat(queue);
     opening.opened(queue);
 }
 
@@ -163,7 +164,7 @@ static void took_beat(void *arg, const redisReply *reply)
         check.checked(queue, open);
     else if (!open && queue->drain == DRAIN_NONE)
         resume_owner(queue);
-    else
+    else if (!resume_adopted(queue))
         take_back_dead(queue);
 }
 
@@ -186,7 +187,7 @@ void owner_beat(void *arg)
     struct queue *queue = arg;
 
     timer_set(&queue->beat, queue->pace.beat_ms);
-    if (queue->link != LINK_READY || queue->tag == 0 || queue->beating)
+    if (!link_may_send(queue) || queue->tag == 0 || queue->beating)
         return;
     queue->beating = true;
     owner_check(queue, NULL);
@@ -220,7 +221,7 @@ void owner_shut_gate(struct queue *queue)
 static void finish_drain(struct queue *queue)
 {
     if (queue->drain != DRAIN_ASKED || queue->reserving || queue->waiting ||
-        queue->drain_open)
+        queue->drain_open || queue->arriving)
         return;
     queue->drain = DRAIN_DONE;
     queue->events.on_drained(queue->options.arg);
@@ -240,7 +241,7 @@ void owner_drain(struct queue *queue)
 {
     if (queue->drain != DRAIN_ASKED)
         return;
-    if (queue->link != LINK_READY && queue->link != LINK_RESUMING) {
+    if (!link_may_send(queue)) {
         queue->drain_open = 0;
     } else if (queue->gate_sent == false && queue->tag) {
         queue->gate_sent = true;

@@ -50,10 +50,8 @@ static void pump(void *arg)
     struct queue *queue = arg;
     bool may_reserve;
 
-    if (queue->fatal)
-        return;
     owner_drain(queue);
-    if (queue->link != LINK_READY)
+    if (queue->fatal || queue->link != LINK_READY)
         return;
     may_reserve = queue->drain == DRAIN_NONE && !queue->leaving && !queue->reserving &&
                   !queue->waiting && queue->want > queue->arriving;

@@ -90,7 +90,7 @@ static void took_count(void *arg, const redisReply *reply)
     struct counting counting = *(struct counting *)arg;
 
     free(arg);
-    if (link_took(counting.queue, "crashed", reply))
+    if (link_took_or_nil(counting.queue, "crashed", reply))
         arrive_finish(counting.queue, counting.batch, true);
 }
 

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "base/log.h"
 #include "queue/crash.h"
 #include "queue/reply.h"
@@ -253,8 +254,8 @@ void settle_link_lost(struct queue *queue)
 {
     struct settle *settle, *next;
 
-    for (settle = TAILQ_FIRST(&queue->settles); settle; settle = next) {
-        next = TAILQ_NEXT(settle, next);
+    TAILQ_FOREACH_SAFE(settle, &queue->settles, next, next)
+    {
         settle->in_flight = false;
         if (settle->again) {
             arrive_drop(queue, settle->again);

@@ -24,7 +24,7 @@ struct commands {
     int64_t started_at_ms;
     enum supervisor_phase (*phase)(void *arg);
     int (*reload)(void *arg, struct err *err);
-    void (*stop)(void *arg); /* must not stop before the answer is on its way */
+    void (*stop)(void *arg); /* begins to; the loop must turn on to send the answer */
     void *arg;
 };
 

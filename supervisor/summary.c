@@ -6,7 +6,12 @@
 
 #include "base/buf.h"
 
-enum { STEP_S = 10, LONG_STEP_S = 60, MS_PER_S = 1000 };
+enum {
+    STEP_S = 10,
+    LONG_STEP_S = 60,
+    MS_PER_S = 1000,
+    OUTAGE_MS = 1000 /* a worker that has just started is not connected yet */
+};
 
 const char *supervisor_phase_name(enum supervisor_phase phase)
 {
@@ -60,7 +65,7 @@ void summary_text(const struct summary *summary, char *text, size_t size)
         if (summary->phase == SUPERVISOR_STARTING)
             (void)buf_add_text(&out, "starting: ");
         add_workers(&out, &summary->counts);
-        if (summary->link == FLEET_LINK_DOWN)
+        if (summary->link == FLEET_LINK_DOWN && summary->link_age_ms >= OUTAGE_MS)
             add_outage(&out, summary->link_age_ms);
         if (summary->reload_error)
             (void)buf_addf(&out, "; last reload failed: %s", summary->reload_error);

@@ -55,7 +55,6 @@ struct supervisor {
     enum supervisor_phase phase;
     bool fleet_ended;
     unsigned sweep_ct;
-    struct timer stop_soon; /* a stop by command waits until its answer is sent */
     struct timer sweep;
     char *reload_error; /* of the last reload; NULL: it went well */
 };
@@ -133,6 +132,7 @@ static void begin_stop(struct supervisor *sv, const char *why)
     tell_status(sv);
 }
 
+/* Ends nothing at once: the answer to the command is sent first. */
 static void stop_by_command(void *arg)
 {
     struct supervisor *sv = arg;
@@ -240,13 +240,6 @@ static enum supervisor_phase current_phase(void *arg)
     return sv->phase;
 }
 
-static void stop_later(void *arg)
-{
-    struct supervisor *sv = arg;
-
-    timer_set(&sv->stop_soon, 0);
-}
-
 static void orphan_reaped(pid_t pid, int status, const struct rusage *usage UNUSED,
                           void *arg UNUSED)
 {
@@ -319,7 +312,6 @@ static int open_loop(struct supervisor *sv, struct err *err)
     if (sv->reaper == NULL)
         return -1;
     reaper_on_orphan(sv->reaper, orphan_reaped, sv);
-    timer_init(&sv->stop_soon, sv->loop, stop_by_command, sv);
     timer_init(&sv->sweep, sv->loop, sweep_left, sv);
     if (watch_signals(sv) != 0)
         return err_set(err, ERR_SYSTEM, "cannot watch for signals");
@@ -342,7 +334,7 @@ static void make_fleet(struct supervisor *sv)
                                      .started_at_ms = clock_mono_ms(),
                                      .phase = current_phase,
                                      .reload = reload,
-                                     .stop = stop_later,
+                                     .stop = stop_by_command,
                                      .arg = sv};
 }
 
@@ -364,7 +356,6 @@ static void close_parts(struct supervisor *sv)
     redis_server_destroy(sv->redis);
     notify_destroy(sv->notify);
     if (sv->loop) {
-        timer_free(&sv->stop_soon);
         timer_free(&sv->sweep);
         reaper_destroy(sv->reaper);
         loop_destroy(sv->loop);

@@ -93,12 +93,8 @@ static void flight_start(struct flight *flight)
         timer_set(&flight->timeout, flight->policy.timeout_ms);
 }
 
-void flight_start_suspect(struct worker *worker)
+static void start_alone(struct worker *worker, struct flight *flight)
 {
-    struct flight *flight = TAILQ_FIRST(&worker->held);
-
-    if (flight == NULL || worker->running_ct > 0 || worker->phase != WORKER_WORKING)
-        return;
     TAILQ_REMOVE(&worker->held, flight, link);
     worker->held_ct--;
     log_warning("job.alone", log_str("uuid", flight->uuid), log_str("job", flight->name),
@@ -106,6 +102,16 @@ void flight_start_suspect(struct worker *worker)
                 log_str("last", flight->lease->crash_note));
     worker->alone = flight;
     flight_start(flight);
+}
+
+void flight_start_suspect(struct worker *worker)
+{
+    struct flight *flight;
+
+    /* One that cannot even start is settled at once: then it is the next one's turn. */
+    while (worker->running_ct == 0 && worker->phase == WORKER_WORKING &&
+           (flight = TAILQ_FIRST(&worker->held)) != NULL)
+        start_alone(worker, flight);
 }
 
 /* Reads the payload into the flight. -1: it cannot run, and `err` says why. */

@@ -99,12 +99,6 @@ static void give_fail(struct flight *flight, const struct outcome *outcome,
     buf_free(&text);
 }
 
-static void forget_lost(struct flight *flight)
-{
-    atomic_fetch_add(&flight->worker->start->board->lost, 1);
-    queue_forget(flight->worker->queue, flight->lease);
-}
-
 static void apply_policy(struct flight *flight, const struct outcome *outcome)
 {
     struct decision decision;
@@ -146,7 +140,7 @@ void verdict_outcome(struct flight *flight, const struct outcome *outcome)
     note_timeout(flight, &seen);
     if (flight->lost) {
         log_finished(flight, LOG_WARNING, "job.lost", "lost", &seen, -1);
-        forget_lost(flight);
+        queue_forget(flight->worker->queue, flight->lease); /* which counted it */
     } else if (seen.kind == OUTCOME_ABANDONED) {
         log_finished(flight, LOG_WARNING, "job.returned", "returned", &seen, -1);
         queue_give_back(flight->worker->queue, flight->lease);
@@ -178,7 +172,7 @@ void verdict_leave(struct flight *flight)
 void verdict_return(struct flight *flight)
 {
     if (flight->lost)
-        forget_lost(flight);
+        queue_forget(flight->worker->queue, flight->lease); /* which counted it */
     else
         queue_give_back(flight->worker->queue, flight->lease);
     flight_free(flight);

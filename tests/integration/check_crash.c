@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 
@@ -111,6 +112,31 @@ START_TEST(a_job_that_kills_its_workers_ends_in_the_failed_store)
 }
 END_TEST
 
+START_TEST(suspects_that_cannot_start_do_not_hold_up_the_rest)
+{
+    static const char *const uuids[] = {"suspect-1", "suspect-2", "suspect-3"};
+    char payload[128];
+
+    scene = scene_create(
+        SCENE_REDIS, POOL("1", "4") "jobs: ( " SH(
+                         "good", "echo good >> $1/good",
+                         "") ", { name = \"picky\"; type = \"shell\";"
+                             " command = [ \"/bin/true\", \"{data.missing}\" ]; } );\n");
+    for (size_t i = 0; i < ARRAY_CT(uuids); i++) {
+        (void)snprintf(payload, sizeof(payload), "{\"uuid\":\"%s\",\"job\":\"picky\"}",
+                       uuids[i]);
+        (void)scene_redis(scene, "HSET", "drover:crashes", uuids[i], "3 killed by SIGBUS",
+                          NULL);
+        (void)scene_redis(scene, "RPUSH", "queues:high", payload, NULL);
+    }
+    scene_do(scene, "push", "good");
+    scene_start(scene);
+    WAIT_FOR(failed_ct() == 3);
+    WAIT_FOR(scene_lines(scene, "good") == 1);
+    ck_assert_int_eq(scene_redis_int(scene, "EXISTS", "drover:crashes"), 0);
+}
+END_TEST
+
 START_TEST(a_job_that_ignores_term_is_gone_after_timeout_and_grace)
 {
     char *reason, *pids;
@@ -167,7 +193,7 @@ START_TEST(much_output_leaves_no_trace_in_the_worker)
     scene_do(scene, "push", "chatty");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
     after_kib = scene_rss_kib(worker);
-    if (!scene_sanitized())
+    if (!is_sanitized())
         ck_assert_int_le(after_kib - before_kib, 2048);
 }
 END_TEST
@@ -220,6 +246,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(tc, NULL, clear_stage);
     tcase_add_test(tc, a_killed_worker_is_replaced_and_its_jobs_run_again);
     tcase_add_test(tc, a_job_that_kills_its_workers_ends_in_the_failed_store);
+    tcase_add_test(tc, suspects_that_cannot_start_do_not_hold_up_the_rest);
     tcase_add_test(tc, a_job_that_ignores_term_is_gone_after_timeout_and_grace);
     tcase_add_test(tc, a_daemon_that_holds_the_pipe_does_not_hold_the_job);
     tcase_add_test(tc, much_output_leaves_no_trace_in_the_worker);

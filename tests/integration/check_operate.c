@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/must.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 
@@ -81,6 +82,7 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
     scene_start(scene);
     scene_configure(scene, POOL("2") JOBS);
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
+    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") == 1); /* the old one made way */
     WAIT_FOR(scene_workers_all(scene, "running", 2));
 
     scene_configure(scene, POOL("-7") JOBS);
@@ -93,9 +95,8 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
     scene_configure(scene,
                     POOL("2") "jobs: ( { name = \"fresh\"; type = \"noop\"; } );\n");
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
-    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") +
-                 scene_worker(scene, 0, 1, "restarts") >=
-             2);
+    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") == 2 &&
+             scene_worker(scene, 0, 1, "restarts") == 1); /* both know the new job */
     scene_do(scene, "push", "fresh");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") >= 1);
 }
@@ -179,7 +180,7 @@ START_TEST(idle_processes_are_small)
     supervisor_kib = scene_private_kib(scene->supervisor);
     printf("private memory: worker %ld KiB, supervisor %ld KiB\n", worker_kib,
            supervisor_kib);
-    if (!scene_sanitized()) {
+    if (!is_sanitized()) {
         ck_assert_int_lt(worker_kib, 2048);
         ck_assert_int_lt(supervisor_kib, 1024);
     }

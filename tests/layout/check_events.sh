@@ -14,6 +14,7 @@ for file in "$top"/*/*.c; do
         grep -oE '\b(log_(debug|info|warning|error|at|write|render|finished)) ?\([^;]*' |
         grep -oE '"[a-z_]+\.[a-z_]+"' | tr -d '"' || true
 done | sort -u >"$found"
+# shellcheck disable=SC2016 # those are Markdown's backquotes
 grep -oE '^\| `[a-z_]+\.[a-z_]+`' "$top/docs/events.md" | tr -d '|` ' | sort -u >"$listed"
 
 [ "$(wc -l <"$found")" -gt 30 ] || { echo "found too few events: the search is broken"; exit 1; }

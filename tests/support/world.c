@@ -2,10 +2,12 @@
 #include "tests/support/world.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "jobs/payload.h"
@@ -47,6 +49,36 @@ void world_end(struct world *world)
     real_redis_end(&world->server);
 }
 
+static char *log_path(const struct world *world)
+{
+    return must_format("%s/log", world->server.dir);
+}
+
+void world_keep_log(struct world *world)
+{
+    char *path = log_path(world);
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+    ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
+    (void)close(fd);
+    log_setup(LOG_DEBUG, LOG_LOGFMT);
+    free(path);
+}
+
+unsigned world_logged(struct world *world, const char *text)
+{
+    char *path = log_path(world), line[4096];
+    FILE *file = fopen(path, "re");
+    unsigned ct = 0;
+
+    ck_assert_ptr_nonnull(file);
+    while (fgets(line, sizeof(line), file))
+        ct += strstr(line, text) != NULL;
+    (void)fclose(file);
+    free(path);
+    return ct;
+}
+
 void world_turn(struct world *world)
 {
     timer_set(&world->stop, TURN_MS);
@@ -62,6 +94,8 @@ static void take_jobs(void *arg, struct lease *const *leases, size_t ct)
     ck_assert_uint_le(ct, hand->free_slots);
     ck_assert_uint_le(hand->job_ct + ct, HAND_JOBS_MAX);
     hand->free_slots -= (unsigned)ct;
+    if (hand->job_ct == 0)
+        hand->first_batch_ct = ct;
     for (size_t i = 0; i < ct; i++) {
         hand->jobs[hand->job_ct++] = leases[i];
         if (hand->ack_at_once)

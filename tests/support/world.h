@@ -27,6 +27,7 @@ struct hand {
     unsigned free_slots;
     struct lease *jobs[HAND_JOBS_MAX]; /* as they came; those that were settled stay */
     size_t job_ct;
+    size_t first_batch_ct; /* that came together, at first */
     struct lease *lost[HAND_JOBS_MAX];
     size_t lost_ct;
     unsigned drained_ct, settled_ct, fatal_ct, left_ct;
@@ -36,6 +37,9 @@ struct hand {
 void world_start(struct world *world);
 void world_use_proxy(struct world *world); /* before the hands are made */
 void world_end(struct world *world);
+void world_keep_log(
+    struct world *world); /* from now on, all levels, for world_logged() */
+unsigned world_logged(struct world *world, const char *text); /* lines that hold it */
 void world_turn(struct world *world); /* a few milliseconds of the loop */
 
 /* Turns the loop until the condition holds. */

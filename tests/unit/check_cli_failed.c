@@ -275,10 +275,12 @@ START_TEST(forget_flush_and_prune_remove_what_they_say)
 }
 END_TEST
 
-START_TEST(on_a_terminal_flush_asks_first)
+START_TEST(on_a_terminal_what_removes_many_asks_first)
 {
     ck_assert_int_eq(shell_run_tty(sh, "\n", "$D failed flush"), 1);
-    IN_OUT("Remove all failed jobs for good? [y/N]");
+    IN_OUT("Remove 4 failed jobs for good? [y/N]");
+    ck_assert_int_eq(shell_run_tty(sh, "n\n", "$D failed forget --all --queue low"), 1);
+    IN_OUT("Remove 2 failed jobs for good? [y/N]");
     expect_out(0, "redis-cli -s $S ZCARD drover:failed", "4");
     ck_assert_int_eq(shell_run_tty(sh, "yes\n", "$D failed flush"), 0);
     IN_OUT("4 jobs removed");
@@ -356,7 +358,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, retry_all_goes_on_past_a_queue_that_refuses);
     tcase_add_test(tc, a_dry_run_changes_nothing_and_says_which);
     tcase_add_test(tc, forget_flush_and_prune_remove_what_they_say);
-    tcase_add_test(tc, on_a_terminal_flush_asks_first);
+    tcase_add_test(tc, on_a_terminal_what_removes_many_asks_first);
     tcase_add_test(tc, no_failed_command_grows_with_the_number_of_records);
 }
 

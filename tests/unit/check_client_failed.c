@@ -215,6 +215,20 @@ START_TEST(an_index_member_without_record_is_skipped_and_cleaned_up)
 }
 END_TEST
 
+START_TEST(a_key_of_a_wrong_type_in_a_records_place_hides_no_others)
+{
+    struct seen seen = {0};
+    struct failed_walk walk = {.fields = FAILED_WHOLE};
+    struct err err = {0};
+
+    seed_many(40, 1);
+    ask("DEL p:drover:failed:id-000007");
+    ask("SET p:drover:failed:id-000007 x");
+    OK(client_failed_walk(client, &walk, note_record, &seen, &err));
+    ck_assert_int_eq(seen.ct, 39);
+}
+END_TEST
+
 static bool check_whole(void *arg, const struct fail_record *record)
 {
     ++*(int *)arg;
@@ -399,6 +413,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, records_that_others_remove_are_not_visited_when_not_yet_fetched);
     tcase_add_test(tc, jobs_that_fail_again_meanwhile_are_not_met_twice);
     tcase_add_test(tc, an_index_member_without_record_is_skipped_and_cleaned_up);
+    tcase_add_test(tc, a_key_of_a_wrong_type_in_a_records_place_hides_no_others);
     tcase_add_test(tc, get_brings_a_whole_record_byte_for_byte);
     tcase_add_test(tc, unique_prefixes_are_completed_and_others_refused);
     tcase_add_test(tc, retry_moves_a_record_to_its_queue_once);

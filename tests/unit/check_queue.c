@@ -144,6 +144,12 @@ START_TEST(a_delayed_job_runs_when_it_is_due)
     UNTIL(&world, hand.job_ct == 1);
     ck_assert(world_redis_now(&world) >= due);
     ck_assert(world_redis_now(&world) < due + 10); /* not left to the next poll */
+    /* Nor to the BRPOP's timeout, which Redis looks at ten times a second only. */
+    ck_assert_int_gt(real_redis_int(&world.server, "EVAL %s 0",
+                                    "local s = redis.call('INFO', 'commandstats') "
+                                    "return tonumber(string.match(s, "
+                                    "'client|unblock:calls=(%d+)') or 0)"),
+                     0);
 }
 END_TEST
 

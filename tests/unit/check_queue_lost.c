@@ -242,6 +242,73 @@ START_TEST(an_emptied_redis_is_served_anew)
 }
 END_TEST
 
+START_TEST(an_outage_is_one_line_when_it_begins_and_one_when_it_ends)
+{
+    world_keep_log(&world);
+    hand_open(&hand, 1);
+    hand_rests(&hand);
+    ck_assert_uint_eq(world_logged(&world, "queue.down"), 0);
+    for (unsigned i = 1; i <= 2; i++) {
+        real_redis_stop(&world.server);
+        UNTIL(&world, hand.queue->attempt >= i * 3); /* several attempts */
+        ck_assert_uint_eq(world_logged(&world, "event=queue.down"), i);
+        ck_assert_uint_eq(world_logged(&world, "event=queue.up"), i - 1);
+        real_redis_again(&world.server);
+        UNTIL(&world, hand.queue->link == LINK_READY);
+        ck_assert_uint_eq(world_logged(&world, "event=queue.down"), i);
+        ck_assert_uint_eq(world_logged(&world, "event=queue.up"), i);
+    }
+}
+END_TEST
+
+START_TEST(an_embedded_server_may_come_up_later)
+{
+    bool in_time = _i == 0;
+
+    world_keep_log(&world);
+    real_redis_stop(&world.server);
+    world.endpoint.embedded = true;
+    hand_open(&hand, 1);
+    hand.queue->pace.quiet_start_ms = in_time ? 60000 : 0;
+    UNTIL(&world, hand.queue->attempt >= 4);
+    real_redis_again(&world.server);
+    UNTIL(&world, hand.queue->link == LINK_READY);
+    ck_assert_uint_eq(world_logged(&world, "event=queue.down"), !in_time);
+    ck_assert_uint_eq(world_logged(&world, "event=queue.up"), !in_time);
+}
+END_TEST
+
+START_TEST(a_refused_password_is_said_again_from_time_to_time)
+{
+    world_keep_log(&world);
+    (void)real_redis_try(&world.server, "CONFIG SET requirepass secret");
+    hand_open(&hand, 1);
+    UNTIL(&world, hand.queue->attempt >= 3);
+    ck_assert_uint_eq(world_logged(&world, "NOAUTH"), 1);
+    hand.queue->pace.auth_remind_ms = 1;
+    UNTIL(&world, world_logged(&world, "NOAUTH") >= 3);
+    (void)real_redis_try(&world.server, "CONFIG SET requirepass \"\"");
+}
+END_TEST
+
+START_TEST(queues_under_laravels_usual_prefix_are_pointed_at)
+{
+    world_keep_log(&world);
+    if (_i < 2)
+        (void)real_redis_int(&world.server, "RPUSH %s%s x",
+                             _i ? "laravel-database-" : "laravel_database_",
+                             "queues:default");
+    hand_open(&hand, 1);
+    hand_rests(&hand);
+    hand_rests(&hand);
+    ck_assert_uint_eq(world_logged(&world, "event=queue.prefix"), _i < 2);
+    if (_i < 2)
+        ck_assert_uint_eq(world_logged(&world, _i ? "\\\"laravel-database-\\\""
+                                                  : "\\\"laravel_database_\\\""),
+                          1);
+}
+END_TEST
+
 /* ---- leases ---- */
 
 static void set_score(const char *queue, const char *payload, double expiry, unsigned tag)
@@ -275,7 +342,8 @@ START_TEST(an_expired_lease_that_is_ours_goes_on_as_the_same_run)
     hand_open(&hand, 4);
     UNTIL(&world, hand.job_ct == 1);
     hand_rests(&hand);
-    set_score("default", "slow", world_redis_now(&world) - 5, hand.jobs[0]->tag);
+    hand.jobs[0]->tag = 77; /* of before, say */
+    set_score("default", "slow", world_redis_now(&world) - 5, 77);
     UNTIL(&world, real_redis_int(&world.server, "ZSCORE queues:default:reserved slow") >
                       (long long)world_redis_now(&world) + 60);
     ALL_THE_WHILE(&world, 100, hand.job_ct == 1 && hand.lost_ct == 0);
@@ -439,6 +507,10 @@ static void add(TCase *tc)
     tcase_add_test(tc, killed_clients_come_back);
     tcase_add_test(tc, a_read_only_redis_is_an_outage_that_ends);
     tcase_add_test(tc, a_busy_redis_is_an_outage_that_ends);
+    tcase_add_test(tc, an_outage_is_one_line_when_it_begins_and_one_when_it_ends);
+    tcase_add_loop_test(tc, an_embedded_server_may_come_up_later, 0, 2);
+    tcase_add_test(tc, a_refused_password_is_said_again_from_time_to_time);
+    tcase_add_loop_test(tc, queues_under_laravels_usual_prefix_are_pointed_at, 0, 3);
     tcase_add_test(tc, an_emptied_redis_is_served_anew);
     tcase_add_test(tc, a_lease_is_extended_for_as_long_as_the_job_runs);
     tcase_add_test(tc, an_expired_lease_that_is_ours_goes_on_as_the_same_run);

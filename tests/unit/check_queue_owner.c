@@ -115,6 +115,34 @@ START_TEST(what_an_earlier_worker_held_is_given_back_before_the_first_reserve)
 }
 END_TEST
 
+START_TEST(what_is_put_on_the_board_of_a_running_worker_is_given_back)
+{
+    uint32_t tags[2];
+
+    push_jobs("default", 2);
+    push_jobs("low", 1);
+    hand_open(&hands[0], 2);
+    UNTIL(&world, hands[0].job_ct == 2);
+    hand_open(&hands[1], 1);
+    UNTIL(&world, hands[1].job_ct == 1);
+    open_hurried(&hands[2], 8);
+    hands[2].queue->pace.dead_after_ms = WORLD_DEADLINE_MS * 2; /* not by that */
+    hand_rests(&hands[2]);
+    for (unsigned i = 0; i < 2; i++) {
+        tags[i] = kill_hand(&hands[i]);
+        (void)snprintf(hands[2].board->orphans[i].note, BOARD_NOTE_BYTES, "killed");
+        atomic_store(&hands[2].board->orphans[i].tag, tags[i]);
+    }
+    UNTIL(&world, hands[2].job_ct == 3);
+    for (unsigned i = 0; i < 2; i++) {
+        UNTIL(&world, atomic_load(&hands[2].board->orphans[i].tag) == 0);
+        ck_assert(is_gone(tags[i]));
+    }
+    ck_assert_uint_eq(hands[2].jobs[0]->crashes, 1);
+    ck_assert_str_eq(hands[2].jobs[0]->crash_note, "killed");
+}
+END_TEST
+
 START_TEST(crashes_add_up_over_successors)
 {
     static struct hand hand;
@@ -334,6 +362,16 @@ END_TEST
 
 /* ---- drain and leave ---- */
 
+START_TEST(a_drain_ends_where_the_layout_is_newer)
+{
+    (void)real_redis_try(&world.server, "SET drover:version 2");
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].fatal_ct == 1);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+}
+END_TEST
+
 START_TEST(after_a_drain_nothing_is_taken)
 {
     hands[0].pool.poll_interval_ms = 20000;
@@ -449,6 +487,7 @@ static void add(TCase *tc)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc,
                    what_an_earlier_worker_held_is_given_back_before_the_first_reserve);
+    tcase_add_test(tc, what_is_put_on_the_board_of_a_running_worker_is_given_back);
     tcase_add_test(tc, crashes_add_up_over_successors);
     tcase_add_test(tc, what_a_dead_tag_held_in_a_queue_of_another_pool_is_given_back_too);
     tcase_add_test(tc, many_jobs_of_a_dead_worker_come_back_in_pages);
@@ -463,6 +502,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, tags_skip_those_that_live);
     tcase_add_test(tc, tags_stay_within_twenty_bits);
     tcase_add_test(tc, a_newer_layout_is_left_alone);
+    tcase_add_test(tc, a_drain_ends_where_the_layout_is_newer);
     tcase_add_loop_test(tc, after_a_drain_nothing_is_taken, 0, 2);
     tcase_add_test(tc, jobs_that_come_while_draining_go_back_in_order);
     tcase_add_test(tc, a_draining_worker_keeps_its_jobs);

@@ -42,6 +42,7 @@ START_TEST(what_needs_a_restart_is_named_and_stays)
     json_decref(ask(json_pack("{s:s}", "cmd", "reload")));
     ck_assert(log_has("settings=\"state_dir, user, redis.url\""));
     WAIT_FOR(worker_number(0, 0, "restarts") == 1 && count_running(0) >= 1);
+    ck_assert_str_eq(stage->state_dir, state_dir);
     stop(SIGTERM); /* the socket is where it was */
 }
 END_TEST
@@ -193,7 +194,7 @@ START_TEST(the_embedded_server_is_restarted_and_stopped_last)
 
     configure_embedded();
     begin();
-    WAIT_FOR(count_notes("READY=1") == 1);
+    await_ready();
     WAIT_FOR(access(socket, F_OK) == 0);
     ck_assert_int_eq(stat(socket, &st), 0);
     ck_assert_int_eq(st.st_mode & 0077, 0);
@@ -213,7 +214,7 @@ START_TEST(no_second_server_runs_on_the_same_data)
 
     configure_embedded();
     begin();
-    WAIT_FOR(count_notes("READY=1") == 1);
+    await_ready();
     first = redis_pid();
     worker = worker_pid(0, 0);
     ck_assert_int_eq(kill(first, SIGSTOP), 0); /* it will be slow to end */

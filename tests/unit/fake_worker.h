@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -34,13 +35,14 @@ struct stage {
     _Atomic unsigned starts[STAGE_SLOTS];
     _Atomic unsigned terms[STAGE_SLOTS]; /* TERMs received */
     _Atomic int holds_job;               /* 1: take a job with a process group */
-    _Atomic int leaves_tag;     /* > 0: own tag is this plus the start's number */
-    _Atomic pid_t group;        /* of the job last taken */
+    _Atomic int leaves_tag; /* > 0: tags are this plus ten times the slot and the start */
+    _Atomic pid_t group;    /* of the job last taken */
     _Atomic int group_lived;    /* a worker saw its predecessor's job alive */
     _Atomic uint32_t done_each; /* jobs each worker counts as done */
     _Atomic int link_down;
     _Atomic uint32_t seen_tags[STAGE_SLOTS]; /* orphans on the last board looked at */
     char seen_note[128];
+    char state_dir[96]; /* as the last worker's configuration has it; it may have none */
 };
 
 extern struct stage *stage; /* defined by each scene */
@@ -97,7 +99,7 @@ static inline void fake_begin(unsigned slot, struct board *board)
         stage->group_lived = 1;
     fake_look_at_orphans(board);
     if (stage->leaves_tag > 0)
-        board->tag = (uint32_t)stage->leaves_tag + start;
+        board->tag = (uint32_t)stage->leaves_tag + 10 * slot + start;
     if (stage->holds_job) {
         struct board_job *job = board_take(board, "a-job", "name", "default", 1);
 
@@ -135,7 +137,7 @@ static inline int fake_turn(unsigned slot, struct board *board, const sigset_t *
 }
 
 /* A worker_entry. TERM stays blocked and is waited for; all else is as in a worker. */
-static inline int fake_worker(const struct config *config UNUSED,
+static inline int fake_worker(const struct config *config,
                               const struct pool_config *pool UNUSED,
                               const struct redis_endpoint *endpoint UNUSED, unsigned slot,
                               struct board *board)
@@ -146,6 +148,8 @@ static inline int fake_worker(const struct config *config UNUSED,
     (void)sigemptyset(&term);
     (void)sigaddset(&term, SIGTERM);
     (void)sigprocmask(SIG_SETMASK, &term, NULL);
+    (void)snprintf(stage->state_dir, sizeof(stage->state_dir), "%s",
+                   config->state_dir ? config->state_dir : "");
     fake_begin(slot, board);
     do
         code = fake_turn(slot, board, &term);

@@ -149,11 +149,20 @@ void begin(void)
     (void)sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
+void await_ready(void)
+{
+    int status;
+
+    WAIT_FOR(count_notes("READY=1") >= 1 || waitpid(supervisor, &status, WNOHANG) != 0);
+    ck_assert_msg(count_notes("READY=1") >= 1, "the supervisor ended with wait status %d",
+                  status);
+}
+
 void start(const char *pools)
 {
     configure(pools);
     begin();
-    WAIT_FOR(count_notes("READY=1") == 1);
+    await_ready();
 }
 
 int await_exit(void)

@@ -40,6 +40,7 @@ int remove_tree(const char *path);
 void close_scene(void);
 /* Forks a supervisor; start() also configures it and waits until it is ready. */
 void begin(void);
+void await_ready(void); /* fails at once where the supervisor ends instead */
 void start(const char *pools);
 int await_exit(void); /* its exit code */
 void nothing_is_left(void);
