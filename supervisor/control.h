@@ -5,9 +5,10 @@
  *           {"cmd":"reload"}
  * Answers:  {"ok":true,...}  or {"ok":false,"error":"no pool named x (known: main)"}
  * status answers {"ok":true,"supervisor":{"pid","state","uptime_s"},"pools":[{"name",
- * "workers":[{"slot","pid","state","running","done","failed","restarts"}]}],"redis":
- * {"up","since_s"}}: design for programs, kept stable. scale answers with "was" and
- * "now". A line is at most CONTROL_LINE_MAX bytes; CONTROL_CLIENTS_MAX clients; an idle
+ * "workers":[{"slot","pid","state","running","done","failed","restarts"}]}],"stale",
+ * "redis":{"up","since_s"}}: design for programs, kept stable. "stale" workers still run
+ * with the configuration from before a reload. scale answers with "was" and "now", stop
+ * with "pid", which can be waited for. A line is at most CONTROL_LINE_MAX bytes; CONTROL_CLIENTS_MAX clients; an idle
  * one is closed after CONTROL_IDLE_MS.
  */
 #ifndef SUPERVISOR_CONTROL_H
