@@ -246,13 +246,3 @@ void redis_server_stop(struct redis_server *server)
     server->stopping = true;
     child_event(&server->child, SLOT_STOP);
 }
-
-enum slot_state redis_server_state(const struct redis_server *server)
-{
-    return server->child.slot.state;
-}
-
-pid_t redis_server_pid(const struct redis_server *server)
-{
-    return server->child.pid;
-}

@@ -78,16 +78,6 @@ static void return_held(struct worker *worker)
         verdict_return(flight);
 }
 
-static int64_t longest_kill_grace_ms(const struct config *config)
-{
-    int64_t longest = 0;
-
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].kill_grace_ms > longest)
-            longest = config->jobs[i].kill_grace_ms;
-    return longest;
-}
-
 static void stop_jobs(struct worker *worker, enum cancel_reason why, int64_t within_ms)
 {
     worker->phase = WORKER_STOPPING;
@@ -103,7 +93,7 @@ static void grace_over(void *arg)
 
     if (worker->phase == WORKER_DRAINING) {
         stop_jobs(worker, CANCEL_STOP,
-                  longest_kill_grace_ms(worker->start->config) + CANCEL_MARGIN_MS);
+                  config_longest_kill_grace_ms(worker->start->config) + CANCEL_MARGIN_MS);
         return;
     }
     log_warning("worker.give_up", log_int("running", worker->running_ct));
