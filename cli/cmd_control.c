@@ -11,7 +11,7 @@
 #include "cli/output.h"
 #include "supervisor/fleet.h"
 
-enum { STOP_TIMEOUT_MS = 60000 };
+enum { TIMEOUT_MS = 60000, LOOK_MS = 50 };
 
 /* ---- scale ---- */
 
@@ -20,6 +20,22 @@ static int fail_usage(struct err *err, const char *what)
     err->code = ERR_USAGE;
     (void)err_prefix(err, "%s", what);
     return cli_fail(err);
+}
+
+/* --timeout of the commands that wait. */
+static int read_timeout(const struct cli_args *args, int64_t *ms, int *exit_code)
+{
+    const char *timeout = cli_value(args, "--timeout");
+    struct err err = {0};
+
+    *ms = TIMEOUT_MS;
+    if (timeout && text_duration(timeout, ms, &err) != 0) {
+        *exit_code = fail_usage(&err, "--timeout");
+        return -1;
+    }
+    if (*ms > INT32_MAX)
+        *ms = INT32_MAX; /* poll's */
+    return 0;
 }
 
 static int64_t member(const json_t *answer, const char *name)
@@ -48,7 +64,7 @@ static int run_scale(const struct cli_args *args)
                               (json_int_t)member(answer, "was"), "now",
                               (json_int_t)member(answer, "now")));
     else
-        printf("%lld -> %lld\n", (long long)member(answer, "was"),
+        printf("%s: %lld -> %lld workers\n", pool, (long long)member(answer, "was"),
                (long long)member(answer, "now"));
     json_decref(answer);
     return EXIT_DONE;
@@ -69,22 +85,75 @@ const struct cli_command cmd_scale = {
 
 /* ---- reload ---- */
 
+/* Workers that still have the earlier configuration; -1 where nobody tells. */
+static int64_t count_stale(const struct config *config)
+{
+    struct err err = {0};
+    json_t *answer = ask_supervisor(config, json_pack("{s:s}", "cmd", "status"), &err);
+    int64_t ct = answer ? member(answer, "stale") : -1;
+
+    if (answer == NULL)
+        output_note("%s", err.text);
+    json_decref(answer);
+    return ct;
+}
+
+/* Until no worker has the earlier configuration: only then is a job that it did not know
+ * safe from it. */
+static int await_workers(const struct config *config, int64_t timeout_ms)
+{
+    int64_t deadline_ms = clock_mono_ms() + timeout_ms;
+    int64_t stale_ct;
+
+    while ((stale_ct = count_stale(config)) > 0 && clock_mono_ms() < deadline_ms)
+        (void)poll(NULL, 0, LOOK_MS);
+    if (stale_ct > 0)
+        output_note("reloaded, but %lld workers still have the earlier configuration: "
+                    "they are replaced one by one, after their jobs",
+                    (long long)stale_ct);
+    return stale_ct == 0 ? EXIT_DONE : EXIT_ERROR;
+}
+
+static int reload_and_wait(const struct config *config, int64_t timeout_ms)
+{
+    struct err err = {0};
+    json_t *answer = ask_supervisor(config, json_pack("{s:s}", "cmd", "reload"), &err);
+
+    if (answer == NULL) {
+        output_note("%s", err.text);
+        return (int)ask_exit_code(&err, EXIT_BAD_USAGE);
+    }
+    json_decref(answer);
+    return timeout_ms > 0 ? await_workers(config, timeout_ms) : EXIT_DONE;
+}
+
 static int run_reload(const struct cli_args *args)
 {
-    int exit_code = EXIT_DONE;
-    json_t *answer =
-        ask_with(args, json_pack("{s:s}", "cmd", "reload"), EXIT_BAD_USAGE, &exit_code);
+    struct config *config;
+    int64_t timeout_ms;
+    int exit_code;
 
-    json_decref(answer);
+    if (read_timeout(args, &timeout_ms, &exit_code) != 0)
+        return exit_code;
+    config = cli_config(args, &exit_code);
+    if (config == NULL)
+        return exit_code;
+    exit_code = reload_and_wait(config, timeout_ms);
+    config_free(config);
     return exit_code;
 }
+
+static const struct cli_option reload_options[] = {
+    {"--timeout", "S", "how long to wait until all workers have it, 0: not at all [60]"},
+    {NULL, NULL, NULL}};
 
 const struct cli_command cmd_reload = {
     .words = "reload",
     .operands = "",
     .summary = "Take up the changed configuration; a bad one changes nothing",
-    .examples = "drover reload",
-    .options = no_options,
+    .examples = "drover reload\n"
+                "drover reload --timeout 10m",
+    .options = reload_options,
     .run = run_reload};
 
 /* ---- stop ---- */
@@ -127,21 +196,17 @@ static int wait_for_end(pid_t pid, int64_t timeout_ms)
 
 static int run_stop(const struct cli_args *args)
 {
-    const char *timeout = cli_value(args, "--timeout");
-    int64_t timeout_ms = STOP_TIMEOUT_MS;
-    int exit_code = EXIT_DONE;
-    struct err err = {0};
+    int64_t timeout_ms;
+    int exit_code;
     json_t *answer;
     pid_t pid;
 
-    if (timeout && text_duration(timeout, &timeout_ms, &err) != 0)
-        return fail_usage(&err, "--timeout");
-    if (timeout_ms > INT32_MAX)
-        timeout_ms = INT32_MAX;
+    if (read_timeout(args, &timeout_ms, &exit_code) != 0)
+        return exit_code;
     answer = ask_with(args, json_pack("{s:s}", "cmd", "stop"), EXIT_NO_SUCH, &exit_code);
     if (answer == NULL)
         return exit_code;
-    pid = (pid_t)member(answer, "pid");
+    pid = (pid_t)member(answer, "peer_pid");
     json_decref(answer);
     return timeout_ms > 0 ? wait_for_end(pid, timeout_ms) : EXIT_DONE;
 }

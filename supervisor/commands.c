@@ -93,11 +93,12 @@ static json_t *answer_status(const struct commands *commands)
         MUST(json_array_append_new(pools, pool_status(fleet_pool(commands->fleet, i))) ==
              0);
     return whole(
-        json_pack("{s:b, s:{s:I, s:s, s:I}, s:o, s:o}", "ok", 1, "supervisor", "pid",
+        json_pack("{s:b, s:{s:I, s:s, s:I}, s:o, s:I, s:o}", "ok", 1, "supervisor", "pid",
                   (json_int_t)getpid(), "state",
                   supervisor_phase_name(commands->phase(commands->arg)), "uptime_s",
                   (json_int_t)((now_ms - commands->started_at_ms) / MS_PER_S), "pools",
-                  pools, "redis", redis_status(commands->fleet, now_ms)));
+                  pools, "stale", (json_int_t)fleet_count(commands->fleet).stale, "redis",
+                  redis_status(commands->fleet, now_ms)));
 }
 
 static json_t *answer_scale(const struct commands *commands,

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "config/diff.h"
+#include "config/origin.h"
 
 static void name_waiting(const struct config *old, const struct config *fresh)
 {
@@ -33,6 +34,25 @@ static void keep_fixed(struct config *old, struct config *fresh)
     old->redis = redis;
 }
 
+static bool has_file_settings(const struct config *config)
+{
+    for (struct config_value value = {0}; config_next(config, &value);)
+        if (value.origin && value.origin->kind == ORIGIN_FILE)
+            return true;
+    return false;
+}
+
+/* A file that had settings and has none now is one that somebody is writing: its defaults
+ * know no job, and every job that comes would fail. */
+static int refuse_emptied(const struct config *old, const struct config *fresh,
+                          struct err *err)
+{
+    if (has_file_settings(fresh) || !has_file_settings(old))
+        return 0;
+    return err_set(err, ERR_CONFIG, "%s: holds no setting any more: is it being written?",
+                   fresh->path ? fresh->path : "the configuration");
+}
+
 struct config *reload_config(config_loader load, const char *path, struct config *old,
                              struct err *err)
 {
@@ -40,6 +60,10 @@ struct config *reload_config(config_loader load, const char *path, struct config
 
     if (fresh == NULL)
         return NULL;
+    if (refuse_emptied(old, fresh, err) != 0) {
+        config_free(fresh);
+        return NULL;
+    }
     name_waiting(old, fresh);
     keep_fixed(old, fresh);
     return fresh;

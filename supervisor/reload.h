@@ -5,7 +5,8 @@
 
 #include "supervisor/supervisor.h"
 
-/* Reads and checks the configuration anew. Settings that need a restart keep the values
+/* Reads and checks the configuration anew; a file that has lost all its settings is
+ * refused too. Settings that need a restart keep the values
  * of `old` (some are moved out of it) and are named in the log where they would have
  * changed. The caller owns the result and frees `old` once nothing refers to it; on error
  * NULL with `err`, and `old` is untouched. */

@@ -250,7 +250,8 @@ static int watch_signals(struct worker *worker, struct err *err)
         if (loop_on_signal(worker->loop, stops[i], asked_to_stop, worker) != 0)
             return err_set(err, ERR_SYSTEM, "cannot watch signals");
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN); /* a terminal's end is the supervisor's business */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a full log file is no reason to end */
+    (void)signal(SIGHUP, SIG_IGN);  /* a terminal's end is the supervisor's business */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     return 0;

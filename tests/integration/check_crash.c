@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/must.h"
 #include "tests/support/sanitized.h"
@@ -216,6 +217,28 @@ START_TEST(a_hung_worker_is_killed_and_replaced)
 }
 END_TEST
 
+/* What the kernel sends to who writes past a limit of file sizes ends a process. */
+START_TEST(a_log_file_at_its_limit_ends_no_worker)
+{
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
+    const struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    pid_t worker;
+
+    scene = scene_create(SCENE_REDIS, POOL("1", "4") "jobs: ( { name = \"nothing\"; "
+                                                     "type = \"noop\"; } );\n");
+    scene_start(scene);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    ck_assert_int_eq(prlimit(worker, RLIMIT_FSIZE, &none, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        scene_do(scene, "push", "nothing");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 3);
+    ck_assert_int_eq(scene_worker(scene, 0, 0, "restarts"), 0);
+    ck_assert_int_eq(prlimit(worker, RLIMIT_FSIZE, &all, NULL), 0);
+    scene_do(scene, "push", "nothing");
+    WAIT_FOR(scene_log_has(scene, "event=log.dropped"));
+}
+END_TEST
+
 START_TEST(a_killed_supervisor_leaves_no_fleet_and_no_job_behind)
 {
     pid_t worker;
@@ -248,6 +271,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_daemon_that_holds_the_pipe_does_not_hold_the_job);
     tcase_add_test(tc, much_output_leaves_no_trace_in_the_worker);
     tcase_add_test(tc, a_hung_worker_is_killed_and_replaced);
+    tcase_add_test(tc, a_log_file_at_its_limit_ends_no_worker);
     tcase_add_test(tc, a_killed_supervisor_leaves_no_fleet_and_no_job_behind);
 }
 

@@ -47,6 +47,7 @@ START_TEST(scaling_up_and_down_at_run_time)
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
     scene_start(scene);
     scene_do(scene, "scale", "main", "3");
+    ck_assert_str_eq(scene->out, "main: 1 -> 3 workers\n");
     WAIT_FOR(scene_workers_all(scene, "running", 3));
     ck_assert_int_eq(kill(scene->supervisor, SIGTTIN), 0);
     WAIT_FOR(scene_workers_all(scene, "running", 4));

@@ -29,8 +29,8 @@ done
 grep -q '@' "$unit" && grep -n '@[a-z]*dir@' "$unit" && fail "something was not filled in"
 
 user=$(sed -n 's/^User=//p' "$unit")
-grep -q "^u $user " "$root"/*/lib/sysusers.d/drover.conf "$root"/*/*/lib/sysusers.d/drover.conf \
-    2>/dev/null || fail "sysusers.d does not make the user $user"
+sysusers=$(find "$root" -path '*/sysusers.d/drover.conf')
+grep -q "^u $user " "$sysusers" || fail "sysusers.d does not make the user $user"
 
 # systemd-analyze looks for the programs in this system's root.
 sed "s|^\(Exec[A-Za-z]*\)=/|\1=$root/|" "$unit" >"$root/drover.service"

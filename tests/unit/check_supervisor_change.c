@@ -11,6 +11,31 @@
 
 /* ---- reload ---- */
 
+static json_int_t count_stale(void)
+{
+    json_t *answer = status();
+    json_t *stale = json_object_get(answer, "stale");
+    json_int_t ct = json_integer_value(stale);
+
+    ck_assert(json_is_integer(stale));
+    json_decref(answer);
+    return ct;
+}
+
+START_TEST(workers_still_to_be_replaced_are_counted)
+{
+    start(POOLS(POOL("main", "2")));
+    ck_assert_int_eq(count_stale(), 0);
+    stage_all(ACT_STUBBORN);
+    json_decref(ask(json_pack("{s:s}", "cmd", "reload")));
+    ck_assert_int_eq(count_stale(), 2);
+    stage_all(ACT_LEAVE);
+    WAIT_FOR(stage->starts[0] >= 2 && stage->starts[1] >= 2);
+    stage_all(ACT_WORK);
+    WAIT_FOR(count_stale() == 0);
+}
+END_TEST
+
 START_TEST(a_good_file_is_taken_up)
 {
     pid_t before;
@@ -22,6 +47,7 @@ START_TEST(a_good_file_is_taken_up)
     WAIT_FOR(count_running(0) == 2 && worker_pid(0, 0) != before);
     WAIT_FOR(count_running(1) == 1);
     WAIT_FOR(!log_has("supervisor.reload_failed") && log_has("event=supervisor.reload "));
+    WAIT_FOR(count_stale() == 0);
     ck_assert_uint_eq(count_notes("RELOADING=1\nMONOTONIC_USEC="), 1);
     WAIT_FOR(count_notes("READY=1") == 2);
     ck_assert_int_eq(worker_number(0, 0, "restarts"), 1);
@@ -64,6 +90,11 @@ static void make_half(void)
     write_file(conf, "state_dir = \"/tmp/x\";\npools: ( { name = \"ma");
 }
 
+static void make_empty(void)
+{
+    write_file(conf, "# nothing\n");
+}
+
 static void make_binary(void)
 {
     write_file(conf, "\x7f\x45LF\x02\x01\xff\xfe{{{{");
@@ -94,9 +125,9 @@ static void make_huge(void)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static void (*const bad_files[])(void) = {make_missing, make_directory,     make_half,
-                                          make_binary,  make_out_of_bounds, make_unknown,
-                                          make_twice,   make_huge};
+static void (*const bad_files[])(void) = {
+    make_missing, make_directory,     make_half,  make_empty, make_binary,
+    make_unknown, make_out_of_bounds, make_twice, make_huge};
 
 START_TEST(a_bad_file_changes_nothing)
 {
@@ -246,6 +277,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, open_scene, close_scene);
+    tcase_add_test(tc, workers_still_to_be_replaced_are_counted);
     tcase_add_test(tc, a_good_file_is_taken_up);
     tcase_add_test(tc, what_needs_a_restart_is_named_and_stays);
     tcase_add_loop_test(tc, a_bad_file_changes_nothing, 0, ARRAY_CT(bad_files));
