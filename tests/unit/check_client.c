@@ -174,6 +174,17 @@ START_TEST(delayed_twins_stay_two_jobs)
 }
 END_TEST
 
+/* A push is all or nothing: what goes wrong half way must not end it. */
+START_TEST(twins_stay_two_also_where_their_counter_is_spoilt)
+{
+    const char *const texts[] = {"{\"job\":\"x\"}", "{\"job\":\"x\"}"};
+
+    ask("RPUSH p:drover:twins x");
+    push_texts("q", texts, 2, 60000);
+    ck_assert_int_eq(ask("ZCARD p:queues:q:delayed"), 2);
+}
+END_TEST
+
 /* The pad is what payload_without_pad() takes off: magic, then the counter's bits. */
 START_TEST(a_twins_pad_is_48_spaces_and_tabs_with_the_counter)
 {
@@ -380,6 +391,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, push_gives_one_token_each_but_never_more_than_ready_jobs);
     tcase_add_test(tc, push_with_delay_is_due_by_redis_time_with_fractions);
     tcase_add_test(tc, delayed_twins_stay_two_jobs);
+    tcase_add_test(tc, twins_stay_two_also_where_their_counter_is_spoilt);
     tcase_add_test(tc, a_twins_pad_is_48_spaces_and_tabs_with_the_counter);
     tcase_add_test(tc, push_to_a_key_of_a_wrong_type_names_it_and_changes_nothing);
     tcase_add_test(tc, a_spoilt_notify_does_not_stop_a_push);
