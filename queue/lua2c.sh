@@ -9,9 +9,10 @@ trap 'rm -f "$whole"' EXIT
 
 # Without the parts' comments: they are for who reads the parts.
 write_whole() {
+    parts=$(dirname "$1")/parts
     while IFS= read -r line; do
         case $line in
-        '--@ '*) grep -v '^--' "$(dirname "$1")/parts/${line#--@ }.lua" ;;
+        '--@ '*) grep -v '^--' "$parts/${line#--@ }.lua" ;;
         *) printf '%s\n' "$line" ;;
         esac
     done <"$1" >"$whole"
