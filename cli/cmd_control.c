@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/args.h"
 #include "cli/ask.h"
 #include "cli/output.h"
 #include "supervisor/fleet.h"
@@ -17,8 +18,7 @@ enum { TIMEOUT_MS = 60000, LOOK_MS = 50 };
 
 static int fail_usage(struct err *err, const char *what)
 {
-    err->code = ERR_USAGE;
-    (void)err_prefix(err, "%s", what);
+    (void)args_bad_value(err, what);
     return cli_fail(err);
 }
 

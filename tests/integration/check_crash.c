@@ -11,6 +11,7 @@
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
+#include "tests/unit/suite.h"
 
 #define POOL(workers, concurrency)                                                       \
     "stop_grace = 20;\n"                                                                 \
@@ -260,12 +261,8 @@ START_TEST(a_killed_supervisor_leaves_no_fleet_and_no_job_behind)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("crash");
-    TCase *tc = tcase_create("crash");
-
-    tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, NULL, clear_stage);
     tcase_add_test(tc, a_killed_worker_is_replaced_and_its_jobs_run_again);
     tcase_add_test(tc, a_job_that_kills_its_workers_ends_in_the_failed_store);
@@ -276,17 +273,9 @@ static Suite *suite(void)
     tcase_add_test(tc, a_hung_worker_is_killed_and_replaced);
     tcase_add_test(tc, a_log_file_at_its_limit_ends_no_worker);
     tcase_add_test(tc, a_killed_supervisor_leaves_no_fleet_and_no_job_behind);
-    suite_add_tcase(s, tc);
-    return s;
 }
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite("crash", 180, add);
 }

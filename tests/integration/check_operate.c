@@ -11,6 +11,7 @@
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
+#include "tests/unit/suite.h"
 
 #define POOL(workers)                                                                    \
     "pools: ( { name = \"main\"; queues = [ \"high\", \"default\", \"low\" ]; workers "  \
@@ -212,12 +213,8 @@ START_TEST(stop_and_status_say_when_nothing_runs)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("operate");
-    TCase *tc = tcase_create("operate");
-
-    tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, NULL, clear_stage);
     tcase_add_test(tc, scaling_up_and_down_at_run_time);
     tcase_add_test(tc, a_worker_scaled_away_finishes_its_job_first);
@@ -229,17 +226,9 @@ static Suite *suite(void)
     tcase_add_test(tc, a_second_supervisor_on_the_same_state_dir_is_refused);
     tcase_add_test(tc, idle_processes_are_small);
     tcase_add_test(tc, stop_and_status_say_when_nothing_runs);
-    suite_add_tcase(s, tc);
-    return s;
 }
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite("operate", 180, add);
 }

@@ -184,6 +184,8 @@ START_TEST(a_closed_pipe_ends_a_listing_quietly)
     ck_assert_str_eq(sh->err.data, "");
     expect(1, "$D queue list >/dev/full");
     IN_ERR("No space left");
+    expect(1, "$D config check >/dev/full");
+    IN_ERR("No space left");
 }
 END_TEST
 

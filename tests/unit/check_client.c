@@ -43,7 +43,7 @@ END_TEST
 
 START_TEST(a_wrong_password_is_a_connection_error_without_the_password)
 {
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct err err = {0};
 
     ask("ACL SETUSER watcher on >right ~* +@all");
@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(user_password_and_database_are_used)
 {
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct err err = {0};
     struct client *other;
     struct slice payload = slice_text("{}");
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(a_newer_layout_is_refused_and_an_absent_one_is_left_absent)
 {
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct err err = {0};
 
     ck_assert_int_eq(ask("EXISTS p:drover:version"), 0);
@@ -270,7 +270,7 @@ START_TEST(scan_tells_each_queue_once_and_only_of_our_prefix)
 {
     char joined[256] = "";
     struct err err = {0};
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct client *starred;
 
     ask("RPUSH p:queues:b x");

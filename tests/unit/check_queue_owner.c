@@ -233,9 +233,9 @@ START_TEST(a_stall_of_redis_condemns_nobody)
     UNTIL(&world, hands[0].job_ct + hands[1].job_ct == 2);
     UNTIL(&world, hands[0].queue->peers.ct == 1 && hands[1].queue->peers.ct == 1);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+        ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
         ALL_THE_WHILE(&world, 700, hands[0].lost_ct == 0); /* twice what kills */
-        ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+        ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
         ALL_THE_WHILE(&world, 150, world_len(&world, "drover:open") == 2);
     }
     ck_assert_uint_eq(hands[0].lost_ct + hands[1].lost_ct, 0);
@@ -412,14 +412,14 @@ START_TEST(jobs_that_come_while_draining_go_back_in_order)
     push_jobs("default", 4);
     hand_open(&hands[0], 0);
     UNTIL(&world, hands[0].queue->link == LINK_READY);
-    ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
     hand_want(&hands[0], 3);
     while (!hands[0].queue->reserving)
         world_turn(&world);
     queue_drain(hands[0].queue);
     world_turn(&world);
     ck_assert_uint_eq(hands[0].drained_ct, 0);
-    ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
     UNTIL(&world, hands[0].drained_ct == 1);
     hand_settled(&hands[0]);
     ck_assert_uint_eq(hands[0].job_ct, 0);
