@@ -118,11 +118,15 @@ static int reload_and_wait(const struct config *config, int64_t timeout_ms)
 {
     struct err err = {0};
     json_t *answer = ask_supervisor(config, json_pack("{s:s}", "cmd", "reload"), &err);
+    const char *waiting;
 
     if (answer == NULL) {
         output_note("%s", err.text);
         return (int)ask_exit_code(&err, EXIT_BAD_USAGE);
     }
+    waiting = json_string_value(json_object_get(answer, "needs_restart"));
+    if (waiting && waiting[0])
+        output_note("changed, but in force only after a restart: %s", waiting);
     json_decref(answer);
     return timeout_ms > 0 ? await_workers(config, timeout_ms) : EXIT_DONE;
 }

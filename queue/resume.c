@@ -41,7 +41,7 @@ static bool take_back_orphan(struct queue *queue,
                              void (*done)(struct queue *queue, uint32_t tag, bool taken))
 {
     const struct board_orphan *orphan = find_orphan(queue);
-    struct take_back_options options = {.insist = true, .done = done};
+    struct take_back_options options = {.done = done};
     char note[BOARD_NOTE_BYTES];
 
     if (orphan == NULL || queue->take_back)

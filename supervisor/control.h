@@ -8,8 +8,10 @@
  * "workers":[{"slot","pid","state","running","done","failed","restarts"}]}],"stale",
  * "redis":{"up","since_s"}}: design for programs, kept stable. "stale" workers still run
  * with the configuration from before a reload. scale answers with "was" and "now", stop
- * with "pid", which can be waited for. A line is at most CONTROL_LINE_MAX bytes; CONTROL_CLIENTS_MAX clients; an idle
- * one is closed after CONTROL_IDLE_MS.
+ * with "pid", which can be waited for, reload with "needs_restart", the changed settings
+ * that it does not take ("state_dir, redis.url", or ""). A line is at most
+ * CONTROL_LINE_MAX bytes; CONTROL_CLIENTS_MAX clients; an idle one is closed after
+ * CONTROL_IDLE_MS.
  */
 #ifndef SUPERVISOR_CONTROL_H
 #define SUPERVISOR_CONTROL_H

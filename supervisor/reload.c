@@ -8,14 +8,11 @@
 #include "config/diff.h"
 #include "config/origin.h"
 
-static void name_waiting(const struct config *old, const struct config *fresh)
+static void name_waiting(const struct config *old, const struct config *fresh,
+                         struct buf *names)
 {
-    struct buf names;
-
-    buf_init(&names, 0);
-    if (config_diff(old, fresh, &names) > 0)
-        log_warning("supervisor.needs_restart", log_slice("settings", buf_slice(&names)));
-    buf_free(&names);
+    if (config_diff(old, fresh, names) > 0)
+        log_warning("supervisor.needs_restart", log_slice("settings", buf_slice(names)));
 }
 
 /* State directory, user and Redis are what the running supervisor was built on: the lock,
@@ -54,7 +51,7 @@ static int refuse_emptied(const struct config *old, const struct config *fresh,
 }
 
 struct config *reload_config(config_loader load, const char *path, struct config *old,
-                             struct err *err)
+                             struct buf *waiting, struct err *err)
 {
     struct config *fresh = load(path, err);
 
@@ -64,7 +61,7 @@ struct config *reload_config(config_loader load, const char *path, struct config
         config_free(fresh);
         return NULL;
     }
-    name_waiting(old, fresh);
+    name_waiting(old, fresh, waiting);
     keep_fixed(old, fresh);
     return fresh;
 }

@@ -103,6 +103,18 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
 }
 END_TEST
 
+START_TEST(a_reload_says_what_it_does_not_take)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_configure(scene, POOL("2") JOBS "user = \"daemon\";\n");
+    scene_do(scene, "reload");
+    ck_assert_ptr_nonnull(strstr(scene->err, "user"));
+    ck_assert(scene_log_has(scene, "supervisor.needs_restart"));
+    ck_assert(scene_workers_all(scene, "running", 2)); /* the rest it took */
+}
+END_TEST
+
 START_TEST(a_stop_lets_running_jobs_end)
 {
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
@@ -207,6 +219,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, scaling_up_and_down_at_run_time);
     tcase_add_test(tc, a_worker_scaled_away_finishes_its_job_first);
     tcase_add_test(tc, a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing);
+    tcase_add_test(tc, a_reload_says_what_it_does_not_take);
     tcase_add_test(tc, a_stop_lets_running_jobs_end);
     tcase_add_test(tc, a_second_signal_stops_at_once_and_gives_the_job_back);
     tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);

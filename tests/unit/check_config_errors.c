@@ -306,6 +306,8 @@ START_TEST(an_integer_is_told_from_others_of_the_same_low_bits)
     refused(
         "stop_grace = 1; hang_timeout = 1;\n@include \"pools.inc\"\nmax_payload = 1;",
         "pools.inc:1: pools[0].concurrency: 4294967297 is above the maximum of 10000");
+    ck_assert_int_eq(unlink("pools.inc"), 0);
+    ck_assert_int_eq(rmdir(path), 0);
 }
 END_TEST
 

@@ -39,7 +39,6 @@ static void hurry(struct hand *hand)
     hand->queue->pace.beat_ms = 30;
     hand->queue->pace.dead_after_ms = 300;
     hand->queue->pace.dead_jitter_ms = 0;
-    hand->queue->pace.claim_ms = 200;
     if (timer_is_set(&hand->queue->beat))
         timer_set(&hand->queue->beat, 0);
 }
@@ -261,7 +260,24 @@ START_TEST(two_who_take_back_the_same_tag_do_no_harm)
 }
 END_TEST
 
-START_TEST(who_shut_the_gate_and_died_too_is_followed_by_another)
+/* Counted in heartbeats of the one who judges. */
+START_TEST(a_gate_shut_by_a_drain_does_not_put_the_judgement_off)
+{
+    push_jobs("default", 1);
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].job_ct == 1);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    open_hurried(&hands[1], 1);
+    hand_rests(&hands[1]);
+    (void)kill_hand(&hands[0]);
+    UNTIL(&world, hands[1].job_ct == 1);
+    ck_assert_int_lt(
+        real_redis_int(&world.server, "HGET drover:beats %u", tag_of(&hands[1])), 100);
+}
+END_TEST
+
+START_TEST(who_claimed_a_dead_tag_and_died_too_is_followed_by_another)
 {
     uint32_t tag;
 
@@ -270,6 +286,7 @@ START_TEST(who_shut_the_gate_and_died_too_is_followed_by_another)
     UNTIL(&world, hands[0].job_ct == 1);
     tag = kill_hand(&hands[0]);
     (void)real_redis_int(&world.server, "SREM drover:open %u", tag);
+    (void)real_redis_int(&world.server, "HINCRBY drover:beats %u 1", tag);
     open_hurried(&hands[1], 1);
     UNTIL(&world, hands[1].job_ct == 1);
     UNTIL(&world, is_gone(tag));
@@ -495,7 +512,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_living_are_left_alone);
     tcase_add_test(tc, a_stall_of_redis_condemns_nobody);
     tcase_add_test(tc, two_who_take_back_the_same_tag_do_no_harm);
-    tcase_add_test(tc, who_shut_the_gate_and_died_too_is_followed_by_another);
+    tcase_add_test(tc, a_gate_shut_by_a_drain_does_not_put_the_judgement_off);
+    tcase_add_test(tc, who_claimed_a_dead_tag_and_died_too_is_followed_by_another);
     tcase_add_test(tc, a_worker_refused_by_the_gate_takes_a_new_tag_and_keeps_its_jobs);
     tcase_add_test(tc, a_condemned_worker_loses_what_was_given_back);
     tcase_add_test(tc, acks_are_taken_though_the_gate_is_shut);
