@@ -46,7 +46,7 @@ void wait_until(wait_cb is_true, void *arg, const char *what)
         wait_failed(what, __FILE__, __LINE__);
 }
 
-bool process_exists(pid_t pid)
+char process_state(pid_t pid)
 {
     char path[64], state = 'X';
     FILE *file;
@@ -54,9 +54,16 @@ bool process_exists(pid_t pid)
     (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
     file = fopen(path, "re");
     if (file == NULL)
-        return false;
+        return 'X';
     if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
         state = 'X';
     (void)fclose(file);
+    return state;
+}
+
+bool process_exists(pid_t pid)
+{
+    char state = process_state(pid);
+
     return state != 'Z' && state != 'X';
 }

@@ -32,5 +32,6 @@ void wait_pause(void);     /* a few milliseconds between two looks */
 __attribute__((noreturn)) void wait_failed(const char *what, const char *file, int line);
 
 bool process_exists(pid_t pid); /* a zombie does not count */
+char process_state(pid_t pid);  /* as in proc(5): 'R', 'T' ...; 'X': there is none */
 
 #endif

@@ -249,6 +249,7 @@ START_TEST(no_second_server_runs_on_the_same_data)
     first = redis_pid();
     worker = worker_pid(0, 0);
     ck_assert_int_eq(kill(first, SIGSTOP), 0); /* it will be slow to end */
+    WAIT_FOR(process_state(first) == 'T');     /* a TERM that comes first would end it */
     ck_assert_int_eq(kill(supervisor, SIGKILL), 0);
     ck_assert_int_eq(waitpid(supervisor, NULL, 0), supervisor);
     ck_assert_int_eq(waitpid(worker, NULL, 0), worker);

@@ -130,7 +130,8 @@ static inline int fake_turn(unsigned slot, struct board *board, const sigset_t *
     fake_look_at_orphans(board);
     if (sigtimedwait(term, NULL, &turn) == SIGTERM) {
         stage->terms[slot]++;
-        if (act == ACT_WORK)
+        if (stage->act[slot] ==
+            ACT_WORK) /* as of now: the TERM may be the answer to it */
             return 0;
     }
     return -1;
