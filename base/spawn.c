@@ -96,14 +96,13 @@ static void reset_internal_signals(void)
     (void)syscall(SYS_rt_sigaction, SIGSETXID, standard, NULL, KERNEL_SET_BYTES);
 }
 
-/* Default for every signal, those this process ignores too: exec would keep SIG_IGN. */
-static void reset_signals(void)
+/* Those this process ignores too: exec would keep SIG_IGN. */
+void spawn_reset_signals(void)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
 
     for (int signum = 1; signum < NSIG; signum++)
-        (void)sigaction(signum, &standard, NULL);
-    reset_internal_signals();
+        (void)sigaction(signum, &standard, NULL); /* KILL, STOP and libc's own refuse */
 }
 
 /* The named fds become 0, 1, 2. One that lies within 0-2 at another's place is moved out
@@ -126,12 +125,12 @@ static int place_fds(const int fds[STDIO_CT])
 }
 
 /* O_CLOEXEC is the rule for all of ours; this is for what a library has opened. */
-static void close_others(void)
+void spawn_close_fds(void)
 {
     struct rlimit limit;
 
     if (close_range(STDIO_CT, ~0U, 0) == 0)
-        return;
+        return; /* else a kernel or a sandbox without it */
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > FD_SWEEP_MAX)
         limit.rlim_cur = FD_SWEEP_MAX;
     for (int fd = STDIO_CT; fd < (int)limit.rlim_cur; fd++)
@@ -176,10 +175,11 @@ static NORETURN __attribute__((noinline)) void become(const struct plan *plan)
         give_up(plan, STAGE_DEATH_SIGNAL, errno);
     if (spawn->death_signal && getppid() != plan->parent)
         _exit(EXIT_NOT_STARTED); /* it died before the kernel knew whom to tell */
-    reset_signals();
+    spawn_reset_signals();
+    reset_internal_signals();
     if (place_fds(spawn->fds) != 0)
         give_up(plan, STAGE_FDS, errno);
-    close_others();
+    spawn_close_fds();
     if (spawn->cwd && chdir(spawn->cwd) != 0)
         give_up(plan, STAGE_CWD, errno);
     (void)sigemptyset(&none);

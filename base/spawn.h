@@ -29,6 +29,11 @@ struct spawn {
  * a caller tells ENOENT (127) from EACCES (126). No child is left after -1. */
 pid_t spawn_start(const struct spawn *spawn, int *exec_errno, struct err *err) MUSTCHECK;
 
+/* For a child between fork and whatever comes: every signal's default, and no fds but
+ * 0-2. Neither allocates nor takes a lock. */
+void spawn_reset_signals(void);
+void spawn_close_fds(void);
+
 /* Test seam: replaced to inject failures. Points to spawn_start. */
 extern pid_t (*spawn_hook)(const struct spawn *spawn, int *exec_errno, struct err *err);
 

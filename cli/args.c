@@ -173,6 +173,19 @@ enum args_verdict args_parse(struct cli_args *args, const struct cli_command *co
     return rc == 0 ? ARGS_RUN : ARGS_BAD;
 }
 
+size_t args_skip_config(size_t ct, char *const *words, const char **path)
+{
+    size_t at = 0;
+
+    while (at < ct && strncmp(words[at], "-c", 2) == 0) {
+        if (words[at][2] == '\0' && at + 1 == ct)
+            break;
+        *path = words[at][2] ? words[at] + 2 : words[at + 1];
+        at += words[at][2] ? 1 : 2;
+    }
+    return at;
+}
+
 void args_free(struct cli_args *args)
 {
     free((void *)args->operands);

@@ -17,6 +17,10 @@ enum args_verdict args_parse(struct cli_args *args, const struct cli_command *co
                              size_t argc, char *const *argv, struct err *err);
 void args_free(struct cli_args *args);
 
+/* How many of `words`, which begin before the command, are "-c FILE" (or "-cFILE"); the
+ * last FILE goes to *path, which is left alone where there is none. */
+size_t args_skip_config(size_t ct, char *const *words, const char **path);
+
 /* For a value that does not fit: `err` becomes ERR_USAGE and names the option. -1. */
 int args_bad_value(struct err *err, const char *option);
 

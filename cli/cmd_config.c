@@ -13,95 +13,68 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/load.h"
+#include "cli/output.h"
 #include "config/field.h"
 #include "config/origin.h"
 #include "config/sample.h"
 
 enum { COLUMN_MAX = 48 }; /* a longer cell moves the rest of its line */
 
-static int print(const char *text, size_t len)
+static void print(const struct buf *text)
 {
-    if (fwrite(text, 1, len, stdout) == len && fflush(stdout) == 0)
-        return EXIT_DONE;
-    return EXIT_ERROR;
+    (void)fwrite(text->data, 1, text->len, stdout); /* main() sees to it that all went */
 }
 
-static int print_json(json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15));
-    struct buf line;
-    int code;
-
-    MUST(text != NULL);
-    buf_init(&line, 0);
-    (void)buf_addf(&line, "%s\n", text);
-    code = print(line.data, line.len);
-    buf_free(&line);
-    free(text);
-    json_decref(json);
-    return code;
-}
-
-/* JSON takes UTF-8 only. */
 static json_t *json_text(const char *text)
 {
-    struct buf safe;
-    json_t *json;
-
-    if (text == NULL)
-        return json_null();
-    if (text_is_utf8(slice_text(text)))
-        return json_string(text);
-    buf_init(&safe, 0);
-    text_escape(&safe, slice_text(text));
-    json = json_string(safe.data);
-    buf_free(&safe);
-    return json;
+    return output_json_text(slice_text(text));
 }
 
 /* ---- config check ---- */
 
-static int report_good(const struct cli_args *args, const struct config *config)
+static void report_good(const struct cli_args *args, const struct config *config)
 {
     struct buf line;
-    int code;
 
-    if (args->json)
-        return print_json(
-            json_pack("{s:b,s:o}", "ok", 1, "file", json_text(config->path)));
+    if (args->json) {
+        output_json(json_pack("{s:b,s:o}", "ok", 1, "file", json_text(config->path)));
+        return;
+    }
     buf_init(&line, 0);
     if (config->path)
         text_escape(&line, slice_text(config->path));
     else
         (void)buf_add_text(&line, "no configuration file, defaults and environment");
     (void)buf_add_text(&line, ": ok\n");
-    code = print(line.data, line.len);
+    print(&line);
     buf_free(&line);
-    return code;
 }
 
-static int report_bad(const struct cli_args *args, const struct err *err)
+static void report_bad(const struct cli_args *args, const struct err *err)
 {
     struct buf line;
 
     if (args->json)
-        (void)print_json(json_pack("{s:b,s:o}", "ok", 0, "error", json_text(err->text)));
+        output_json(json_pack("{s:b,s:o}", "ok", 0, "error", json_text(err->text)));
     buf_init(&line, 0);
     text_escape(&line, slice_text(err->text));
     /* without "drover: ", so that editors find file and line */
     (void)fprintf(stderr, "%s\n", line.data);
     buf_free(&line);
-    return EXIT_BAD_USAGE;
 }
 
 static int run_check(const struct cli_args *args)
 {
     struct err err = {0};
     struct config *config = cli_load_config(args->config_path, &err);
-    int code = config ? report_good(args, config) : report_bad(args, &err);
 
+    if (config == NULL) {
+        report_bad(args, &err);
+        return EXIT_BAD_USAGE;
+    }
+    report_good(args, config);
     config_free(config);
-    return code;
+    return EXIT_DONE;
 }
 
 /* ---- config show ---- */
@@ -141,17 +114,20 @@ static int wider(int width, size_t len)
 static void measure(const struct config *config, int *name_width, int *value_width)
 {
     for (struct config_value value = {0}; config_next(config, &value);) {
-        struct row row = row_of(config, &value);
+        struct row row;
 
+        if (!config_value_applies(config, &value))
+            continue;
+        row = row_of(config, &value);
         *name_width = wider(*name_width, row.name.len);
         *value_width = wider(*value_width, row.value.len);
         free_row(&row);
     }
 }
 
-static int show_table(const struct config *config)
+static void show_table(const struct config *config)
 {
-    int name_width = 0, value_width = 0, code;
+    int name_width = 0, value_width = 0;
     struct buf out;
 
     measure(config, &name_width, &value_width);
@@ -168,9 +144,8 @@ static int show_table(const struct config *config)
                        row.value.data, row.source.data);
         free_row(&row);
     }
-    code = print(out.data, out.len);
+    print(&out);
     buf_free(&out);
-    return code;
 }
 
 static json_t *json_seconds(int64_t ms)
@@ -230,7 +205,7 @@ static json_t *json_value(const struct config_value *value)
     return json_null();
 }
 
-static int show_json(const struct config *config)
+static void show_json(const struct config *config)
 {
     json_t *list = json_array();
 
@@ -247,20 +222,18 @@ static int show_json(const struct config *config)
                                  (value.setting->flags & SETTING_RELOADS) != 0)) == 0);
         free_row(&row);
     }
-    return print_json(
+    output_json(
         json_pack("{s:o,s:o}", "file", json_text(config->path), "settings", list));
 }
 
-static int show_sample(void)
+static void show_sample(void)
 {
     struct buf out;
-    int code;
 
     buf_init(&out, 0);
     sample_write(&out);
-    code = print(out.data, out.len);
+    print(&out);
     buf_free(&out);
-    return code;
 }
 
 static int run_show(const struct cli_args *args)
@@ -268,14 +241,19 @@ static int run_show(const struct cli_args *args)
     struct config *config;
     int code;
 
-    if (cli_flag(args, "--sample"))
-        return show_sample();
+    if (cli_flag(args, "--sample")) {
+        show_sample();
+        return EXIT_DONE;
+    }
     config = cli_config(args, &code);
     if (config == NULL)
         return code;
-    code = args->json ? show_json(config) : show_table(config);
+    if (args->json)
+        show_json(config);
+    else
+        show_table(config);
     config_free(config);
-    return code;
+    return EXIT_DONE;
 }
 
 static const struct cli_option no_options[] = {{.name = NULL}};

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "cli/args.h"
 #include "cli/ask.h"
 #include "cli/output.h"
 #include "supervisor/fleet.h"
@@ -17,8 +18,7 @@ enum { TIMEOUT_MS = 60000, LOOK_MS = 50 };
 
 static int fail_usage(struct err *err, const char *what)
 {
-    err->code = ERR_USAGE;
-    (void)err_prefix(err, "%s", what);
+    (void)args_bad_value(err, what);
     return cli_fail(err);
 }
 
@@ -64,7 +64,7 @@ static int run_scale(const struct cli_args *args)
                               (json_int_t)member(answer, "was"), "now",
                               (json_int_t)member(answer, "now")));
     else
-        printf("%lld -> %lld\n", (long long)member(answer, "was"),
+        printf("%s: %lld -> %lld workers\n", pool, (long long)member(answer, "was"),
                (long long)member(answer, "now"));
     json_decref(answer);
     return EXIT_DONE;
@@ -118,11 +118,15 @@ static int reload_and_wait(const struct config *config, int64_t timeout_ms)
 {
     struct err err = {0};
     json_t *answer = ask_supervisor(config, json_pack("{s:s}", "cmd", "reload"), &err);
+    const char *waiting;
 
     if (answer == NULL) {
         output_note("%s", err.text);
         return (int)ask_exit_code(&err, EXIT_BAD_USAGE);
     }
+    waiting = json_string_value(json_object_get(answer, "needs_restart"));
+    if (waiting && waiting[0])
+        output_note("changed, but in force only after a restart: %s", waiting);
     json_decref(answer);
     return timeout_ms > 0 ? await_workers(config, timeout_ms) : EXIT_DONE;
 }
@@ -206,7 +210,7 @@ static int run_stop(const struct cli_args *args)
     answer = ask_with(args, json_pack("{s:s}", "cmd", "stop"), EXIT_NO_SUCH, &exit_code);
     if (answer == NULL)
         return exit_code;
-    pid = (pid_t)member(answer, "pid");
+    pid = (pid_t)member(answer, "peer_pid");
     json_decref(answer);
     return timeout_ms > 0 ? wait_for_end(pid, timeout_ms) : EXIT_DONE;
 }

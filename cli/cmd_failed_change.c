@@ -184,6 +184,8 @@ static int check_choice(const struct change *change, struct err *err)
         return err_set(err, ERR_USAGE, "give ids or --all, not both");
     if (!all && failed_filter_is_set(&change->filter))
         return err_set(err, ERR_USAGE, "filters go with --all");
+    if (!all && args->operand_ct == 1 && strcmp(args->operands[0], "all") == 0)
+        return err_set(err, ERR_USAGE, "all is no id: did you mean --all?");
     if (!all && args->operand_ct == 0)
         return err_set(err, ERR_USAGE, "drover %s needs ids or --all",
                        args->command->words);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "cli/args.h"
 #include "cli/ask.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
@@ -119,10 +120,8 @@ static int read_interval(const struct cli_args *args, int64_t *ms, struct err *e
     *ms = INTERVAL_MS;
     if (interval == NULL)
         return 0;
-    if (text_duration(interval, ms, err) != 0) {
-        err->code = ERR_USAGE;
-        return err_prefix(err, "--interval");
-    }
+    if (text_duration(interval, ms, err) != 0)
+        return args_bad_value(err, "--interval");
     if (*ms < INTERVAL_MIN_MS)
         *ms = INTERVAL_MIN_MS;
     return 0;

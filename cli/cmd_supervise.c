@@ -28,20 +28,17 @@ static int run(const struct cli_args *args)
                                          .worker = enter_worker};
     int exit_code;
 
+    if (cli_flag(args, "--check"))
+        return cmd_config_check.run(args);
     options.config = cli_config(args, &exit_code);
     if (options.config == NULL)
         return exit_code;
-    if (cli_flag(args, "--check")) {
-        output_note("%s: the configuration is good",
-                    options.config->path ? options.config->path : "built-in defaults");
-        config_free(options.config);
-        return EXIT_DONE;
-    }
     return supervisor_run(&options);
 }
 
 static const struct cli_option options[] = {
-    {"--check", NULL, "check the configuration and start nothing"}, {NULL, NULL, NULL}};
+    {"--check", NULL, "check the configuration and start nothing, as config check"},
+    {NULL, NULL, NULL}};
 
 const struct cli_command cmd_supervise = {
     .words = "supervise",

@@ -134,8 +134,11 @@ static void complete_words(size_t ct, char *const *words)
 void help_complete(size_t ct, char *const *words)
 {
     const struct cli_command *command;
-    size_t taken = 0;
+    const char *ignored = NULL;
+    size_t taken = args_skip_config(ct, words, &ignored);
 
+    ct -= taken;
+    words += taken;
     if (ct == 0)
         return;
     command = commands_find(ct - 1, words, &taken);
@@ -147,6 +150,8 @@ void help_complete(size_t ct, char *const *words)
     if (ct - 1 > taken && (takes_value(command->options, words[ct - 2]) ||
                            takes_value(args_common, words[ct - 2])))
         return;
+    if (words[ct - 1][0] != '-')
+        return; /* an operand, or so it seems */
     complete_option(command->options, words[ct - 1]);
     complete_option(args_common, words[ct - 1]);
 }

@@ -4,9 +4,11 @@
  * are only the process's own affairs: its title, SIGPIPE, and whether stdout took all.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/proctitle.h"
 #include "cli/args.h"
@@ -22,7 +24,9 @@ static int fail_usage(const struct err *err, const char *words)
     return exit_code;
 }
 
-static int run_command(const struct cli_command *command, size_t argc, char *const *argv)
+/* `config_path` is what stood before the command; -c behind it counts more. */
+static int run_command(const struct cli_command *command, size_t argc, char *const *argv,
+                       const char *config_path)
 {
     struct cli_args args;
     struct err err = {0};
@@ -36,6 +40,8 @@ static int run_command(const struct cli_command *command, size_t argc, char *con
         exit_code = fail_usage(&err, command->words);
         break;
     case ARGS_RUN:
+        if (args.config_path == NULL)
+            args.config_path = config_path;
         exit_code = command->run(&args);
         break;
     }
@@ -76,11 +82,15 @@ static int show_help(size_t ct, char *const *words)
 /* `ct` words behind the program's name. */
 static int dispatch(size_t ct, char *const *words)
 {
-    size_t taken;
-    const struct cli_command *command = commands_find(ct, words, &taken);
+    const char *config_path = NULL;
+    size_t before = args_skip_config(ct, words, &config_path), taken;
+    const struct cli_command *command;
 
+    ct -= before;
+    words += before;
+    command = commands_find(ct, words, &taken);
     if (command)
-        return run_command(command, ct - taken, words + taken);
+        return run_command(command, ct - taken, words + taken, config_path);
     if (ct == 0 || is_help_option(words[0]))
         return show_help(0, NULL);
     if (strcmp(words[0], "help") == 0)
@@ -112,8 +122,20 @@ static int flush_output(int exit_code)
     return exit_code == EXIT_DONE ? EXIT_ERROR : exit_code;
 }
 
+/* Else the first socket or file that is opened would be taken for stdin or stdout. What
+ * takes their place refuses to be read or written, so that lost output is noticed. */
+static void hold_standard_fds(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDWR};
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0)
+            return;
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_fds();
     signal(SIGPIPE, SIG_IGN);
     proctitle_init(argc, argv);
     if (argc < 1)

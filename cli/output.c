@@ -134,9 +134,12 @@ void output_json_bytes(json_t *object, const char *key, struct slice bytes)
     free(other);
 }
 
+enum { REAL_DIGITS = 15 }; /* 0.1 stays 0.1 */
+
 void output_json(json_t *value)
 {
-    json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
+    json_dumpf(value, stdout,
+               JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(REAL_DIGITS));
     putchar('\n');
     json_decref(value);
 }

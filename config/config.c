@@ -38,6 +38,16 @@ void config_free(struct config *config)
     free(config);
 }
 
+int64_t config_longest_kill_grace_ms(const struct config *config)
+{
+    int64_t longest_ms = 0;
+
+    for (size_t i = 0; i < config->job_ct; i++)
+        if (config->jobs[i].kill_grace_ms > longest_ms)
+            longest_ms = config->jobs[i].kill_grace_ms;
+    return longest_ms;
+}
+
 char *config_control_path(const struct config *config)
 {
     return must_format("%s/control.sock", config->state_dir);

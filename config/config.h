@@ -122,6 +122,9 @@ void redis_endpoint_free(struct redis_endpoint *endpoint);
 /* "unix:/run/x.sock db 0", "tcp:host:6379 db 2": for logs and messages, no secret. */
 char *redis_endpoint_text(const struct redis_endpoint *endpoint) MUSTCHECK;
 
+/* The longest kill_grace of all jobs: what a job may take from its TERM to its KILL. */
+int64_t config_longest_kill_grace_ms(const struct config *config);
+
 /* STATE_DIR/control.sock; caller frees. */
 char *config_control_path(const struct config *config) MUSTCHECK;
 

@@ -267,10 +267,30 @@ const struct section *section_find(const char *name)
     return NULL;
 }
 
+/* What a pool's setting is called in Laravel, Horizon and Supervisor, where our name is
+ * too far from it to be guessed. */
+static const char *pool_setting_elsewhere(const char *name)
+{
+    static const char *const names[][2] = {
+        {"retry_after", "lease"}, {"sleep", "poll_interval"},
+        {"processes", "workers"}, {"maxProcesses", "workers"},
+        {"numprocs", "workers"},  {"threads", "concurrency"},
+        {"retries", "tries"},     {"delay", "backoff"}};
+
+    for (size_t i = 0; i < ARRAY_CT(names); i++)
+        if (strcmp(name, names[i][0]) == 0)
+            return names[i][1];
+    return NULL;
+}
+
 const char *setting_nearest(enum section_id section, const char *name)
 {
-    const char *names[ARRAY_CT(settings) + SECTION_CT];
+    const char *names[ARRAY_CT(settings) + SECTION_CT], *known;
     size_t first, ct, name_ct = 0;
+
+    known = section == SECTION_POOLS ? pool_setting_elsewhere(name) : NULL;
+    if (known)
+        return known;
 
     settings_of(section, &first, &ct);
     for (size_t i = first; i < first + ct; i++)

@@ -36,7 +36,7 @@ struct job {
 };
 
 enum cancel_reason {
-    CANCEL_TIMEOUT, /* outcome RETRY, reason "timed out after N s" */
+    CANCEL_TIMEOUT, /* outcome RETRY and timed_out; nothing if it had ended by itself */
     CANCEL_LOST,    /* the lease is gone: stop as fast as can be, outcome ABANDONED */
     CANCEL_STOP,    /* the worker must go: TERM, grace, KILL; outcome ABANDONED */
     CANCEL_NOW      /* at once: KILL; outcome ABANDONED unless already timed out */

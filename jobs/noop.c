@@ -159,6 +159,7 @@ static void cancel(struct run *run, enum cancel_reason why)
         text_format_seconds((clock_mono_ms() - run->started_ms) / 10 * 10, seconds,
                             sizeof(seconds));
         outcome_init(&run->outcome, OUTCOME_RETRY, "timed out after %s s", seconds);
+        run->outcome.timed_out = true;
     } else {
         outcome_init(&run->outcome, OUTCOME_ABANDONED, "stopped");
     }

@@ -18,6 +18,7 @@ enum { OUTCOME_REASON_BYTES = 256 };
 struct outcome {
     enum outcome_kind kind;
     char reason[OUTCOME_REASON_BYTES]; /* one line: "exit status 3"; "" when done */
+    bool timed_out;                    /* it was stopped for its time */
     int exit_status;                   /* -1: none */
     int signal;                        /* 0: none */
     int64_t cpu_ms;                    /* -1: not known */

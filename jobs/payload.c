@@ -117,7 +117,6 @@ static int refuse_field(const char *name, struct json_value value, const char *w
                    json_kind_text(value.kind), wanted);
 }
 
-/* A whole number; one that is too large is as good as the largest. */
 /* PHP compares loosely, so a Laravel job with $tries = env('TRIES') sends "3" and works:
  * a string of a few digits counts as its number. */
 static struct json_value loose_number(struct json_value value)
@@ -138,6 +137,7 @@ static struct json_value loose_number(struct json_value value)
     return (struct json_value){.kind = VALUE_NUMBER, .text = inside};
 }
 
+/* A number too large for int64_t is as good as the largest. */
 static int read_whole(const char *name, struct json_value value, int64_t *number,
                       struct err *err)
 {

@@ -86,6 +86,7 @@ static void judge_cancelled(struct outcome *outcome, const struct run *run)
     }
     text_format_seconds(run->ran_ms / 10 * 10, seconds, sizeof(seconds));
     outcome_init(outcome, OUTCOME_RETRY, "timed out after %s s", seconds);
+    outcome->timed_out = true;
 }
 
 static int64_t timeval_ms(struct timeval tv)

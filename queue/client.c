@@ -12,7 +12,7 @@
 
 #include "queue/client_io.h"
 
-enum { PEEK_PAGE = 16, SCAN_COUNT = 1000 };
+enum { PEEK_PAGE = 16 };
 
 /* The next answer of a pipeline as a length; a key of a wrong type gives -1. */
 static int read_length(struct client *client, int64_t *length, struct err *err)

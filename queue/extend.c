@@ -38,12 +38,13 @@ again:
 static void lose(struct queue *queue, struct lease *lease)
 {
     atomic_fetch_add(&queue->board->lost, 1);
+    if (lease->priv->state != LEASE_ARRIVED) {
+        lease->priv->state = LEASE_LOST; /* the worker logs it: it knows the job */
+        return;
+    }
     log_warning("queue.lost", log_str("queue", queue->queues[lease->queue].name),
                 log_str("at", "extend"));
-    if (lease->priv->state == LEASE_ARRIVED)
-        arrive_drop(queue, lease);
-    else
-        lease->priv->state = LEASE_LOST;
+    arrive_drop(queue, lease);
 }
 
 static void take_places(const struct extension *extension, const redisReply *lost)

@@ -36,7 +36,6 @@ struct queue_pace {
     int64_t beat_ms;
     int64_t dead_after_ms; /* a heartbeat that stands still for so long is a dead one's */
     int64_t dead_jitter_ms; /* and up to so much longer, so that not all rush at once */
-    int64_t claim_ms;       /* who shut a dead tag's gate has so long to finish */
     int64_t connect_ms;
     int64_t answer_ms;
     int64_t retry_min_ms;
@@ -149,6 +148,9 @@ int64_t link_retry_ms(const struct queue_pace *pace, unsigned attempt);
 /* resume.c */
 void resume_start(struct queue *queue);
 void resume_owner(struct queue *queue); /* the gate was found shut: a new tag */
+/* Gives back what the supervisor has put on the board meanwhile: tags of dead siblings.
+ * False: there is nothing to do. */
+bool resume_adopted(struct queue *queue);
 
 /* owner.c */
 void owner_open(struct queue *queue, void (*opened)(struct queue *queue));
@@ -164,7 +166,8 @@ void owner_link_lost(struct queue *queue);
 struct take_back_options {
     uint32_t tag;
     const char *note; /* how the tag's worker ended; NULL: it is our own tag */
-    bool insist;      /* even where somebody else has shut its gate */
+    bool judged;      /* dead by its heartbeat alone, which stood still at `beat` */
+    int64_t beat;
     void (*done)(struct queue *queue, uint32_t tag,
                  bool taken); /* not if the link goes */
 };

@@ -96,9 +96,6 @@ static void took_dead(struct queue *queue, uint32_t tag, bool taken)
 {
     if (taken)
         peers_forget(&queue->peers, tag);
-    else
-        peers_excuse(&queue->peers, tag,
-                     queue->pace.claim_ms + random_below((uint32_t)queue->pace.claim_ms));
 }
 
 static void take_back_dead(struct queue *queue)
@@ -112,7 +109,8 @@ static void take_back_dead(struct queue *queue)
     if (peer == NULL)
         return;
     options.tag = peer->tag;
-    options.insist = peer->excused;
+    options.judged = true;
+    options.beat = peer->beat;
     take_back_start(queue, &options);
 }
 
@@ -164,7 +162,7 @@ static void took_beat(void *arg, const redisReply *reply)
         check.checked(queue, open);
     else if (!open && queue->drain == DRAIN_NONE)
         resume_owner(queue);
-    else
+    else if (!resume_adopted(queue))
         take_back_dead(queue);
 }
 

@@ -71,16 +71,6 @@ const struct peer *peers_dead(const struct peers *peers, int64_t dead_after_ms)
     return NULL;
 }
 
-void peers_excuse(struct peers *peers, uint32_t tag, int64_t more_ms)
-{
-    struct peer *peer = find_peer(peers, tag);
-
-    if (peer == NULL)
-        return;
-    peer->excuse_ms += more_ms;
-    peer->excused = true;
-}
-
 void peers_forget(struct peers *peers, uint32_t tag)
 {
     struct peer *peer = find_peer(peers, tag);

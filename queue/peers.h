@@ -16,7 +16,6 @@ struct peer {
     int64_t beat;
     int64_t still_ms;  /* seen unchanged for so long */
     int64_t excuse_ms; /* how much longer than dead_after_ms this observer waits */
-    bool excused;      /* by peers_excuse() */
     bool seen;         /* in the answer being read */
 };
 
@@ -38,8 +37,6 @@ void peers_end(struct peers *peers); /* forgets those that were not noted */
 /* A peer that stood still for dead_after_ms and its excuse, borrowed; NULL: none. */
 const struct peer *peers_dead(const struct peers *peers, int64_t dead_after_ms);
 
-/* Somebody else is at it: look again after `more_ms`. */
-void peers_excuse(struct peers *peers, uint32_t tag, int64_t more_ms);
 void peers_forget(struct peers *peers, uint32_t tag);
 void peers_free(struct peers *peers);
 

@@ -36,6 +36,23 @@ static struct board_orphan *find_orphan(struct queue *queue)
     return NULL;
 }
 
+/* False: there is none, or a walk is under way already. */
+static bool take_back_orphan(struct queue *queue,
+                             void (*done)(struct queue *queue, uint32_t tag, bool taken))
+{
+    const struct board_orphan *orphan = find_orphan(queue);
+    struct take_back_options options = {.done = done};
+    char note[BOARD_NOTE_BYTES];
+
+    if (orphan == NULL || queue->take_back)
+        return false;
+    board_text(orphan->note, sizeof(orphan->note), note, sizeof(note));
+    options.tag = atomic_load(&orphan->tag);
+    options.note = note[0] ? note : "worker lost";
+    take_back_start(queue, &options);
+    return true;
+}
+
 static void took_orphan(struct queue *queue, uint32_t tag, bool taken UNUSED)
 {
     clear_orphan(queue, tag);
@@ -44,18 +61,20 @@ static void took_orphan(struct queue *queue, uint32_t tag, bool taken UNUSED)
 
 static void next_orphan(struct queue *queue)
 {
-    struct board_orphan *orphan = find_orphan(queue);
-    struct take_back_options options = {.insist = true, .done = took_orphan};
-    char note[BOARD_NOTE_BYTES];
-
-    if (orphan == NULL || queue->take_back) {
+    if (!take_back_orphan(queue, took_orphan))
         link_ready(queue);
-        return;
-    }
-    board_text(orphan->note, sizeof(orphan->note), note, sizeof(note));
-    options.tag = atomic_load(&orphan->tag);
-    options.note = note[0] ? note : "worker lost";
-    take_back_start(queue, &options);
+}
+
+static void took_adopted(struct queue *queue, uint32_t tag, bool taken UNUSED)
+{
+    clear_orphan(queue, tag);
+    (void)resume_adopted(queue);
+}
+
+bool resume_adopted(struct queue *queue)
+{
+    return queue->link == LINK_READY && queue->drain == DRAIN_NONE &&
+           take_back_orphan(queue, took_adopted);
 }
 
 /* ---- the tag ---- */

@@ -1,11 +1,11 @@
 /* Giving back what a tag holds, page by page, to the tail of its queues.
  *
- * For a dead worker's tag the gate is shut first, so that nothing more comes under it,
- * and each job counts a crash. For our own tag only what we do not know goes back: a
- * reserve whose answer was lost, which is nobody's crash. Each page is fenced by the tag,
- * so it does no harm if somebody else does the same at the same time. There is always
- * exactly one call unanswered; if its answer is NULL the link is lost and the walk with
- * it.
+ * A dead worker's tag is claimed and its gate shut first, so that nothing more comes
+ * under it, and each job counts a crash. For our own tag only what we do not know goes
+ * back: a reserve whose answer was lost, which is nobody's crash. Each page is fenced by
+ * the tag, so it does no harm if somebody else does the same at the same time. There is
+ * always exactly one call unanswered; if its answer is NULL the link is lost and the walk
+ * with it.
  */
 #include "queue/internal.h"
 
@@ -259,7 +259,7 @@ static void took_condemn(void *arg, const redisReply *reply)
         return;
     owned = reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 ? reply->element[1]
                                                                      : NULL;
-    if (owned && reply->element[0]->integer == 0 && !walk->options.insist) {
+    if (owned && reply->element[0]->integer == 0) {
         end_walk(walk, false);
         return;
     }
@@ -285,9 +285,14 @@ void take_back_start(struct queue *queue, const struct take_back_options *option
         next_queue(walk);
         return;
     }
-    call = call_create("condemn", 2);
+    call = call_create("condemn", 3);
     call_add_text(call, queue->own.open);
     call_add_text(call, queue->own.owners);
+    call_add_text(call, queue->own.beats);
     call_add_int(call, options->tag);
+    if (options->judged)
+        call_add_int(call, options->beat);
+    else
+        call_add_text(call, "");
     call_send(call, queue->main, queue->pace.answer_ms, took_condemn, walk);
 }

@@ -50,6 +50,12 @@ static void add_pool_rows(struct table *table, const json_t *pool)
     const char *pool_name = json_string_value(json_object_get(pool, "name"));
     const json_t *workers = json_object_get(pool, "workers");
 
+    if (json_array_size(workers) == 0) {
+        table_cell_text(table, pool_name ? pool_name : "?");
+        table_cell_text(table, "no workers");
+        for (size_t i = 1; i < ARRAY_CT(names); i++)
+            table_cell_number(table, -1);
+    }
     for (size_t i = 0; i < json_array_size(workers); i++) {
         const json_t *worker = json_array_get(workers, i);
         char *name = must_format("%s/%" JSON_INTEGER_FORMAT, pool_name ? pool_name : "?",

@@ -124,10 +124,17 @@ static json_t *answer_stop(const struct commands *commands)
 static json_t *answer_reload(const struct commands *commands)
 {
     struct err err = {0};
+    struct buf waiting;
+    json_t *answer;
 
-    if (commands->reload(commands->arg, &err) != 0)
-        return control_error(err.text);
-    return whole(json_pack("{s:b}", "ok", 1));
+    buf_init(&waiting, 0);
+    if (commands->reload(commands->arg, &waiting, &err) != 0)
+        answer = control_error(err.text);
+    else
+        answer = whole(json_pack("{s:b, s:s}", "ok", 1, "needs_restart",
+                                 waiting.data ? waiting.data : ""));
+    buf_free(&waiting);
+    return answer;
 }
 
 json_t *commands_answer(void *arg, const json_t *request)

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "supervisor/fleet.h"
 #include "supervisor/summary.h"
 
@@ -23,7 +24,8 @@ struct commands {
     struct fleet *fleet;
     int64_t started_at_ms;
     enum supervisor_phase (*phase)(void *arg);
-    int (*reload)(void *arg, struct err *err);
+    int (*reload)(void *arg, struct buf *waiting,
+                  struct err *err); /* as reload_config() */
     void (*stop)(void *arg); /* begins to; the loop must turn on to send the answer */
     void *arg;
 };

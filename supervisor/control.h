@@ -8,8 +8,10 @@
  * "workers":[{"slot","pid","state","running","done","failed","restarts"}]}],"stale",
  * "redis":{"up","since_s"}}: design for programs, kept stable. "stale" workers still run
  * with the configuration from before a reload. scale answers with "was" and "now", stop
- * with "pid", which can be waited for. A line is at most CONTROL_LINE_MAX bytes; CONTROL_CLIENTS_MAX clients; an idle
- * one is closed after CONTROL_IDLE_MS.
+ * with "pid", which can be waited for, reload with "needs_restart", the changed settings
+ * that it does not take ("state_dir, redis.url", or ""). A line is at most
+ * CONTROL_LINE_MAX bytes; CONTROL_CLIENTS_MAX clients; an idle one is closed after
+ * CONTROL_IDLE_MS.
  */
 #ifndef SUPERVISOR_CONTROL_H
 #define SUPERVISOR_CONTROL_H
@@ -41,7 +43,8 @@ json_t *control_error(const char *text) MUSTCHECK;
 /* For clients (the command line): sends one request, waits at most timeout_ms. Returns a
  * new reference to the answer where "ok" is true, else NULL with `err`: ERR_NOT_RUNNING
  * where nobody listens, ERR_REPLY with the answer's "error" otherwise. Takes `request`.
- */
+ * The answer gets one more member, "peer_pid": the supervisor's pid as it is seen from
+ * here, which may be another pid namespace; 0: it is not. */
 json_t *control_ask(const char *path, json_t *request, int64_t timeout_ms,
                     struct err *err) MUSTCHECK;
 

@@ -115,16 +115,31 @@ static json_t *parse_answer(const struct buf *line, struct err *err)
     return NULL;
 }
 
+/* The listener's pid in our own pid namespace, which is not that of a supervisor in a
+ * container; 0: it is not to be seen from here. */
+static json_int_t peer_pid(int fd)
+{
+    struct ucred peer = {0};
+    socklen_t len = sizeof(peer);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 ? peer.pid : 0;
+}
+
 static json_t *converse(int fd, const char *path, struct buf *line, int64_t deadline_ms,
                         struct err *err)
 {
+    json_t *answer;
+
     if (connect_to(fd, path, deadline_ms, err) != 0 ||
         send_line(fd, line, deadline_ms, err) != 0)
         return NULL;
     buf_clear(line);
     if (read_line(fd, line, deadline_ms, err) != 0)
         return NULL;
-    return parse_answer(line, err);
+    answer = parse_answer(line, err);
+    if (answer)
+        MUST(json_object_set_new(answer, "peer_pid", json_integer(peer_pid(fd))) == 0);
+    return answer;
 }
 
 static int add_json(const char *bytes, size_t len, void *line)

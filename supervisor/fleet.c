@@ -277,21 +277,11 @@ static struct pool *add_pool(struct fleet *fleet, const char *name)
     return pool;
 }
 
-/* The time a job may take from its TERM to its end, the longest of all. */
-static int64_t longest_kill_grace(const struct config *config)
-{
-    int64_t longest_ms = 0;
-
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].kill_grace_ms > longest_ms)
-            longest_ms = config->jobs[i].kill_grace_ms;
-    return longest_ms;
-}
-
 static struct slot_times times_of(const struct config *config)
 {
     return (struct slot_times){.stop_ms = config->stop_grace_ms +
-                                          longest_kill_grace(config) + STOP_MARGIN_MS,
+                                          config_longest_kill_grace_ms(config) +
+                                          STOP_MARGIN_MS,
                                .abort_ms = ABORT_MS,
                                .kill_ms = KILL_MS,
                                .healthy_ms = HEALTHY_MS};

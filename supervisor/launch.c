@@ -13,29 +13,11 @@
 
 #include "base/log.h"
 #include "base/proctitle.h"
+#include "base/spawn.h"
 
-enum { FIRST_OWN_FD = 3, WHO_BYTES = 64 };
+enum { WHO_BYTES = 64 };
 
 pid_t (*launch_fork_hook)(void) = fork;
-
-static void reset_signals(void)
-{
-    struct sigaction by_default = {.sa_handler = SIG_DFL};
-
-    for (int signum = 1; signum < NSIG; signum++)
-        (void)sigaction(signum, &by_default, NULL); /* KILL, STOP and libc's own refuse */
-}
-
-static void close_descriptors(void)
-{
-    long limit;
-
-    if (close_range(FIRST_OWN_FD, ~0U, 0) == 0)
-        return;
-    limit = sysconf(_SC_OPEN_MAX); /* a kernel or a sandbox without close_range */
-    for (int fd = FIRST_OWN_FD; fd < limit; fd++)
-        (void)close(fd);
-}
 
 static void take_name(const struct launch *launch)
 {
@@ -48,12 +30,12 @@ static void take_name(const struct launch *launch)
 
 NORETURN static void live(const struct launch *launch, pid_t parent)
 {
-    reset_signals();
+    spawn_reset_signals();
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) /* it died before the line above */
         _exit(SUPERVISOR_EXIT_FAILURE);
-    close_descriptors();
+    spawn_close_fds();
     take_name(launch);
     _exit(launch->entry(launch->config, launch->pool, launch->endpoint, launch->slot,
                         launch->board));

@@ -19,7 +19,13 @@
 #include "base/log.h"
 #include "base/spawn.h"
 
-enum { STOP_MS = 10000, HEALTHY_MS = 60000, FILE_MODE = 0600, DIR_MODE = 0700 };
+enum {
+    STOP_MS = 10000,
+    HEALTHY_MS = 60000,
+    FILE_MODE = 0600,
+    DIR_MODE = 0700,
+    SERVER_UMASK = 0077
+};
 
 static const char program[] = "redis-server";
 static const char usual_path[] =
@@ -117,11 +123,14 @@ static pid_t spawn_server(void *owner, struct err *err)
 {
     struct redis_server *server = owner;
     int lock_fd = take_lock(server, err);
+    mode_t mask;
     pid_t pid;
 
     if (lock_fd < 0)
         return -1;
+    mask = umask(SERVER_UMASK); /* its socket is private from the first moment on */
     pid = spawn_with(server, lock_fd, err);
+    (void)umask(mask);
     (void)close(lock_fd); /* the server has its own */
     return pid;
 }
@@ -236,14 +245,4 @@ void redis_server_stop(struct redis_server *server)
 {
     server->stopping = true;
     child_event(&server->child, SLOT_STOP);
-}
-
-enum slot_state redis_server_state(const struct redis_server *server)
-{
-    return server->child.slot.state;
-}
-
-pid_t redis_server_pid(const struct redis_server *server)
-{
-    return server->child.pid;
 }

@@ -20,7 +20,5 @@ void redis_server_destroy(struct redis_server *server); /* NULL is fine */
 void redis_server_start(struct redis_server *server);
 /* TERM (it saves what it has), 10 s later KILL. */
 void redis_server_stop(struct redis_server *server);
-enum slot_state redis_server_state(const struct redis_server *server);
-pid_t redis_server_pid(const struct redis_server *server); /* 0: none */
 
 #endif

@@ -6,15 +6,13 @@
 
 #include "base/log.h"
 #include "config/diff.h"
+#include "config/origin.h"
 
-static void name_waiting(const struct config *old, const struct config *fresh)
+static void name_waiting(const struct config *old, const struct config *fresh,
+                         struct buf *names)
 {
-    struct buf names;
-
-    buf_init(&names, 0);
-    if (config_diff(old, fresh, &names) > 0)
-        log_warning("supervisor.needs_restart", log_slice("settings", buf_slice(&names)));
-    buf_free(&names);
+    if (config_diff(old, fresh, names) > 0)
+        log_warning("supervisor.needs_restart", log_slice("settings", buf_slice(names)));
 }
 
 /* State directory, user and Redis are what the running supervisor was built on: the lock,
@@ -33,14 +31,37 @@ static void keep_fixed(struct config *old, struct config *fresh)
     old->redis = redis;
 }
 
+static bool has_file_settings(const struct config *config)
+{
+    for (struct config_value value = {0}; config_next(config, &value);)
+        if (value.origin && value.origin->kind == ORIGIN_FILE)
+            return true;
+    return false;
+}
+
+/* A file that had settings and has none now is one that somebody is writing: its defaults
+ * know no job, and every job that comes would fail. */
+static int refuse_emptied(const struct config *old, const struct config *fresh,
+                          struct err *err)
+{
+    if (has_file_settings(fresh) || !has_file_settings(old))
+        return 0;
+    return err_set(err, ERR_CONFIG, "%s: holds no setting any more: is it being written?",
+                   fresh->path ? fresh->path : "the configuration");
+}
+
 struct config *reload_config(config_loader load, const char *path, struct config *old,
-                             struct err *err)
+                             struct buf *waiting, struct err *err)
 {
     struct config *fresh = load(path, err);
 
     if (fresh == NULL)
         return NULL;
-    name_waiting(old, fresh);
+    if (refuse_emptied(old, fresh, err) != 0) {
+        config_free(fresh);
+        return NULL;
+    }
+    name_waiting(old, fresh, waiting);
     keep_fixed(old, fresh);
     return fresh;
 }

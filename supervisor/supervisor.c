@@ -164,10 +164,10 @@ static void note_reload_error(struct supervisor *sv, const struct err *err)
                   log_str("effect", "nothing has changed"));
 }
 
-static int adopt_config(struct supervisor *sv, struct err *err)
+static int adopt_config(struct supervisor *sv, struct buf *waiting, struct err *err)
 {
-    struct config *fresh =
-        reload_config(sv->options->load, sv->options->config_path, sv->config, err);
+    struct config *fresh = reload_config(sv->options->load, sv->options->config_path,
+                                         sv->config, waiting, err);
     struct config *old = sv->config;
 
     if (fresh == NULL)
@@ -181,7 +181,7 @@ static int adopt_config(struct supervisor *sv, struct err *err)
     return 0;
 }
 
-static int reload(void *arg, struct err *err)
+static int reload(void *arg, struct buf *waiting, struct err *err)
 {
     struct supervisor *sv = arg;
     int rc;
@@ -189,7 +189,7 @@ static int reload(void *arg, struct err *err)
     if (sv->phase == SUPERVISOR_STOPPING)
         return err_set(err, ERR_NOT_RUNNING, "the supervisor is stopping");
     notify_reloading(sv->notify);
-    rc = adopt_config(sv, err);
+    rc = adopt_config(sv, waiting, err);
     note_reload_error(sv, rc == 0 ? NULL : err);
     if (rc == 0)
         log_info("supervisor.reload", log_str("config", sv->config->path),
@@ -203,8 +203,11 @@ static int reload(void *arg, struct err *err)
 static void on_reload(int signum UNUSED, void *arg)
 {
     struct err err = {0};
+    struct buf waiting;
 
-    (void)reload(arg, &err);
+    buf_init(&waiting, 0);
+    (void)reload(arg, &waiting, &err);
+    buf_free(&waiting);
 }
 
 /* TTIN and TTOU: one more, one less in the first pool. */

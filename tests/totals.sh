@@ -9,12 +9,14 @@ passed=0 failed=0 skipped=0 empty=0
 
 # Adds one test to the totals: its log's Check lines, or else the verdict of `make check`.
 count_test() { # TRS
-    local log=${1%.trs}.log verdict ok bad
+    local log=${1%.trs}.log verdict suites ok bad
     verdict=$(sed -n 's/^:global-test-result: *//p' "$1")
     [[ -e $log ]] || log=/dev/null
-    read -r ok bad < <(awk '/^[0-9]+%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
-            sub(/^[0-9]+%: /, ""); gsub(/[^0-9 ]/, ""); ok += $1 - $2 - $3; bad += $2 + $3
-        } END { print ok + 0, bad + 0 }' "$log")
+    read -r suites ok bad < <(awk '/[0-9]%: Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/ {
+            sub(/.*%: /, ""); gsub(/[^0-9 ]/, "")
+            suites++; ok += $1 - $2 - $3; bad += $2 + $3
+        } END { print suites + 0, ok + 0, bad + 0 }' "$log")
+    ((suites == 0 || ok + bad > 0)) || verdict="no check ran"
     case $verdict in
         SKIP) skipped=$((skipped + 1)) ;;
         PASS) ((ok > 0)) || ok=1 ;;

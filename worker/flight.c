@@ -30,7 +30,6 @@ static void flight_timed_out(void *arg)
 {
     struct flight *flight = arg;
 
-    flight->timed_out = true;
     flight->state = FLIGHT_CANCELLING;
     flight->handler->cancel(flight->run, CANCEL_TIMEOUT);
 }

@@ -21,8 +21,7 @@ struct flight {
     struct worker *worker;
     struct lease *lease;
     enum flight_state state;
-    bool lost;      /* the lease is gone: no verdict, no Redis write */
-    bool timed_out; /* the worker's own timeout fired */
+    bool lost; /* the lease is gone: no verdict, no Redis write */
     struct payload payload;
     struct policy policy;
     struct job job;

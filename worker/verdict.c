@@ -126,7 +126,7 @@ static void note_timeout(const struct flight *flight, struct outcome *outcome)
 {
     char seconds[TEXT_SECONDS_BYTES];
 
-    if (!flight->timed_out || outcome->kind != OUTCOME_RETRY)
+    if (!outcome->timed_out)
         return;
     text_format_seconds(flight->policy.timeout_ms, seconds, sizeof(seconds));
     (void)snprintf(outcome->reason, sizeof(outcome->reason), "timed out after %s s",

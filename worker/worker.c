@@ -78,16 +78,6 @@ static void return_held(struct worker *worker)
         verdict_return(flight);
 }
 
-static int64_t longest_kill_grace_ms(const struct config *config)
-{
-    int64_t longest = 0;
-
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].kill_grace_ms > longest)
-            longest = config->jobs[i].kill_grace_ms;
-    return longest;
-}
-
 static void stop_jobs(struct worker *worker, enum cancel_reason why, int64_t within_ms)
 {
     worker->phase = WORKER_STOPPING;
@@ -103,7 +93,7 @@ static void grace_over(void *arg)
 
     if (worker->phase == WORKER_DRAINING) {
         stop_jobs(worker, CANCEL_STOP,
-                  longest_kill_grace_ms(worker->start->config) + CANCEL_MARGIN_MS);
+                  config_longest_kill_grace_ms(worker->start->config) + CANCEL_MARGIN_MS);
         return;
     }
     log_warning("worker.give_up", log_int("running", worker->running_ct));
@@ -260,7 +250,8 @@ static int watch_signals(struct worker *worker, struct err *err)
         if (loop_on_signal(worker->loop, stops[i], asked_to_stop, worker) != 0)
             return err_set(err, ERR_SYSTEM, "cannot watch signals");
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGHUP, SIG_IGN); /* a terminal's end is the supervisor's business */
+    (void)signal(SIGXFSZ, SIG_IGN); /* a full log file is no reason to end */
+    (void)signal(SIGHUP, SIG_IGN);  /* a terminal's end is the supervisor's business */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     return 0;

@@ -3,14 +3,11 @@
 -- KEYS 1 drover:failed  2 reserved  3 drover:crashes
 -- ARGV per job: tag, payload, crash key ('' for none)
 -- Reply: places (from 1) of those that were not ours
-local TAGS, UNPACK = 1048576, 1000
+local UNPACK = 1000
 
 redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
 
-local function tag_of(score)
-    local number = tonumber(score)
-    return (number - math.floor(number)) * TAGS
-end
+--@ fence
 
 local lost = {}
 for first = 1, #ARGV, 3 * UNPACK do
@@ -21,7 +18,7 @@ for first = 1, #ARGV, 3 * UNPACK do
     local scores = redis.pcall('ZMSCORE', KEYS[2], unpack(members))
     for i, member in ipairs(members) do
         local at = first + 3 * (i - 1)
-        if scores[i] and tag_of(scores[i]) == tonumber(ARGV[at]) then
+        if tag_of(scores[i]) == tonumber(ARGV[at]) then
             ours[#ours + 1] = member
             if ARGV[at + 2] ~= '' then
                 crashes[#crashes + 1] = ARGV[at + 2]

@@ -4,13 +4,7 @@
 -- Reply: the number of jobs removed.
 --
 -- All keys are looked at before the first removal; deleting needs no memory.
-local function length_of(command, key, what)
-    local length = redis.pcall(command, key)
-    if type(length) == 'table' then
-        return nil, redis.error_reply('ERR ' .. key .. ' is not a ' .. what)
-    end
-    return length
-end
+--@ length
 
 local removed, wrong = length_of('LLEN', KEYS[1], 'list')
 if not removed then return wrong end

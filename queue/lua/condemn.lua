@@ -1,7 +1,18 @@
--- condemn: shuts the gate for a dead worker's tag, before its jobs are given back.
+-- condemn: claims a dead worker's tag for who gives its jobs back, and shuts its gate.
 --
--- KEYS 1 drover:open  2 drover:owners
--- ARGV 1 tag
--- Reply: {1 if this call shut it, 0 if it was shut, queue names one a line ('' unknown)}
-local shut = redis.call('SREM', KEYS[1], ARGV[1])
-return {shut, redis.call('HGET', KEYS[2], ARGV[1]) or ''}
+-- KEYS 1 drover:open  2 drover:owners  3 drover:beats
+-- ARGV 1 tag  2 the heartbeat by which it was judged ('' where its death is known)
+-- Reply: {1 claimed, 0 not: it beats, or somebody else is at it; queue names, one a line
+--        ('' unknown)}
+--
+-- The claim is a heartbeat in the dead one's name: all others see it and wait as long
+-- again. The gate says nothing here: a worker that drained had shut it before it died.
+local beat = redis.call('HGET', KEYS[3], ARGV[1])
+if ARGV[2] ~= '' and beat ~= ARGV[2] then
+    return {0, ''}
+end
+redis.call('SREM', KEYS[1], ARGV[1]) -- first: lets a full Redis take what follows
+if beat then
+    redis.call('HINCRBY', KEYS[3], ARGV[1], 1)
+end
+return {1, redis.call('HGET', KEYS[2], ARGV[1]) or ''}

@@ -6,7 +6,9 @@
 --
 -- The answer goes by the tag found, not by what ZADD changed: an equal score changes
 -- nothing.
-local TAGS, UNPACK = 1048576, 1000
+local UNPACK = 1000
+
+--@ fence
 
 redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
 local clock = redis.call('TIME')
@@ -21,8 +23,7 @@ for first = 3, #ARGV, 2 * UNPACK do
     local scores = redis.pcall('ZMSCORE', KEYS[2], unpack(members))
     for i, member in ipairs(members) do
         local at = first + 2 * (i - 1)
-        local found = tonumber(scores[i] or 0)
-        if (found - math.floor(found)) * TAGS == tonumber(ARGV[at]) then
+        if tag_of(scores[i]) == tonumber(ARGV[at]) then
             redis.call('ZADD', KEYS[2], 'XX', score, member)
         else
             lost[#lost + 1] = (at - 1) / 2

@@ -7,13 +7,12 @@
 --      12 failed_at, ms  13 payload for the record
 --      14 bytes of the exception that stand before the earlier attempts
 -- Reply: 1 done, 2 done under the spare uuid, 0 the lease was not ours
-local TAGS = 1048576
+--@ fence
 
 redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
 
 local function is_ours()
-    local score = tonumber(redis.call('ZSCORE', KEYS[2], ARGV[2]) or 0)
-    return (score - math.floor(score)) * TAGS == tonumber(ARGV[1])
+    return tag_of(redis.call('ZSCORE', KEYS[2], ARGV[2])) == tonumber(ARGV[1])
 end
 
 if type(redis.pcall('ZCARD', KEYS[2])) == 'table' or not is_ours() then

@@ -6,7 +6,7 @@
 -- Reply: places (from 1) of those that did not carry the tag
 --
 -- Crashes are counted before the job is pushed, as "count note".
-local TAGS, CRASHED_MAX = 1048576, 100000
+--@ fence
 
 redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
 
@@ -14,18 +14,10 @@ local tag, note = tonumber(ARGV[1]), ARGV[3]
 local push = ARGV[2] == 'head' and 'LPUSH' or 'RPUSH'
 
 local function carries_tag(payload)
-    local score = tonumber(redis.call('ZSCORE', KEYS[3], payload) or 0)
-    return (score - math.floor(score)) * TAGS == tag
+    return tag_of(redis.call('ZSCORE', KEYS[3], payload)) == tag
 end
 
-local function count_crash(key)
-    local before = redis.pcall('HGET', KEYS[5], key)
-    local count = type(before) == 'string' and tonumber(string.match(before, '^%d+')) or 0
-    local known = redis.pcall('HLEN', KEYS[5])
-    if type(known) == 'number' and (count > 0 or known < CRASHED_MAX) then
-        redis.pcall('HSET', KEYS[5], key, string.format('%d %s', count + 1, note))
-    end
-end
+--@ crash
 
 local ready = redis.pcall('LLEN', KEYS[2])
 if type(ready) == 'table' then -- nowhere to put them: they stay leased, and expire
@@ -39,7 +31,7 @@ local lost, given = {}, 0
 for at = 4, #ARGV, 2 do
     if carries_tag(ARGV[at]) and redis.call('ZREM', KEYS[3], ARGV[at]) == 1 then
         if note ~= '' and ARGV[at + 1] ~= '' then
-            count_crash(ARGV[at + 1])
+            count_crash(KEYS[5], ARGV[at + 1], note)
         end
         redis.call(push, KEYS[2], ARGV[at])
         given = given + 1

@@ -3,7 +3,8 @@
 -- KEYS 1 reserved
 -- ARGV 1 tag  2 cursor  3 about how many members to look at
 -- Reply: {next cursor ('0': was the last page), {payload, ...}}; a payload may come twice
-local TAGS = 1048576
+--@ fence
+
 local tag, held = tonumber(ARGV[1]), {}
 
 if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then
@@ -11,8 +12,7 @@ if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then
 end
 local page = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
 for i = 1, #page[2], 2 do
-    local score = tonumber(page[2][i + 1])
-    if (score - math.floor(score)) * TAGS == tag then
+    if tag_of(page[2][i + 1]) == tag then
         held[#held + 1] = page[2][i]
     end
 end

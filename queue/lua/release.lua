@@ -9,41 +9,19 @@
 --
 -- Where delayed has a wrong type the job waits in reserved, as a lease of nobody that ends
 -- when the delay does: nothing is lost and nobody runs it early.
-local TAGS = 1048576
 local NOTES_BYTES, NOTES_KEEP = 8192, 7 * 86400
-local PAD_MAGIC = '1011010010110100'
 
 redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 
+--@ fence
+
 local function is_ours()
-    local score = tonumber(redis.call('ZSCORE', KEYS[4], ARGV[2]) or 0)
-    return (score - math.floor(score)) * TAGS == tonumber(ARGV[1])
+    return tag_of(redis.call('ZSCORE', KEYS[4], ARGV[2])) == tonumber(ARGV[1])
 end
 
-local function without_pad(payload)
-    local pad = string.sub(payload, -48)
-    if #pad < 48 or string.find(pad, '[^ \t]') then
-        return payload
-    end
-    local magic = string.gsub(string.sub(pad, 1, 16), '.', {[' '] = '0', ['\t'] = '1'})
-    return magic == PAD_MAGIC and string.sub(payload, 1, -49) or payload
-end
-
--- The payload with a counter in trailing spaces and tabs, which JSON allows.
-local function padded(payload)
-    local number = redis.pcall('INCR', KEYS[7])
-    if type(number) == 'table' then
-        number = clock[2] * 4096 + math.random(0, 4095)
-    end
-    local pad = PAD_MAGIC
-    for bit = 31, 0, -1 do
-        pad = pad .. math.floor(number / 2 ^ bit) % 2
-    end
-    pad = string.gsub(pad, '.', {['0'] = ' ', ['1'] = '\t'})
-    return without_pad(payload) .. pad
-end
+--@ twins
 
 if type(redis.pcall('ZCARD', KEYS[4])) == 'table' or not is_ours() then
     return 0
@@ -55,16 +33,8 @@ if type(redis.pcall('ZCARD', target)) == 'table' then
 end
 
 redis.call('ZREM', KEYS[4], ARGV[2])
-local payload, added = ARGV[3], 0
-for _ = 1, 16 do
-    added = redis.call('ZADD', target, 'NX', due, payload)
-    if added == 1 then
-        break
-    end
-    payload = padded(payload)
-end
-if added == 0 then
-    redis.pcall('RPUSH', KEYS[2], payload)
+if not add_distinct(target, due, ARGV[3], KEYS[7]) then
+    redis.pcall('RPUSH', KEYS[2], ARGV[3])
 end
 if ARGV[6] ~= '' then
     redis.pcall('HDEL', KEYS[6], ARGV[6])

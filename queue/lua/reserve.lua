@@ -15,8 +15,7 @@
 --
 -- Redis does not roll back: what can raise comes before the first removal. No payload is
 -- looked into.
-local TAGS, BATCH, ROOM, UNPACK = 1048576, 100, 4194304, 1000
-local PAD_MAGIC = '1011010010110100'
+local BATCH, ROOM, UNPACK = 100, 4194304, 1000
 
 local tag, lease, slots = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_payload, horizon = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -27,10 +26,7 @@ local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
-local function tag_of(score)
-    local number = tonumber(score)
-    return (number - math.floor(number)) * TAGS
-end
+--@ fence
 
 -- ---- acks ----
 
@@ -42,7 +38,7 @@ local function ack(reserved, places, lost)
     local scores = redis.pcall('ZMSCORE', reserved, unpack(members))
     local ours = {}
     for i, at in ipairs(places) do
-        if scores[i] and tag_of(scores[i]) == tonumber(ARGV[at + 1]) then
+        if tag_of(scores[i]) == tonumber(ARGV[at + 1]) then
             ours[#ours + 1] = members[i]
             if ARGV[at + 3] ~= '' then
                 crashes[#crashes + 1] = ARGV[at + 3]
@@ -154,47 +150,12 @@ local function collect_due(q, queue)
     end
 end
 
--- ---- twins ----
-
-local function without_pad(payload)
-    local pad = string.sub(payload, -48)
-    if #pad < 48 or string.find(pad, '[^ \t]') then
-        return payload
-    end
-    local magic = string.gsub(string.sub(pad, 1, 16), '.', {[' '] = '0', ['\t'] = '1'})
-    return magic == PAD_MAGIC and string.sub(payload, 1, -49) or payload
-end
-
--- The payload with a counter in trailing spaces and tabs, which JSON allows.
-local function padded(payload)
-    local number = redis.pcall('INCR', KEYS[5])
-    if type(number) == 'table' then
-        number = clock[2] * 4096 + math.random(0, 4095)
-    end
-    local pad = PAD_MAGIC
-    for bit = 31, 0, -1 do
-        pad = pad .. math.floor(number / 2 ^ bit) % 2
-    end
-    pad = string.gsub(pad, '.', {['0'] = ' ', ['1'] = '\t'})
-    return without_pad(payload) .. pad
-end
+--@ twins
 
 -- ---- taking ----
 
 local score = math.ceil(now + lease) + tag / TAGS
 local jobs, oversize, taken_bytes = {}, {}, 0
-
--- Returns the bytes that lie in :reserved now. NX: equal bytes would be one member.
-local function put_under_lease(queue, payload)
-    for _ = 1, 16 do
-        if redis.call('ZADD', queue.reserved_key, 'NX', score, payload) == 1 then
-            return payload
-        end
-        payload = padded(payload)
-    end
-    redis.call('RPUSH', queue.ready_key, payload)
-    return nil
-end
 
 local function store_oversize(q, queue, payload)
     local reason = string.format('payload of %d bytes is above max_payload (%d bytes)',
@@ -222,8 +183,9 @@ local function take_one(q, queue)
         store_oversize(q, queue, payload)
         return true
     end
-    local bytes = put_under_lease(queue, payload)
+    local bytes = add_distinct(queue.reserved_key, score, payload, KEYS[5])
     if not bytes then
+        redis.call('RPUSH', queue.ready_key, payload)
         return false
     end
     queue.ready, queue.reserved = queue.ready - 1, queue.reserved + 1

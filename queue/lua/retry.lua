@@ -3,10 +3,10 @@
 -- KEYS index, record, ready, notify
 -- ARGV uuid, payload
 -- Reply: 1 done, 0 the record was gone (and so nothing is pushed).
-local ready = redis.pcall('LLEN', KEYS[3])
-if type(ready) == 'table' then
-    return redis.error_reply('ERR ' .. KEYS[3] .. ' is not a list')
-end
+--@ length
+
+local ready, wrong = length_of('LLEN', KEYS[3], 'list')
+if not ready then return wrong end
 if redis.call('EXISTS', KEYS[2]) == 0 then
     redis.call('ZREM', KEYS[1], ARGV[1])
     return 0

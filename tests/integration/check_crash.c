@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/must.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
+#include "tests/unit/suite.h"
 
 #define POOL(workers, concurrency)                                                       \
     "stop_grace = 20;\n"                                                                 \
@@ -192,7 +195,7 @@ START_TEST(much_output_leaves_no_trace_in_the_worker)
     scene_do(scene, "push", "chatty");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
     after_kib = scene_rss_kib(worker);
-    if (!scene_sanitized())
+    if (!is_sanitized())
         ck_assert_int_le(after_kib - before_kib, 2048);
 }
 END_TEST
@@ -211,6 +214,28 @@ START_TEST(a_hung_worker_is_killed_and_replaced)
     ck_assert(!process_exists(worker));
     scene_do(scene, "push", "quiet");
     WAIT_FOR(scene_redis_int(scene, "LLEN", "queues:default") == 0);
+}
+END_TEST
+
+/* What the kernel sends to who writes past a limit of file sizes ends a process. */
+START_TEST(a_log_file_at_its_limit_ends_no_worker)
+{
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
+    const struct rlimit all = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    pid_t worker;
+
+    scene = scene_create(SCENE_REDIS, POOL("1", "4") "jobs: ( { name = \"nothing\"; "
+                                                     "type = \"noop\"; } );\n");
+    scene_start(scene);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    ck_assert_int_eq(prlimit(worker, RLIMIT_FSIZE, &none, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        scene_do(scene, "push", "nothing");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 3);
+    ck_assert_int_eq(scene_worker(scene, 0, 0, "restarts"), 0);
+    ck_assert_int_eq(prlimit(worker, RLIMIT_FSIZE, &all, NULL), 0);
+    scene_do(scene, "push", "nothing");
+    WAIT_FOR(scene_log_has(scene, "event=log.dropped"));
 }
 END_TEST
 
@@ -236,12 +261,8 @@ START_TEST(a_killed_supervisor_leaves_no_fleet_and_no_job_behind)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("crash");
-    TCase *tc = tcase_create("crash");
-
-    tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, NULL, clear_stage);
     tcase_add_test(tc, a_killed_worker_is_replaced_and_its_jobs_run_again);
     tcase_add_test(tc, a_job_that_kills_its_workers_ends_in_the_failed_store);
@@ -250,18 +271,11 @@ static Suite *suite(void)
     tcase_add_test(tc, a_daemon_that_holds_the_pipe_does_not_hold_the_job);
     tcase_add_test(tc, much_output_leaves_no_trace_in_the_worker);
     tcase_add_test(tc, a_hung_worker_is_killed_and_replaced);
+    tcase_add_test(tc, a_log_file_at_its_limit_ends_no_worker);
     tcase_add_test(tc, a_killed_supervisor_leaves_no_fleet_and_no_job_behind);
-    suite_add_tcase(s, tc);
-    return s;
 }
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite("crash", 180, add);
 }

@@ -8,6 +8,7 @@
 #include "base/must.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
+#include "tests/unit/suite.h"
 
 /* One worker, one job at a time; polls so rarely that nothing here can be found by
  * polling. */
@@ -194,12 +195,8 @@ START_TEST(a_name_without_entry_fails_at_once_and_says_so)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("jobs");
-    TCase *tc = tcase_create("jobs");
-
-    tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, stage, clear_stage);
     tcase_add_test(tc, queues_are_served_in_order_and_each_first_in_first_out);
     tcase_add_test(tc, a_token_wakes_an_idle_worker);
@@ -207,17 +204,9 @@ static Suite *suite(void)
     tcase_add_test(tc, a_job_that_always_fails_runs_tries_times_and_is_kept);
     tcase_add_test(tc, a_delayed_job_starts_when_it_is_due_without_polling);
     tcase_add_test(tc, a_name_without_entry_fails_at_once_and_says_so);
-    suite_add_tcase(s, tc);
-    return s;
 }
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite("jobs", 180, add);
 }

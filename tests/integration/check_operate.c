@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 
 #include "base/must.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
+#include "tests/unit/suite.h"
 
 #define POOL(workers)                                                                    \
     "pools: ( { name = \"main\"; queues = [ \"high\", \"default\", \"low\" ]; workers "  \
@@ -45,6 +47,7 @@ START_TEST(scaling_up_and_down_at_run_time)
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
     scene_start(scene);
     scene_do(scene, "scale", "main", "3");
+    ck_assert_str_eq(scene->out, "main: 1 -> 3 workers\n");
     WAIT_FOR(scene_workers_all(scene, "running", 3));
     ck_assert_int_eq(kill(scene->supervisor, SIGTTIN), 0);
     WAIT_FOR(scene_workers_all(scene, "running", 4));
@@ -97,6 +100,18 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
              scene_worker(scene, 0, 1, "restarts") == 1); /* both know the new job */
     scene_do(scene, "push", "fresh");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") >= 1);
+}
+END_TEST
+
+START_TEST(a_reload_says_what_it_does_not_take)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_configure(scene, POOL("2") JOBS "user = \"daemon\";\n");
+    scene_do(scene, "reload");
+    ck_assert_ptr_nonnull(strstr(scene->err, "user"));
+    ck_assert(scene_log_has(scene, "supervisor.needs_restart"));
+    ck_assert(scene_workers_all(scene, "running", 2)); /* the rest it took */
 }
 END_TEST
 
@@ -178,7 +193,7 @@ START_TEST(idle_processes_are_small)
     supervisor_kib = scene_private_kib(scene->supervisor);
     printf("private memory: worker %ld KiB, supervisor %ld KiB\n", worker_kib,
            supervisor_kib);
-    if (!scene_sanitized()) {
+    if (!is_sanitized()) {
         ck_assert_int_lt(worker_kib, 2048);
         ck_assert_int_lt(supervisor_kib, 1024);
     }
@@ -198,33 +213,22 @@ START_TEST(stop_and_status_say_when_nothing_runs)
 }
 END_TEST
 
-static Suite *suite(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("operate");
-    TCase *tc = tcase_create("operate");
-
-    tcase_set_timeout(tc, 180);
     tcase_add_checked_fixture(tc, NULL, clear_stage);
     tcase_add_test(tc, scaling_up_and_down_at_run_time);
     tcase_add_test(tc, a_worker_scaled_away_finishes_its_job_first);
     tcase_add_test(tc, a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing);
+    tcase_add_test(tc, a_reload_says_what_it_does_not_take);
     tcase_add_test(tc, a_stop_lets_running_jobs_end);
     tcase_add_test(tc, a_second_signal_stops_at_once_and_gives_the_job_back);
     tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);
     tcase_add_test(tc, a_second_supervisor_on_the_same_state_dir_is_refused);
     tcase_add_test(tc, idle_processes_are_small);
     tcase_add_test(tc, stop_and_status_say_when_nothing_runs);
-    suite_add_tcase(s, tc);
-    return s;
 }
 
 int main(void)
 {
-    SRunner *runner = srunner_create(suite());
-    int failed;
-
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite("operate", 180, add);
 }

@@ -30,6 +30,7 @@ echo 'not here' | result good/skipped SKIP
 printf '60%%: Checks: 5, Failures: 1, Errors: 1\nx.c:1: secret word\n' | result bad/suite FAIL
 printf '100%%: Checks: 3, Failures: 0, Errors: 0\nleaked\n' | result leak/suite FAIL
 echo 'never built' | result broken/suite ERROR
+printf 'Running suite(s):100%%: Checks: 0, Failures: 0, Errors: 0\n' | result idle/suite PASS
 mkdir none
 
 expect yes '6 passed, 0 failed, 1 skipped' good
@@ -37,6 +38,7 @@ expect no '3 passed, 2 failed' bad
 grep -q 'secret word' out
 expect no '3 passed, 1 failed' leak
 expect no '0 passed, 1 failed' broken
+expect no '0 passed, 1 failed' idle
 expect no '9 passed, 2 failed, 1 skipped' good bad
 expect no '0 passed, 0 failed' none
 expect no '6 passed, 0 failed, 1 skipped' good none

@@ -13,19 +13,16 @@
 #include <string.h>
 
 #include "queue/client.h"
-#include "tests/support/redis_server.h"
+#include "tests/support/redis_process.h"
 #include "tests/unit/suite.h"
 
-static struct redis_server *server;
+static struct redis_process server;
 static redisContext *raw;
 static struct client *client;
 
-static inline struct redis_endpoint endpoint_of(const struct redis_server *where)
+static inline struct redis_endpoint endpoint_of(struct redis_process *process)
 {
-    struct redis_endpoint endpoint = {0};
-
-    endpoint.unix_path = (char *)redis_server_socket(where);
-    return endpoint;
+    return (struct redis_endpoint){.unix_path = process->socket};
 }
 
 /* Runs one command beside the client, words split at spaces; the answer as a number. */
@@ -51,10 +48,10 @@ static inline long long ask(const char *fmt, ...)
 
 static inline void set_up(void)
 {
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct err err = {0};
 
-    raw = redisConnectUnix(redis_server_socket(server));
+    raw = redisConnectUnix(server.socket);
     ck_assert(raw && raw->err == 0);
     ask("CONFIG SET maxmemory 0");
     ask("FLUSHALL");
@@ -77,9 +74,9 @@ static inline int run_client_suite(const char *name, void (*add)(TCase *tc))
     int status;
 
     signal(SIGPIPE, SIG_IGN); /* as main() does */
-    server = redis_server_start();
+    redis_process_begin(&server, REDIS_IN_MEMORY);
     status = run_suite(name, 120, add);
-    redis_server_stop(server);
+    redis_process_end(&server);
     return status;
 }
 

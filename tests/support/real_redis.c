@@ -1,39 +1,20 @@
-/* Starting, stopping and asking a redis-server in tests. */
+/* Asking a redis-server in tests. */
 #include "tests/support/real_redis.h"
 
 #include <check.h>
-#include <fcntl.h>
-#include <signal.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { LOOK_MS = 5, LOOKS_MAX = 4000 };
+#include "tests/support/wait.h"
 
-static void exec_server(const struct real_redis *server)
+/* Past LOADING. */
+static bool is_ready(void *arg)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)dup2(null, STDIN_FILENO);
-    (void)dup2(null, STDOUT_FILENO);
-    (void)execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
-                 server->socket, "--dir", server->dir, "--save", "", "--appendonly",
-                 "yes", "--appendfsync", "no", (char *)NULL);
-    _exit(127);
-}
-
-/* Connected and past LOADING. */
-static int is_ready(struct real_redis *server)
-{
-    redisContext *redis = redisConnectUnix(server->socket);
+    struct real_redis *server = arg;
+    redisContext *redis = redisConnectUnix(server->process.socket);
     redisReply *reply = redis->err ? NULL : redisCommand(redis, "PING");
-    int ready = reply && reply->type == REDIS_REPLY_STATUS;
+    bool ready = reply && reply->type == REDIS_REPLY_STATUS;
 
     if (reply)
         freeReplyObject(reply);
@@ -44,28 +25,16 @@ static int is_ready(struct real_redis *server)
     return ready;
 }
 
-void real_redis_again(struct real_redis *server)
-{
-    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
-
-    server->pid = fork();
-    ck_assert_int_ge(server->pid, 0);
-    if (server->pid == 0)
-        exec_server(server);
-    for (int i = 0; i < LOOKS_MAX; i++) {
-        if (is_ready(server))
-            return;
-        (void)nanosleep(&pause, NULL);
-    }
-    ck_abort_msg("redis-server does not come up");
-}
-
 void real_redis_start(struct real_redis *server)
 {
-    (void)snprintf(server->dir, sizeof(server->dir), "/tmp/drover-redis-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(server->dir));
-    (void)snprintf(server->socket, sizeof(server->socket), "%s/redis.sock", server->dir);
-    real_redis_again(server);
+    redis_process_begin(&server->process, REDIS_ON_DISK);
+    wait_until(is_ready, server, "redis-server answers");
+}
+
+void real_redis_again(struct real_redis *server)
+{
+    redis_process_again(&server->process);
+    wait_until(is_ready, server, "redis-server answers");
 }
 
 void real_redis_stop(struct real_redis *server)
@@ -73,21 +42,13 @@ void real_redis_stop(struct real_redis *server)
     if (server->redis)
         redisFree(server->redis);
     server->redis = NULL;
-    if (server->pid == 0)
-        return;
-    (void)kill(server->pid, SIGCONT);
-    (void)kill(server->pid, SIGTERM);
-    (void)waitpid(server->pid, NULL, 0);
-    server->pid = 0;
+    redis_process_stop(&server->process);
 }
 
 void real_redis_end(struct real_redis *server)
 {
-    char command[128];
-
     real_redis_stop(server);
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", server->dir);
-    ck_assert_int_eq(system(command), 0);
+    redis_process_end(&server->process);
 }
 
 static redisReply *ask(struct real_redis *server, const char *format, va_list ap)

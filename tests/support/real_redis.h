@@ -1,20 +1,19 @@
-/* A real redis-server for a test: on a unix socket in a directory of its own, dying with
- * the test; and plain synchronous commands to look at what it holds.
+/* A redis-server for a test, with an append-only file, and plain synchronous commands to
+ * look at what it holds.
  */
 #ifndef SUPPORT_REAL_REDIS_H
 #define SUPPORT_REAL_REDIS_H
 
 #include <hiredis/hiredis.h>
-#include <sys/types.h>
+
+#include "tests/support/redis_process.h"
 
 struct real_redis {
-    char dir[64];
-    char socket[96];
-    pid_t pid; /* 0: not running */
+    struct redis_process process;
     redisContext *redis;
 };
 
-void real_redis_start(struct real_redis *server); /* with an append-only file */
+void real_redis_start(struct real_redis *server);
 void real_redis_stop(struct real_redis *server);  /* TERM, waited for */
 void real_redis_again(struct real_redis *server); /* on the same files */
 void real_redis_end(struct real_redis *server);   /* stops and removes the directory */

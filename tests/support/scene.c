@@ -381,12 +381,3 @@ long scene_rss_kib(pid_t pid)
     (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
     return sum_kib(path, "Rss:");
 }
-
-bool scene_sanitized(void)
-{
-#ifdef __SANITIZE_ADDRESS__
-    return true;
-#else
-    return false;
-#endif
-}

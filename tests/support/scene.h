@@ -65,6 +65,5 @@ bool scene_log_has(struct scene *scene, const char *text);
  * dirty. */
 long scene_private_kib(pid_t pid);
 long scene_rss_kib(pid_t pid);
-bool scene_sanitized(void); /* this build has sanitizers: memory figures mean nothing */
 
 #endif

@@ -29,7 +29,7 @@ static void write_config(const struct shell *shell, const char *settings)
     file = fopen(path, "we");
     MUST(file != NULL);
     fprintf(file, "redis: { url = \"unix://%s\"; };\nstate_dir = \"%s/state\";\n%s\n",
-            redis_server_socket(shell->server), shell->dir, settings);
+            shell->redis.socket, shell->dir, settings);
     fclose(file);
     setenv("DROVER_CONFIG", path, 1);
 }
@@ -45,12 +45,12 @@ struct shell *shell_open(const char *settings)
     MUST(binary != NULL);
     snprintf(shell->dir, sizeof(shell->dir), "/tmp/drover-test-XXXXXX");
     MUST(mkdtemp(shell->dir) != NULL);
-    shell->server = redis_server_start();
+    redis_process_begin(&shell->redis, REDIS_IN_MEMORY);
     for (size_t i = 0; i < ARRAY_CT(laravel); i++)
         unsetenv(laravel[i]);
     write_config(shell, settings);
     setenv("D", binary, 1);
-    setenv("S", redis_server_socket(shell->server), 1);
+    setenv("S", shell->redis.socket, 1);
     setenv("T", shell->dir, 1);
     free(binary);
     buf_init(&shell->out, 0);
@@ -61,7 +61,7 @@ struct shell *shell_open(const char *settings)
 void shell_close(struct shell *shell)
 {
     shell_run(shell, "rm -rf \"$T\"");
-    redis_server_stop(shell->server);
+    redis_process_end(&shell->redis);
     buf_free(&shell->out);
     buf_free(&shell->err);
     free(shell);

@@ -7,11 +7,11 @@
 #define TESTS_SHELL_H
 
 #include "base/buf.h"
-#include "tests/support/redis_server.h"
+#include "tests/support/redis_process.h"
 
 struct shell {
     char dir[64];
-    struct redis_server *server;
+    struct redis_process redis;
     int exit_code;  /* of the last line; 128 + n: signal n */
     long peak_kib;  /* the largest resident set among what it ran */
     struct buf out; /* its stdout, without the last newline; NUL-terminated, never NULL */

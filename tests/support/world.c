@@ -28,15 +28,15 @@ void world_start(struct world *world)
     world->loop = loop_create(NULL);
     ck_assert_ptr_nonnull(world->loop);
     timer_init(&world->stop, world->loop, stop_turn, world->loop);
-    world->endpoint.unix_path = world->server.socket;
+    world->endpoint.unix_path = world->server.process.socket;
 }
 
 void world_use_proxy(struct world *world)
 {
     static char path[128];
 
-    (void)snprintf(path, sizeof(path), "%s/proxy.sock", world->server.dir);
-    world->proxy = proxy_create(world->loop, path, world->server.socket);
+    (void)snprintf(path, sizeof(path), "%s/proxy.sock", world->server.process.dir);
+    world->proxy = proxy_create(world->loop, path, world->server.process.socket);
     world->endpoint.unix_path = path;
 }
 
@@ -51,7 +51,7 @@ void world_end(struct world *world)
 
 static char *log_path(const struct world *world)
 {
-    return must_format("%s/log", world->server.dir);
+    return must_format("%s/log", world->server.process.dir);
 }
 
 void world_keep_log(struct world *world)

@@ -64,7 +64,9 @@ START_TEST(usage_errors_exit_2_and_suggest)
         {"$D failed lst", "no command `failed lst`: did you mean `failed list`?"},
         {"$D help failed lst", "did you mean `failed list`?"},
         {"$D xyzzy", "no command `xyzzy`"},
-        {"$D -c x push", "options go behind the command"},
+        {"$D --json push", "options go behind the command"},
+        {"$D -c", "options go behind the command"},
+        {"$D failed retry all", "did you mean --all?"},
         {"$D push", "drover push needs JOB"},
         {"$D push note --quue low", "did you mean --queue?"},
         {"$D failed list --limit 0", "--limit"},
@@ -88,6 +90,40 @@ START_TEST(usage_errors_exit_2_and_suggest)
         ck_assert_str_eq(sh->out.data, "");
         IN_ERR(cases[i].hint);
     }
+}
+END_TEST
+
+START_TEST(the_configuration_may_be_named_before_the_command)
+{
+    expect(0, "cp $DROVER_CONFIG $T/first.conf");
+    expect(0, "DROVER_CONFIG=/nowhere $D -c $T/first.conf config check");
+    ck_assert_str_eq(sh->out.data + strlen(sh->out.data) - 14, "first.conf: ok");
+    expect(0, "DROVER_CONFIG=/nowhere $D -c$T/first.conf queue list high");
+    IN_OUT("READY");
+    expect(2, "$D -c $T/first.conf config check -c /nowhere/second.conf");
+    IN_ERR("/nowhere/second.conf");
+    expect(0, "$D --complete -c $T/first.conf failed f");
+    ck_assert_str_eq(sh->out.data, "forget\nflush");
+}
+END_TEST
+
+START_TEST(closed_standard_streams_are_taken_by_nothing_else)
+{
+    expect(1, "$D push note - <&-");
+    IN_ERR("cannot read stdin: Bad file descriptor");
+    expect(1, "$D push note >&-");
+    expect(0, "$D push note 2>&-");
+    expect(0, "$D queue list default --json");
+    IN_OUT("\"ready\":2");
+}
+END_TEST
+
+START_TEST(a_check_is_the_same_by_either_name)
+{
+    expect(0, "$D supervise --check --json");
+    IN_OUT("{\"ok\":true,");
+    expect(2, "$D supervise --check -c /nowhere/x.conf");
+    IN_ERR("/nowhere/x.conf");
 }
 END_TEST
 
@@ -148,6 +184,8 @@ START_TEST(a_closed_pipe_ends_a_listing_quietly)
     ck_assert_str_eq(sh->err.data, "");
     expect(1, "$D queue list >/dev/full");
     IN_ERR("No space left");
+    expect(1, "$D config check >/dev/full");
+    IN_ERR("No space left");
 }
 END_TEST
 
@@ -163,6 +201,8 @@ START_TEST(completion_knows_words_and_options)
     ck_assert_str_eq(sh->out.data, "--tries\n--timeout");
     expect(0, "$D --complete queue peek default --st");
     ck_assert_str_eq(sh->out.data, "--state");
+    expect(0, "$D --complete queue peek ''");
+    ck_assert_str_eq(sh->out.data, "");
     expect(0, "$D --complete push --queue ''");
     ck_assert_str_eq(sh->out.data, "");
     expect(0, "$D --complete");
@@ -483,6 +523,9 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_add_test(tc, usage_errors_exit_2_and_suggest);
+    tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
+    tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
+    tcase_add_test(tc, a_check_is_the_same_by_either_name);
     tcase_add_test(tc, help_is_at_hand_everywhere);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);

@@ -43,7 +43,7 @@ END_TEST
 
 START_TEST(a_wrong_password_is_a_connection_error_without_the_password)
 {
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct err err = {0};
 
     ask("ACL SETUSER watcher on >right ~* +@all");
@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(user_password_and_database_are_used)
 {
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct err err = {0};
     struct client *other;
     struct slice payload = slice_text("{}");
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(a_newer_layout_is_refused_and_an_absent_one_is_left_absent)
 {
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct err err = {0};
 
     ck_assert_int_eq(ask("EXISTS p:drover:version"), 0);
@@ -171,6 +171,17 @@ START_TEST(delayed_twins_stay_two_jobs)
 
     push_texts("q", texts, 3, 60000);
     ck_assert_int_eq(ask("ZCARD p:queues:q:delayed"), 3);
+}
+END_TEST
+
+/* A push is all or nothing: what goes wrong half way must not end it. */
+START_TEST(twins_stay_two_also_where_their_counter_is_spoilt)
+{
+    const char *const texts[] = {"{\"job\":\"x\"}", "{\"job\":\"x\"}"};
+
+    ask("RPUSH p:drover:twins x");
+    push_texts("q", texts, 2, 60000);
+    ck_assert_int_eq(ask("ZCARD p:queues:q:delayed"), 2);
 }
 END_TEST
 
@@ -270,7 +281,7 @@ START_TEST(scan_tells_each_queue_once_and_only_of_our_prefix)
 {
     char joined[256] = "";
     struct err err = {0};
-    struct redis_endpoint endpoint = endpoint_of(server);
+    struct redis_endpoint endpoint = endpoint_of(&server);
     struct client *starred;
 
     ask("RPUSH p:queues:b x");
@@ -380,6 +391,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, push_gives_one_token_each_but_never_more_than_ready_jobs);
     tcase_add_test(tc, push_with_delay_is_due_by_redis_time_with_fractions);
     tcase_add_test(tc, delayed_twins_stay_two_jobs);
+    tcase_add_test(tc, twins_stay_two_also_where_their_counter_is_spoilt);
     tcase_add_test(tc, a_twins_pad_is_48_spaces_and_tabs_with_the_counter);
     tcase_add_test(tc, push_to_a_key_of_a_wrong_type_names_it_and_changes_nothing);
     tcase_add_test(tc, a_spoilt_notify_does_not_stop_a_push);

@@ -15,6 +15,14 @@ const char *__lsan_default_suppressions(void)
 
 #define SHELL "name = \"a\"; type = \"shell\"; command = [ \"true\" ]; "
 
+#define CODE(words)                                                                      \
+    "jobs: ( { name = \"a\"; type = \"shell\"; command = [ " words " ]; } );"
+#define CODE_AT(index)                                                                   \
+    "drover.conf:1: jobs[0].command[" index                                              \
+    "]: a placeholder in code would let a payload run anything: give the value as an "   \
+    "argument of its own behind it, like \"sh\", \"-c\", \"wc \\\"$1\\\"\", \"sh\", "    \
+    "\"{data.file}\""
+
 static const struct {
     const char *text, *message;
 } wrong[] = {
@@ -42,6 +50,8 @@ static const struct {
     {"pool: ( );", "drover.conf:1: pool: unknown setting, did you mean \"pools\"?"},
     {"redis: { Prefix = \"x\"; };",
      "drover.conf:1: redis.Prefix: unknown setting, did you mean \"prefix\"?"},
+    {"pools: ( { retry_after = 90; } );", "drover.conf:1: pools[0].retry_after: unknown "
+                                          "setting, did you mean \"lease\"?"},
     {"frobnicate = 1;", "drover.conf:1: frobnicate: unknown setting"},
     {"workers = 3;", "drover.conf:1: workers: unknown here: it is a setting of pools[]"},
     {"pools: ( { state_dir = \"/x\"; } );",
@@ -128,6 +138,13 @@ static const struct {
     {"jobs: ( { name = \"a\"; type = \"noop\"; kill_grace = 1; } );",
      "drover.conf:1: jobs[0].kill_grace: belongs to jobs of type \"shell\", this one is "
      "of \"noop\""},
+    {CODE("\"sh\", \"-c\", \"wc {data.x}\""), CODE_AT("2")},
+    {CODE("\"/bin/bash\", \"-euo\", \"pipefail\", \"-c\", \"wc {data.x}\""),
+     CODE_AT("4")},
+    {CODE("\"env\", \"A=b\", \"/usr/bin/bash\", \"-lc\", \"{{}} {data.x}\""),
+     CODE_AT("4")},
+    {CODE("\"python3.11\", \"-c\", \"print({data.x})\""), CODE_AT("2")},
+    {CODE("\"php8.2\", \"-r\", \"echo {data.x};\""), CODE_AT("2")},
     {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"{data.x}\" ]; } );",
      "drover.conf:1: jobs[0].command[0]: the program takes no placeholder, only its "
      "arguments do"},
@@ -289,6 +306,8 @@ START_TEST(an_integer_is_told_from_others_of_the_same_low_bits)
     refused(
         "stop_grace = 1; hang_timeout = 1;\n@include \"pools.inc\"\nmax_payload = 1;",
         "pools.inc:1: pools[0].concurrency: 4294967297 is above the maximum of 10000");
+    ck_assert_int_eq(unlink("pools.inc"), 0);
+    ck_assert_int_eq(rmdir(path), 0);
 }
 END_TEST
 
@@ -368,6 +387,30 @@ START_TEST(commands_may_hold_newlines_tabs_and_empty_arguments)
 }
 END_TEST
 
+START_TEST(a_placeholder_behind_the_code_is_data)
+{
+    static const char *const commands[] = {
+        "\"sh\", \"-c\", \"wc \\\"$1\\\"\", \"sh\", \"{data.x}\"",
+        "\"sh\", \"-c\", \"f() {{ wc; }}\", \"{data.x}\"",
+        "\"bash\", \"-o\", \"pipefail\", \"report.sh\", \"-c\", \"{data.x}\"",
+        "\"php\", \"artisan\", \"report\", \"-r\", \"{data.x}\"",
+        "\"grep\", \"php\", \"-r\", \"{data.x}\"",
+        "\"nice\", \"tar\", \"-c\", \"{data.x}\"",
+        "\"push\", \"-c\", \"{data.x}\"",
+        "\"sh\", \"-c\"",
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(commands); i++) {
+        char *text = must_format("jobs: ( { name = \"a\"; type = \"shell\"; "
+                                 "command = [ %s ]; } );",
+                                 commands[i]);
+
+        config_free(loaded(text));
+        free(text);
+    }
+}
+END_TEST
+
 START_TEST(a_backslash_before_other_letters_stays)
 {
     struct config *config =
@@ -444,6 +487,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_short_lease_shortens_the_default_hang_timeout);
     tcase_add_test(tc, commands_may_hold_newlines_tabs_and_empty_arguments);
     tcase_add_test(tc, a_backslash_before_other_letters_stays);
+    tcase_add_test(tc, a_placeholder_behind_the_code_is_data);
     tcase_add_test(tc, placeholders_are_checked_by_who_knows_them);
     tcase_add_test(tc, any_text_is_taken_or_refused_in_peace);
 }

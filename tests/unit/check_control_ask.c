@@ -103,6 +103,19 @@ START_TEST(ask_returns_the_answer)
 }
 END_TEST
 
+START_TEST(ask_tells_the_supervisors_pid_as_it_is_seen_from_here)
+{
+    struct err err = {0};
+    json_t *heard;
+
+    start_server();
+    heard = control_ask(path, json_pack("{s:s}", "cmd", "about"), 10000, &err);
+    ck_assert_msg(heard != NULL, "%s", err.text);
+    ck_assert_int_eq(json_integer_value(json_object_get(heard, "peer_pid")), server);
+    json_decref(heard);
+}
+END_TEST
+
 START_TEST(ask_hands_on_the_servers_error)
 {
     struct err err = {0};
@@ -150,6 +163,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, what_is_no_socket_is_left_alone);
     tcase_add_test(tc, a_path_that_cannot_be_bound_is_said_so);
     tcase_add_test(tc, ask_returns_the_answer);
+    tcase_add_test(tc, ask_tells_the_supervisors_pid_as_it_is_seen_from_here);
     tcase_add_test(tc, ask_hands_on_the_servers_error);
     tcase_add_test(tc, ask_knows_when_nothing_runs);
     tcase_add_test(tc, ask_gives_up_on_a_server_that_stands_still);

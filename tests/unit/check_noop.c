@@ -99,7 +99,8 @@ START_TEST(a_sleeper_is_woken_by_cancel)
     noop_handler.cancel(trial.run, cancels[_i].second);
     finish_trial(&trial);
     ck_assert_int_eq(trial.outcome.kind, cancels[_i].kind);
-    if (cancels[_i].kind == OUTCOME_RETRY)
+    ck_assert(trial.outcome.timed_out == (cancels[_i].kind == OUTCOME_RETRY));
+    if (trial.outcome.timed_out)
         ck_assert_int_eq(strncmp(trial.outcome.reason, "timed out after ", 16), 0);
     clear(&trial);
 }

@@ -208,7 +208,7 @@ END_TEST
 
 START_TEST(a_busy_redis_is_an_outage_that_ends)
 {
-    redisContext *other = redisConnectUnix(world.server.socket);
+    redisContext *other = redisConnectUnix(world.server.process.socket);
     int done = 0;
 
     hand_open(&hand, 1);
@@ -458,14 +458,14 @@ START_TEST(where_the_verdict_was_on_its_way_redis_is_asked)
     world_push(&world, "default", "job");
     hand_open(&hand, 1);
     UNTIL(&world, hand.job_ct == 1);
-    ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
     hand.free_slots = 0;
     queue_ack(hand.queue, hand.jobs[0]);
     UNTIL(&world, TAILQ_FIRST(&hand.queue->settles)->in_flight);
     hand.queue->batch++;
     arrive_job(hand.queue, 1, bytes, hand.queue->tag, 0);
     arrive_finish(hand.queue, hand.queue->batch, false);
-    ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
     hand_settled(&hand);
     UNTIL(&world, hand.queue->arriving == 0);
     ck_assert_uint_eq(hand.job_ct, 1); /* the ack had acked it */
@@ -481,7 +481,7 @@ START_TEST(and_if_it_is_ours_still_it_is_handed_over)
     UNTIL(&world, hand.job_ct == 1);
     hand_rests(&hand);
     /* Let go by somebody, and reserved again by the wait while the ack is away. */
-    ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
     hand.free_slots = 1;
     hand.jobs[0]->tag = 77; /* so that this ack is not the new lease's */
     queue_ack(hand.queue, hand.jobs[0]);
@@ -489,7 +489,7 @@ START_TEST(and_if_it_is_ours_still_it_is_handed_over)
     hand.queue->batch++;
     arrive_job(hand.queue, 1, slice_text("job"), hand.queue->tag, 0);
     arrive_finish(hand.queue, hand.queue->batch, false);
-    ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
     UNTIL(&world, hand.job_ct == 2);
     ck_assert(job_is(hand.jobs[1], "job"));
 }

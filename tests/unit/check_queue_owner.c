@@ -39,7 +39,6 @@ static void hurry(struct hand *hand)
     hand->queue->pace.beat_ms = 30;
     hand->queue->pace.dead_after_ms = 300;
     hand->queue->pace.dead_jitter_ms = 0;
-    hand->queue->pace.claim_ms = 200;
     if (timer_is_set(&hand->queue->beat))
         timer_set(&hand->queue->beat, 0);
 }
@@ -112,6 +111,34 @@ START_TEST(what_an_earlier_worker_held_is_given_back_before_the_first_reserve)
         hand_ack(&hands[1], i);
     hand_settled(&hands[1]);
     ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
+START_TEST(what_is_put_on_the_board_of_a_running_worker_is_given_back)
+{
+    uint32_t tags[2];
+
+    push_jobs("default", 2);
+    push_jobs("low", 1);
+    hand_open(&hands[0], 2);
+    UNTIL(&world, hands[0].job_ct == 2);
+    hand_open(&hands[1], 1);
+    UNTIL(&world, hands[1].job_ct == 1);
+    open_hurried(&hands[2], 8);
+    hands[2].queue->pace.dead_after_ms = WORLD_DEADLINE_MS * 2; /* not by that */
+    hand_rests(&hands[2]);
+    for (unsigned i = 0; i < 2; i++) {
+        tags[i] = kill_hand(&hands[i]);
+        (void)snprintf(hands[2].board->orphans[i].note, BOARD_NOTE_BYTES, "killed");
+        atomic_store(&hands[2].board->orphans[i].tag, tags[i]);
+    }
+    UNTIL(&world, hands[2].job_ct == 3);
+    for (unsigned i = 0; i < 2; i++) {
+        UNTIL(&world, atomic_load(&hands[2].board->orphans[i].tag) == 0);
+        ck_assert(is_gone(tags[i]));
+    }
+    ck_assert_uint_eq(hands[2].jobs[0]->crashes, 1);
+    ck_assert_str_eq(hands[2].jobs[0]->crash_note, "killed");
 }
 END_TEST
 
@@ -206,9 +233,9 @@ START_TEST(a_stall_of_redis_condemns_nobody)
     UNTIL(&world, hands[0].job_ct + hands[1].job_ct == 2);
     UNTIL(&world, hands[0].queue->peers.ct == 1 && hands[1].queue->peers.ct == 1);
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+        ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
         ALL_THE_WHILE(&world, 700, hands[0].lost_ct == 0); /* twice what kills */
-        ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+        ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
         ALL_THE_WHILE(&world, 150, world_len(&world, "drover:open") == 2);
     }
     ck_assert_uint_eq(hands[0].lost_ct + hands[1].lost_ct, 0);
@@ -233,7 +260,24 @@ START_TEST(two_who_take_back_the_same_tag_do_no_harm)
 }
 END_TEST
 
-START_TEST(who_shut_the_gate_and_died_too_is_followed_by_another)
+/* Counted in heartbeats of the one who judges. */
+START_TEST(a_gate_shut_by_a_drain_does_not_put_the_judgement_off)
+{
+    push_jobs("default", 1);
+    hand_open(&hands[0], 1);
+    UNTIL(&world, hands[0].job_ct == 1);
+    queue_drain(hands[0].queue);
+    UNTIL(&world, hands[0].drained_ct == 1);
+    open_hurried(&hands[1], 1);
+    hand_rests(&hands[1]);
+    (void)kill_hand(&hands[0]);
+    UNTIL(&world, hands[1].job_ct == 1);
+    ck_assert_int_lt(
+        real_redis_int(&world.server, "HGET drover:beats %u", tag_of(&hands[1])), 100);
+}
+END_TEST
+
+START_TEST(who_claimed_a_dead_tag_and_died_too_is_followed_by_another)
 {
     uint32_t tag;
 
@@ -242,6 +286,7 @@ START_TEST(who_shut_the_gate_and_died_too_is_followed_by_another)
     UNTIL(&world, hands[0].job_ct == 1);
     tag = kill_hand(&hands[0]);
     (void)real_redis_int(&world.server, "SREM drover:open %u", tag);
+    (void)real_redis_int(&world.server, "HINCRBY drover:beats %u 1", tag);
     open_hurried(&hands[1], 1);
     UNTIL(&world, hands[1].job_ct == 1);
     UNTIL(&world, is_gone(tag));
@@ -367,14 +412,14 @@ START_TEST(jobs_that_come_while_draining_go_back_in_order)
     push_jobs("default", 4);
     hand_open(&hands[0], 0);
     UNTIL(&world, hands[0].queue->link == LINK_READY);
-    ck_assert_int_eq(kill(world.server.pid, SIGSTOP), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
     hand_want(&hands[0], 3);
     while (!hands[0].queue->reserving)
         world_turn(&world);
     queue_drain(hands[0].queue);
     world_turn(&world);
     ck_assert_uint_eq(hands[0].drained_ct, 0);
-    ck_assert_int_eq(kill(world.server.pid, SIGCONT), 0);
+    ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
     UNTIL(&world, hands[0].drained_ct == 1);
     hand_settled(&hands[0]);
     ck_assert_uint_eq(hands[0].job_ct, 0);
@@ -459,6 +504,7 @@ static void add(TCase *tc)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc,
                    what_an_earlier_worker_held_is_given_back_before_the_first_reserve);
+    tcase_add_test(tc, what_is_put_on_the_board_of_a_running_worker_is_given_back);
     tcase_add_test(tc, crashes_add_up_over_successors);
     tcase_add_test(tc, what_a_dead_tag_held_in_a_queue_of_another_pool_is_given_back_too);
     tcase_add_test(tc, many_jobs_of_a_dead_worker_come_back_in_pages);
@@ -466,7 +512,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_living_are_left_alone);
     tcase_add_test(tc, a_stall_of_redis_condemns_nobody);
     tcase_add_test(tc, two_who_take_back_the_same_tag_do_no_harm);
-    tcase_add_test(tc, who_shut_the_gate_and_died_too_is_followed_by_another);
+    tcase_add_test(tc, a_gate_shut_by_a_drain_does_not_put_the_judgement_off);
+    tcase_add_test(tc, who_claimed_a_dead_tag_and_died_too_is_followed_by_another);
     tcase_add_test(tc, a_worker_refused_by_the_gate_takes_a_new_tag_and_keeps_its_jobs);
     tcase_add_test(tc, a_condemned_worker_loses_what_was_given_back);
     tcase_add_test(tc, acks_are_taken_though_the_gate_is_shut);

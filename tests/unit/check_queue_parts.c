@@ -68,14 +68,15 @@ END_TEST
 START_TEST(an_excuse_puts_the_judgement_off)
 {
     struct peers peers = {.items = NULL};
+    int64_t passed_ms;
 
-    for (int64_t i = 0; i <= 10; i++)
-        note(&peers, 1000 + i * 1000, 7, 42);
-    peers_excuse(&peers, 7, 2000);
-    ck_assert_ptr_null(peers_dead(&peers, 10000));
-    note(&peers, 12000, 7, 42);
-    note(&peers, 13000, 7, 42);
-    ck_assert(peers_dead(&peers, 10000)->excused);
+    for (int i = 0; i <= 12; i++) {
+        ck_assert_ptr_null(peers_dead(&peers, 10000));
+        peers_begin(&peers, 1000 + i * 1000, 1500, &passed_ms);
+        peers_note(&peers, 7, 42, passed_ms, 2000);
+        peers_end(&peers);
+    }
+    ck_assert_ptr_nonnull(peers_dead(&peers, 10000));
     peers_forget(&peers, 7);
     ck_assert_ptr_null(peers_dead(&peers, 0));
     peers_free(&peers);

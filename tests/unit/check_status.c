@@ -101,6 +101,8 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
                      "WORKER  STATE        PID  RUNNING   DONE  FAILED  RESTARTS\n"
                      "main/0  running        8        2  12345       3         0\n"
                      "main/1  back\\x1boff    0        0      0       0         5\n"
+                     "side    no workers     -        -      -       -         -\n"
+                     "gone    no workers     -        -      -       -         -\n"
                      "\n"
                      "QUEUE  READY  DELAYED  RESERVED\n"
                      "high       1       20         0\n"

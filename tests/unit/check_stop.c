@@ -25,7 +25,8 @@ START_TEST(a_job_may_end_within_its_grace)
     ck_assert_int_eq(trial.outcome.kind, polite[_i].kind);
     ck_assert_int_eq(trial.outcome.exit_status, 0);
     ck_assert_str_eq(trial.out, "bye\n");
-    if (polite[_i].why == CANCEL_TIMEOUT)
+    ck_assert(trial.outcome.timed_out == (polite[_i].why == CANCEL_TIMEOUT));
+    if (trial.outcome.timed_out)
         ck_assert_int_eq(strncmp(trial.outcome.reason, "timed out after ", 16), 0);
     clear(&trial);
 }
@@ -202,11 +203,12 @@ START_TEST(what_ended_by_itself_has_its_own_verdict)
     struct trial trial;
     siginfo_t info;
 
-    start_script(&trial, "sleep 1000 & echo $! >pid; exit 0");
+    start_script(&trial, "sleep 1000 & echo $! >pid; exit 3");
     ck_assert_int_eq(waitid(P_PID, (id_t)trial.group, &info, WEXITED | WNOWAIT), 0);
     cancel(&trial, (enum cancel_reason)_i);
     finish_trial(&trial);
-    assert_outcome(&trial, OUTCOME_DONE, "");
+    assert_outcome(&trial, OUTCOME_RETRY, "exit status 3");
+    ck_assert(!trial.outcome.timed_out); /* or its reason would become another */
     wait_until_gone(read_pid("pid"));
     clear(&trial);
 }

@@ -90,6 +90,11 @@ static void make_half(void)
     write_file(conf, "state_dir = \"/tmp/x\";\npools: ( { name = \"ma");
 }
 
+static void make_empty(void)
+{
+    write_file(conf, "# nothing\n");
+}
+
 static void make_binary(void)
 {
     write_file(conf, "\x7f\x45LF\x02\x01\xff\xfe{{{{");
@@ -120,9 +125,9 @@ static void make_huge(void)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static void (*const bad_files[])(void) = {make_missing, make_directory,     make_half,
-                                          make_binary,  make_out_of_bounds, make_unknown,
-                                          make_twice,   make_huge};
+static void (*const bad_files[])(void) = {
+    make_missing, make_directory,     make_half,  make_empty, make_binary,
+    make_unknown, make_out_of_bounds, make_twice, make_huge};
 
 START_TEST(a_bad_file_changes_nothing)
 {

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/wait.h"
 #include "tests/unit/trial.h"
 
 #define DATA(json) "{\"job\":\"s\",\"data\":" json "}"
@@ -89,19 +90,9 @@ static inline void make_file(const char *name)
     ck_assert_int_eq(close(open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
 }
 
-/* Dead or a zombie that its new parent has yet to reap. */
 static inline bool process_is_gone(void *arg)
 {
-    char path[64], state = 'Z';
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)*(pid_t *)arg);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return true;
-    (void)!fscanf(file, "%*d (%*[^)]) %c", &state);
-    (void)fclose(file);
-    return state == 'Z' || state == 'X';
+    return !process_exists(*(pid_t *)arg);
 }
 
 static inline void wait_until_gone(pid_t pid)
