@@ -90,6 +90,7 @@ static pid_t hold_elsewhere(void)
         struct statedir statedir;
         struct err err;
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
         if (statedir_open(&statedir, dir, &err) != 0)
             _exit(1);
         (void)!write(ready[1], "r", 1);

@@ -2,6 +2,7 @@
  * behind. */
 #include <check.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #include "supervisor/notify.h"
@@ -63,8 +64,7 @@ static int leave_daemon(const struct config *config, const struct pool_config *p
         if (fork() > 0)
             _exit(0);
         stage->group = getpid();
-        for (;;)
-            (void)pause();
+        fake_rest();
     }
     return fake_worker(config, pool, endpoint, slot, board);
 }
@@ -78,6 +78,7 @@ static void begin_with(worker_entry entry)
             .config_path = conf, .load = config_load, .worker = entry};
         struct err err = {0};
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
         notify_send_hook = note_state;
         options.config = config_load(conf, &err);
         _exit(options.config ? supervisor_run(&options) : 99);
@@ -139,6 +140,7 @@ START_TEST(closed_standard_descriptors_are_filled)
             .config_path = conf, .load = config_load, .worker = fake_worker};
         struct err err;
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
         notify_send_hook = note_state;
         options.config = config_load(conf, &err);
         for (int fd = 0; fd <= STDERR_FILENO; fd++)

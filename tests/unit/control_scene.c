@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -67,6 +68,7 @@ static void serve(int ready_fd)
     struct err err = {0};
     struct control *control;
 
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
     server_loop = loop_create(&err);
     control = control_create(server_loop, path, answer, &requests, &err);
     if (control == NULL) {

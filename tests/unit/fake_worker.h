@@ -68,15 +68,25 @@ static inline void stage_all(enum act act)
         stage->act[i] = (int)act;
 }
 
-/* A job's process: in a group of its own, deaf to TERM, and it does not end. */
+/* Does nothing, for as long as there is a test: what one that failed has left behind is
+ * nobody's but init's. */
+NORETURN static inline void fake_rest(void)
+{
+    const struct timespec nap = {.tv_nsec = 20000000};
+
+    while (getppid() != 1)
+        (void)nanosleep(&nap, NULL);
+    _exit(0);
+}
+
+/* A job's process: in a group of its own, and it does not end. */
 static inline pid_t fake_job(void)
 {
     pid_t pid = fork();
 
     if (pid == 0) {
         (void)setpgid(0, 0);
-        for (;;)
-            (void)pause();
+        fake_rest();
     }
     (void)setpgid(pid, pid);
     return pid;
@@ -123,18 +133,16 @@ static inline int fake_turn(unsigned slot, struct board *board, const sigset_t *
         return act - ACT_LEAVE;
     if (act == ACT_HANG) {
         stage->act[slot] = ACT_WORK;
-        for (;;)
-            (void)pause();
+        fake_rest();
     }
     board->beat++;
     fake_look_at_orphans(board);
     if (sigtimedwait(term, NULL, &turn) == SIGTERM) {
         stage->terms[slot]++;
-        if (stage->act[slot] ==
-            ACT_WORK) /* as of now: the TERM may be the answer to it */
+        if (stage->act[slot] == ACT_WORK) /* as it is now */
             return 0;
     }
-    return -1;
+    return getppid() == 1 ? 0 : -1; /* as in fake_rest() */
 }
 
 /* A worker_entry. TERM stays blocked and is waited for; all else is as in a worker. */

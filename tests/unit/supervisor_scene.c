@@ -125,6 +125,7 @@ static int live(void)
     struct err err = {0};
     int log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
     (void)dup2(log_fd, STDERR_FILENO);
     (void)close(log_fd);
     notify_send_hook = note_state;
