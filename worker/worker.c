@@ -14,6 +14,7 @@
  */
 #include "worker/worker.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 
 enum {
     BEAT_MS = 1000,
+    BIG_BLOCK_BYTES = 128 * 1024,
     LEAVE_MS = 1000,        /* what the last word to Redis may take */
     CANCEL_MARGIN_MS = 1500 /* after the longest kill_grace, when the grace is over */
 };
@@ -298,11 +300,21 @@ static void worker_close(struct worker *worker)
     loop_destroy(worker->loop);
 }
 
+/* Left to itself, malloc raises the bound above which memory comes from the system, and
+ * goes back there, with every big block freed: one big payload, and a worker stays big.
+ */
+static void keep_small(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, BIG_BLOCK_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, BIG_BLOCK_BYTES);
+}
+
 int worker_main(const struct worker_start *start)
 {
     struct worker worker = {.start = start};
     struct err err;
 
+    keep_small();
     if (worker_open(&worker, &err) != 0) {
         log_error("worker.fatal", log_str("reason", err.text));
         worker.exit_code = WORKER_EXIT_FAILURE;

@@ -200,6 +200,52 @@ START_TEST(much_output_leaves_no_trace_in_the_worker)
 }
 END_TEST
 
+/* A payload of 8 MB, straight into the list. */
+static void push_big(void)
+{
+    enum { LINE = 8000, LINES = 1000 };
+    char line[LINE + 1], path[128], *command;
+    FILE *file;
+
+    memset(line, 'x', LINE);
+    line[LINE] = '\0';
+    (void)snprintf(path, sizeof(path), "%s/payload", scene->dir);
+    file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    fputs("{\"job\":\"quiet\",\"data\":\"", file);
+    for (int i = 0; i < LINES; i++)
+        fputs(line, file);
+    fputs("\"}", file);
+    ck_assert_int_eq(fclose(file), 0);
+    command =
+        must_format("redis-cli -s %s/redis.sock -x RPUSH queues:high < %s >/dev/null",
+                    scene->dir, path);
+    ck_assert_int_eq(system(command), 0);
+    free(command);
+}
+
+START_TEST(a_big_payload_leaves_no_trace_in_the_worker)
+{
+    long before_kib, after_kib;
+    pid_t worker;
+
+    scene = scene_create(SCENE_REDIS,
+                         POOL("1", "1") "jobs: ( " SH("quiet", "exit 0", "") " );\n");
+    scene_start(scene);
+    scene_do(scene, "push", "quiet");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    before_kib = scene_rss_kib(worker);
+    push_big();
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
+    scene_do(scene, "push", "quiet"); /* by its end the big one is forgotten */
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 3);
+    after_kib = scene_rss_kib(worker);
+    if (!is_sanitized())
+        ck_assert_int_le(after_kib - before_kib, 2048);
+}
+END_TEST
+
 START_TEST(a_hung_worker_is_killed_and_replaced)
 {
     pid_t worker;
@@ -270,6 +316,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_job_that_ignores_term_is_gone_after_timeout_and_grace);
     tcase_add_test(tc, a_daemon_that_holds_the_pipe_does_not_hold_the_job);
     tcase_add_test(tc, much_output_leaves_no_trace_in_the_worker);
+    tcase_add_test(tc, a_big_payload_leaves_no_trace_in_the_worker);
     tcase_add_test(tc, a_hung_worker_is_killed_and_replaced);
     tcase_add_test(tc, a_log_file_at_its_limit_ends_no_worker);
     tcase_add_test(tc, a_killed_supervisor_leaves_no_fleet_and_no_job_behind);
