@@ -11,28 +11,51 @@
 
 #include "base/clock.h"
 
-static size_t board_bytes(uint32_t job_ct)
+/* What the reader must be able to trust lies on a page of its own in front of the board,
+ * which nobody can write to once it is filled. */
+struct front {
+    size_t bytes; /* of the mapping */
+    uint32_t job_ct;
+};
+
+static struct front *front_of(const struct board *board)
 {
-    return sizeof(struct board) + (size_t)job_ct * sizeof(struct board_job);
+    size_t front_bytes = (size_t)sysconf(_SC_PAGESIZE);
+
+    return (struct front *)(void *)((char *)(uintptr_t)board - front_bytes);
 }
 
 struct board *board_create(uint32_t job_ct, struct err *err)
 {
-    struct board *board = mmap(NULL, board_bytes(job_ct), PROT_READ | PROT_WRITE,
-                               MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    size_t front_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    size_t bytes = front_bytes + sizeof(struct board) + job_ct * sizeof(struct board_job);
+    struct front *front =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    if (board == MAP_FAILED) {
+    if (front != MAP_FAILED) {
+        *front = (struct front){.bytes = bytes, .job_ct = job_ct};
+        if (mprotect(front, front_bytes, PROT_READ) != 0) {
+            (void)munmap(front, bytes);
+            front = MAP_FAILED;
+        }
+    }
+    if (front == MAP_FAILED) {
         (void)err_set(err, ERR_SYSTEM, "no memory for a scoreboard of %u jobs", job_ct);
         return NULL;
     }
-    board->job_ct = job_ct; /* all else is zero, which is what it is to start as */
-    return board;
+    /* All else is zero, which is what it is to start as. */
+    return (struct board *)(void *)((char *)front + front_bytes);
 }
 
 void board_destroy(struct board *board)
 {
     if (board)
-        (void)munmap(board, board_bytes(board->job_ct));
+        (void)munmap(front_of(board), front_of(board)->bytes);
+}
+
+uint32_t board_job_ct(const struct board *board)
+{
+    return front_of(board)->job_ct;
 }
 
 static void set_text(char *field, size_t size, const char *text)
@@ -43,12 +66,12 @@ static void set_text(char *field, size_t size, const char *text)
 struct board_job *board_take(struct board *board, const char *uuid, const char *name,
                              const char *queue, int64_t attempt)
 {
-    struct board_job *job = board->jobs;
+    struct board_job *job = board->jobs, *end = job + board_job_ct(board);
     int64_t now_ms = clock_mono_ms();
 
-    while (job < board->jobs + board->job_ct && job->started_at_ms != 0)
+    while (job < end && job->started_at_ms != 0)
         job++;
-    MUST(job < board->jobs + board->job_ct);
+    MUST(job < end);
     job->group = 0;
     job->attempt = attempt;
     set_text(job->uuid, sizeof(job->uuid), uuid);
@@ -87,9 +110,10 @@ static bool may_kill(pid_t group)
 
 unsigned board_kill_groups(struct board *board)
 {
+    uint32_t job_ct = board_job_ct(board);
     unsigned signalled = 0;
 
-    for (uint32_t i = 0; i < board->job_ct; i++) {
+    for (uint32_t i = 0; i < job_ct; i++) {
         const struct board_job *job = &board->jobs[i];
         pid_t group = job->group;
 

@@ -55,15 +55,15 @@ struct board {
     _Atomic uint64_t failed;       /* jobs moved to the failed store */
     _Atomic uint64_t lost; /* leases that were no longer ours at settle or extend */
     struct board_orphan orphans[BOARD_ORPHANS];
-    uint32_t job_ct; /* rows in jobs[]; set once, by board_create() */
-    struct board_job jobs[];
+    struct board_job jobs[]; /* board_job_ct() rows */
 };
 
 struct board *board_create(uint32_t job_ct, struct err *err) MUSTCHECK;
 void board_destroy(struct board *board); /* NULL is fine; unmaps in this process only */
+uint32_t board_job_ct(const struct board *board); /* whatever the worker wrote */
 
-/* For the worker. A taken row is borrowed from the board; NULL never: job_ct rows
- * suffice. */
+/* For the worker. A taken row is borrowed from the board; NULL never: there are
+ * rows enough. */
 struct board_job *board_take(struct board *board, const char *uuid, const char *name,
                              const char *queue, int64_t attempt);
 void board_end(struct board_job *job);

@@ -20,7 +20,7 @@ enum {
     ABORT_MS = 5000,      /* from ABRT to KILL: time for a core file */
     KILL_MS = 1000,       /* from the second TERM to KILL */
     HEALTHY_MS = 60000,   /* a worker that ran so long has got over its crashes */
-    STOP_MARGIN_MS = 1000 /* to settle the last jobs after their KILL */
+    STOP_MARGIN_MS = 1000 /* to settle the last jobs after their KILL, and to end */
 };
 
 struct fleet {

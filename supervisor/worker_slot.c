@@ -232,11 +232,12 @@ void worker_slot_tick(struct worker_slot *ws, int64_t elapsed_ms, int64_t planne
 static void list_held(struct worker_slot *ws, char *text, size_t size)
 {
     char uuid[BOARD_UUID_BYTES];
+    uint32_t job_ct = board_job_ct(ws->board);
     size_t len = 0;
 
     text[0] = '\0';
     ws->held_ct = 0;
-    for (uint32_t i = 0; i < ws->board->job_ct; i++) {
+    for (uint32_t i = 0; i < job_ct; i++) {
         struct board_job *job = &ws->board->jobs[i];
 
         if (atomic_load(&job->started_at_ms) == 0)

@@ -29,8 +29,9 @@
 enum {
     BEAT_MS = 1000,
     BIG_BLOCK_BYTES = 128 * 1024,
-    LEAVE_MS = 1000,        /* what the last word to Redis may take */
-    CANCEL_MARGIN_MS = 1500 /* after the longest kill_grace, when the grace is over */
+    LEAVE_MS = 1000,       /* what the last word to Redis may take */
+    CANCEL_MARGIN_MS = 700 /* after the longest kill_grace, when the grace is over; less
+                              than the supervisor leaves until its KILL (fleet.c) */
 };
 
 /* Not beside a suspect, and not on the way out. */

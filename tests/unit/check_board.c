@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,7 +44,7 @@ static void free_board(void)
 
 START_TEST(a_board_starts_empty)
 {
-    ck_assert_uint_eq(board->job_ct, ROWS);
+    ck_assert_uint_eq(board_job_ct(board), ROWS);
     ck_assert_int_eq(board->phase, BOARD_STARTING);
     ck_assert_int_eq(board->link, BOARD_LINK_DOWN);
     ck_assert_int_eq(board->beat, 0);
@@ -52,6 +53,27 @@ START_TEST(a_board_starts_empty)
     for (int i = 0; i < BOARD_ORPHANS; i++)
         ck_assert_uint_eq(board->orphans[i].tag, 0);
     board_destroy(NULL);
+}
+END_TEST
+
+/* A worker that writes where it must not harms itself, not its supervisor. */
+START_TEST(the_number_of_rows_is_nobodys_to_change)
+{
+    const struct rlimit no_core = {0, 0};
+    pid_t pid = fork();
+    int status;
+
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        (void)setrlimit(RLIMIT_CORE, &no_core);
+        (void)signal(SIGSEGV, SIG_DFL); /* a sanitizer need not report it */
+        memset((char *)board - 64, 0xff, 64);
+        memset((char *)board - sysconf(_SC_PAGESIZE), 0xff, 64);
+        _exit(0);
+    }
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(WTERMSIG(status), SIGSEGV);
+    ck_assert_uint_eq(board_job_ct(board), ROWS);
 }
 END_TEST
 
@@ -234,6 +256,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, make_board, free_board);
     tcase_add_test(tc, a_board_starts_empty);
+    tcase_add_test(tc, the_number_of_rows_is_nobodys_to_change);
     tcase_add_test(tc, a_taken_row_tells_of_its_job_until_the_end);
     tcase_add_test(tc, rows_are_taken_again_once_free);
     tcase_add_test_raise_signal(tc, more_jobs_than_rows_are_a_bug, SIGABRT);

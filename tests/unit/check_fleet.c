@@ -35,7 +35,7 @@ static int examine(const struct config *config, const struct pool_config *pool,
     DIR *fds;
 
     if (config != &configs[0] || pool != &configs[0].pools[0] || where != &endpoint ||
-        slot != 0 || board->job_ct != 4)
+        slot != 0 || board_job_ct(board) != 4)
         return 10;
     (void)sigprocmask(SIG_SETMASK, NULL, &blocked);
     for (int signum = 1; signum <= SIGSYS; signum++) {
