@@ -133,18 +133,24 @@ START_TEST(a_bare_push_is_seen_by_the_poll)
 }
 END_TEST
 
-START_TEST(a_delayed_job_runs_when_it_is_due)
+START_TEST(delayed_jobs_run_when_they_are_due)
 {
-    double due;
+    enum { JOBS = 5 };
+    double due[JOBS];
 
     hand.pool.poll_interval_ms = 20000;
-    hand_open(&hand, 4);
-    due = world_redis_now(&world) + 0.7;
-    (void)real_redis_int(&world.server, "ZADD queues:default:delayed %.17g job", due);
-    UNTIL(&world, hand.job_ct == 1);
-    ck_assert(world_redis_now(&world) >= due);
-    ck_assert(world_redis_now(&world) < due + 10); /* not left to the next poll */
-    /* Nor to the BRPOP's timeout, which Redis looks at ten times a second only. */
+    hand_open(&hand, JOBS + 1);
+    for (int i = 0; i < JOBS; i++) {
+        due[i] = world_redis_now(&world) + 0.3 * (i + 1);
+        (void)real_redis_int(&world.server, "ZADD queues:default:delayed %.17g job%d",
+                             due[i], i);
+    }
+    for (size_t i = 0; i < JOBS; i++) {
+        UNTIL(&world, hand.job_ct > i);
+        ck_assert(world_redis_now(&world) >= due[i]);
+        ck_assert(world_redis_now(&world) < due[i] + 10); /* not left to the next poll */
+    }
+    /* Nor all to the BRPOP's timeout: Redis looks at that ten times a second only. */
     ck_assert_int_gt(real_redis_int(&world.server, "EVAL %s 0",
                                     "local s = redis.call('INFO', 'commandstats') "
                                     "return tonumber(string.match(s, "
@@ -256,7 +262,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, payloads_stay_byte_for_byte);
     tcase_add_test(tc, a_token_wakes_a_resting_worker_at_once);
     tcase_add_test(tc, a_bare_push_is_seen_by_the_poll);
-    tcase_add_test(tc, a_delayed_job_runs_when_it_is_due);
+    tcase_add_test(tc, delayed_jobs_run_when_they_are_due);
     tcase_add_test(tc, a_released_job_comes_back_after_its_delay);
     tcase_add_test(tc, a_failed_job_stands_in_the_store);
     tcase_add_test(tc, given_back_in_reverse_keeps_the_order);
