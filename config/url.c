@@ -149,9 +149,9 @@ static bool key_is(struct slice key, const char *a, const char *b)
 
 static int read_query(struct slice query, struct redis_url *url, struct err *err)
 {
-    const char *at = query.ptr, *end = query.ptr + query.len;
+    const char *at = query.ptr, *end = query.len ? query.ptr + query.len : at;
 
-    while (query.len && at < end) {
+    while (at < end) {
         const char *next = memchr(at, '&', (size_t)(end - at));
         const char *stop = next ? next : end;
         const char *equals = memchr(at, '=', (size_t)(stop - at));
