@@ -36,7 +36,7 @@ int client_depths(struct client *client, const char *queue, struct depths *depth
                   struct err *err)
 {
     struct queue_keys keys;
-    struct command command = {0};
+    struct request command = {0};
     int64_t *const lengths[] = {&depths->ready, &depths->delayed, &depths->reserved};
     int rc = 0;
 
@@ -44,15 +44,15 @@ int client_depths(struct client *client, const char *queue, struct depths *depth
     const char *const asked[][2] = {
         {"LLEN", keys.ready}, {"ZCARD", keys.delayed}, {"ZCARD", keys.reserved}};
     for (size_t i = 0; rc == 0 && i < ARRAY_CT(asked); i++) {
-        command_add_text(&command, asked[i][0]);
-        command_add_text(&command, asked[i][1]);
+        request_add_text(&command, asked[i][0]);
+        request_add_text(&command, asked[i][1]);
         rc = client_append(client, &command, err);
     }
     /* All answers are read, whatever they say: the pipeline must stay in step. */
     for (size_t i = 0; i < ARRAY_CT(asked); i++)
         if (rc == 0 || err == NULL || err->code != ERR_CONN)
             rc |= read_length(client, lengths[i], err);
-    command_free(&command);
+    request_free(&command);
     queue_keys_free(&keys);
     return rc;
 }
@@ -153,14 +153,14 @@ static int scan_page(struct client *client, const char *pattern, char cursor[24]
                      size_t prefix_bytes, struct names *names, struct err *err)
 {
     const char *const words[] = {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"};
-    struct command command = {0};
+    struct request command = {0};
     redisReply *reply;
     int rc = 0;
 
     for (size_t i = 0; i < ARRAY_CT(words); i++)
-        command_add_text(&command, words[i]);
+        request_add_text(&command, words[i]);
     reply = client_call(client, &command, err);
-    command_free(&command);
+    request_free(&command);
     if (reply == NULL)
         return -1;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
@@ -211,20 +211,20 @@ static int peek_page(struct client *client, const struct peek *peek, size_t firs
                      size_t ct, size_t *got, struct err *err)
 {
     bool scored = strcmp(peek->verb, "ZRANGE") == 0;
-    struct command command = {0};
+    struct request command = {0};
     char from[24], to[24];
     redisReply *reply;
 
     snprintf(from, sizeof(from), "%zu", first);
     snprintf(to, sizeof(to), "%zu", first + ct - 1);
-    command_add_text(&command, peek->verb);
-    command_add_text(&command, peek->key);
-    command_add_text(&command, from);
-    command_add_text(&command, to);
+    request_add_text(&command, peek->verb);
+    request_add_text(&command, peek->key);
+    request_add_text(&command, from);
+    request_add_text(&command, to);
     if (scored)
-        command_add_text(&command, "WITHSCORES");
+        request_add_text(&command, "WITHSCORES");
     reply = client_call(client, &command, err);
-    command_free(&command);
+    request_free(&command);
     if (reply == NULL)
         return -1;
     for (size_t i = 0; i < reply->elements; i += scored ? 2 : 1) {

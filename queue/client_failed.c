@@ -27,16 +27,16 @@ char *client_record_key(const struct client *client, const char *uuid)
 int client_record_ask(struct client *client, const char *uuid, enum failed_fields which,
                       struct err *err)
 {
-    struct command command = {0};
+    struct request command = {0};
     char *key = client_record_key(client, uuid);
     int rc;
 
-    command_add_text(&command, "HMGET");
-    command_add_text(&command, key);
+    request_add_text(&command, "HMGET");
+    request_add_text(&command, key);
     for (size_t i = 0; i < field_cts[which]; i++)
-        command_add_text(&command, fields[i]);
+        request_add_text(&command, fields[i]);
     rc = client_append(client, &command, err);
-    command_free(&command);
+    request_free(&command);
     free(key);
     return rc;
 }
@@ -105,13 +105,13 @@ int client_record_script(struct client *client, const char *script,
 
 int client_failed_count(struct client *client, int64_t *ct, struct err *err)
 {
-    struct command command = {0};
+    struct request command = {0};
     redisReply *reply;
 
-    command_add_text(&command, "ZCARD");
-    command_add_text(&command, client->own.failed);
+    request_add_text(&command, "ZCARD");
+    request_add_text(&command, client->own.failed);
     reply = client_call(client, &command, err);
-    command_free(&command);
+    request_free(&command);
     if (reply == NULL)
         return -1;
     *ct = reply->integer;
@@ -192,13 +192,13 @@ static int search_page(struct client *client, const char *pattern, char cursor[2
 {
     const char *const words[] = {
         "ZSCAN", client->own.failed, cursor, "MATCH", pattern, "COUNT", "1000"};
-    struct command command = {0};
+    struct request command = {0};
     redisReply *reply, *members;
 
     for (size_t i = 0; i < ARRAY_CT(words); i++)
-        command_add_text(&command, words[i]);
+        request_add_text(&command, words[i]);
     reply = client_call(client, &command, err);
-    command_free(&command);
+    request_free(&command);
     if (reply == NULL)
         return -1;
     members = reply->element[1];
@@ -235,15 +235,15 @@ static int search_index(struct client *client, struct search *search, struct err
 /* 1: there, 0: not there, -1. */
 static int is_record(struct client *client, const char *uuid, struct err *err)
 {
-    struct command command = {0};
+    struct request command = {0};
     char *key = client_record_key(client, uuid);
     redisReply *reply;
     int found;
 
-    command_add_text(&command, "EXISTS");
-    command_add_text(&command, key);
+    request_add_text(&command, "EXISTS");
+    request_add_text(&command, key);
     reply = client_call(client, &command, err);
-    command_free(&command);
+    request_free(&command);
     free(key);
     if (reply == NULL)
         return -1;

@@ -15,7 +15,7 @@
 #include "queue/client.h"
 #include "queue/scripts.h"
 
-void command_add(struct command *command, struct slice arg)
+void request_add(struct request *command, struct slice arg)
 {
     if (command->ct == command->cap) {
         command->cap = command->cap ? command->cap * 2 : 16;
@@ -27,17 +27,17 @@ void command_add(struct command *command, struct slice arg)
     command->ct++;
 }
 
-void command_add_text(struct command *command, const char *arg)
+void request_add_text(struct request *command, const char *arg)
 {
-    command_add(command, slice_text(arg));
+    request_add(command, slice_text(arg));
 }
 
-void command_clear(struct command *command)
+void request_clear(struct request *command)
 {
     command->ct = 0;
 }
 
-void command_free(struct command *command)
+void request_free(struct request *command)
 {
     free(command->argv);
     free(command->lens);
@@ -81,12 +81,12 @@ static int set_refused(const struct client *client, const redisReply *reply,
     return err_set(err, ERR_REPLY, "Redis at %s refuses: %s", client->where, reply->str);
 }
 
-int client_append(struct client *client, struct command *command, struct err *err)
+int client_append(struct client *client, struct request *command, struct err *err)
 {
     int rc = redisAppendCommandArgv(client->redis, (int)command->ct, command->argv,
                                     command->lens);
 
-    command_clear(command);
+    request_clear(command);
     return rc == REDIS_OK ? 0 : set_broken(client, err);
 }
 
@@ -119,7 +119,7 @@ redisReply *client_read(struct client *client, struct err *err)
     return checked(client, read_any(client, err), err);
 }
 
-redisReply *client_call(struct client *client, struct command *command, struct err *err)
+redisReply *client_call(struct client *client, struct request *command, struct err *err)
 {
     if (client_append(client, command, err) != 0)
         return NULL;
@@ -133,27 +133,27 @@ void script_call_begin(struct script_call *call, const char *name)
 {
     call->name = name;
     call->key_ct = 0;
-    command_clear(&call->command);
+    request_clear(&call->command);
     for (int i = 0; i < SCRIPT_HEAD; i++)
-        command_add(&call->command, slice_of("", 0));
+        request_add(&call->command, slice_of("", 0));
 }
 
 void script_call_key(struct script_call *call, const char *key)
 {
     MUST(call->command.ct == SCRIPT_HEAD + call->key_ct);
-    command_add_text(&call->command, key);
+    request_add_text(&call->command, key);
     call->key_ct++;
 }
 
 void script_call_arg(struct script_call *call, struct slice arg)
 {
-    command_add(&call->command, arg);
+    request_add(&call->command, arg);
 }
 
 static redisReply *eval(struct client *client, struct script_call *call, const char *verb,
                         struct slice script, struct err *err)
 {
-    struct command *command = &call->command;
+    struct request *command = &call->command;
     char key_ct[24];
 
     snprintf(key_ct, sizeof(key_ct), "%zu", call->key_ct);
@@ -182,7 +182,7 @@ redisReply *client_script(struct client *client, struct script_call *call,
         freeReplyObject(reply);
         reply = eval(client, call, "EVAL", slice_of(script->text, script->len), err);
     }
-    command_free(&call->command);
+    request_free(&call->command);
     return checked(client, reply, err);
 }
 
@@ -248,7 +248,7 @@ static int connect_context(struct client *client, const struct redis_endpoint *e
 }
 
 /* One command of the greeting, whose answer carries no news. */
-static int greet(struct client *client, struct command *command, struct err *err)
+static int greet(struct client *client, struct request *command, struct err *err)
 {
     redisReply *reply = client_call(client, command, err);
 
@@ -262,34 +262,34 @@ static int greet(struct client *client, struct command *command, struct err *err
 }
 
 static int log_in(struct client *client, const struct redis_endpoint *endpoint,
-                  struct command *command, struct err *err)
+                  struct request *command, struct err *err)
 {
     char db[16];
 
     if (endpoint->password) {
-        command_add_text(command, "AUTH");
+        request_add_text(command, "AUTH");
         if (endpoint->username)
-            command_add_text(command, endpoint->username);
-        command_add_text(command, endpoint->password);
+            request_add_text(command, endpoint->username);
+        request_add_text(command, endpoint->password);
         if (greet(client, command, err) != 0)
             return -1;
     }
     if (endpoint->db == 0)
         return 0;
     snprintf(db, sizeof(db), "%d", endpoint->db);
-    command_add_text(command, "SELECT");
-    command_add_text(command, db);
+    request_add_text(command, "SELECT");
+    request_add_text(command, db);
     return greet(client, command, err);
 }
 
 /* Reads only: a command that looks must not be the first to lay a claim. */
-static int check_layout(struct client *client, struct command *command, struct err *err)
+static int check_layout(struct client *client, struct request *command, struct err *err)
 {
     redisReply *reply;
     long version = LAYOUT_VERSION;
 
-    command_add_text(command, "GET");
-    command_add_text(command, client->own.version);
+    request_add_text(command, "GET");
+    request_add_text(command, client->own.version);
     reply = client_call(client, command, err);
     if (reply == NULL)
         return -1;
@@ -308,7 +308,7 @@ struct client *client_open(const struct redis_endpoint *endpoint, const char *pr
                            struct err *err)
 {
     struct client *client = must_alloc(sizeof(*client));
-    struct command command = {0};
+    struct request command = {0};
     int rc;
 
     client->where = redis_endpoint_text(endpoint);
@@ -319,7 +319,7 @@ struct client *client_open(const struct redis_endpoint *endpoint, const char *pr
         rc = log_in(client, endpoint, &command, err);
     if (rc == 0)
         rc = check_layout(client, &command, err);
-    command_free(&command);
+    request_free(&command);
     if (rc == 0)
         return client;
     client_close(client);

@@ -21,31 +21,31 @@ struct client {
 };
 
 /* A command as it grows; the bytes are borrowed until it has been sent. */
-struct command {
+struct request {
     const char **argv;
     size_t *lens;
     size_t ct, cap;
 };
-void command_add(struct command *command, struct slice arg);
-void command_add_text(struct command *command, const char *arg);
-void command_clear(struct command *command); /* empty, keeps its memory */
-void command_free(struct command *command);
+void request_add(struct request *command, struct slice arg);
+void request_add_text(struct request *command, const char *arg);
+void request_clear(struct request *command); /* empty, keeps its memory */
+void request_free(struct request *command);
 
 /* Sends `command`, empties it and returns the answer (the caller's), or NULL with `err`:
  * ERR_CONN, or ERR_REPLY for an answer that is an error. */
-redisReply *client_call(struct client *client, struct command *command,
+redisReply *client_call(struct client *client, struct request *command,
                         struct err *err) MUSTCHECK;
 
 /* The same in two steps, for pipelines: after any -1 the connection is lost. Each append
  * needs one read. A NULL of client_read() with ERR_REPLY leaves the pipeline intact. */
-int client_append(struct client *client, struct command *command,
+int client_append(struct client *client, struct request *command,
                   struct err *err) MUSTCHECK;
 redisReply *client_read(struct client *client, struct err *err) MUSTCHECK;
 
 /* A call to one of the scripts: begin, add keys, add arguments, run. */
 struct script_call {
     const char *name;
-    struct command command;
+    struct request command;
     size_t key_ct;
 };
 void script_call_begin(struct script_call *call, const char *name);

@@ -33,16 +33,16 @@ struct state {
  * while the oldest are retried must not be met a second time. */
 static int bound_by_newest(struct state *state, struct err *err)
 {
-    struct command command = {0};
+    struct request command = {0};
     redisReply *reply;
 
-    command_add_text(&command, "ZREVRANGE");
-    command_add_text(&command, state->client->own.failed);
-    command_add_text(&command, "0");
-    command_add_text(&command, "0");
-    command_add_text(&command, "WITHSCORES");
+    request_add_text(&command, "ZREVRANGE");
+    request_add_text(&command, state->client->own.failed);
+    request_add_text(&command, "0");
+    request_add_text(&command, "0");
+    request_add_text(&command, "WITHSCORES");
     reply = client_call(state->client, &command, err);
-    command_free(&command);
+    request_free(&command);
     if (reply == NULL)
         return -1;
     if (reply->elements == 2)

@@ -33,9 +33,10 @@ static void keep_fixed(struct config *old, struct config *fresh)
     old->redis = redis;
 }
 
-struct config *reload_config(const char *path, struct config *old, struct err *err)
+struct config *reload_config(config_loader load, const char *path, struct config *old,
+                             struct err *err)
 {
-    struct config *fresh = config_load(path, err);
+    struct config *fresh = load(path, err);
 
     if (fresh == NULL)
         return NULL;

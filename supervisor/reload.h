@@ -3,13 +3,13 @@
 #ifndef SUPERVISOR_RELOAD_H
 #define SUPERVISOR_RELOAD_H
 
-#include "config/config.h"
+#include "supervisor/supervisor.h"
 
 /* Reads and checks the configuration anew. Settings that need a restart keep the values
  * of `old` (some are moved out of it) and are named in the log where they would have
  * changed. The caller owns the result and frees `old` once nothing refers to it; on error
  * NULL with `err`, and `old` is untouched. */
-struct config *reload_config(const char *path, struct config *old,
+struct config *reload_config(config_loader load, const char *path, struct config *old,
                              struct err *err) MUSTCHECK;
 
 #endif

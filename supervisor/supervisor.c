@@ -41,7 +41,7 @@ enum {
 };
 
 struct supervisor {
-    const char *config_path;
+    const struct supervisor_options *options;
     struct config *config;
     struct redis_endpoint endpoint;
     struct statedir statedir;
@@ -166,7 +166,8 @@ static void note_reload_error(struct supervisor *sv, const struct err *err)
 
 static int adopt_config(struct supervisor *sv, struct err *err)
 {
-    struct config *fresh = reload_config(sv->config_path, sv->config, err);
+    struct config *fresh =
+        reload_config(sv->options->load, sv->options->config_path, sv->config, err);
     struct config *old = sv->config;
 
     if (fresh == NULL)
@@ -327,11 +328,11 @@ static int open_loop(struct supervisor *sv, struct err *err)
     return 0;
 }
 
-static void make_fleet(struct supervisor *sv, worker_entry entry)
+static void make_fleet(struct supervisor *sv)
 {
     struct fleet_options options = {.loop = sv->loop,
                                     .reaper = sv->reaper,
-                                    .entry = entry,
+                                    .entry = sv->options->worker,
                                     .changed = fleet_changed,
                                     .arg = sv};
 
@@ -382,9 +383,8 @@ static int start_failed(const struct err *err)
 
 int supervisor_run(const struct supervisor_options *options)
 {
-    struct supervisor sv = {.config_path = options->config_path,
-                            .config = options->config,
-                            .statedir = {.lock_fd = -1}};
+    struct supervisor sv = {
+        .options = options, .config = options->config, .statedir = {.lock_fd = -1}};
     struct err err = {0};
     sigset_t all, old;
     int exit_code = SUPERVISOR_EXIT_DONE;
@@ -398,7 +398,7 @@ int supervisor_run(const struct supervisor_options *options)
     if (open_loop(&sv, &err) != 0 || open_parts(&sv, &err) != 0) {
         exit_code = start_failed(&err);
     } else {
-        make_fleet(&sv, options->worker);
+        make_fleet(&sv);
         start(&sv);
         (void)sigemptyset(&all);
         MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);

@@ -20,9 +20,13 @@ typedef int (*worker_entry)(const struct config *config, const struct pool_confi
                             const struct redis_endpoint *endpoint, unsigned slot,
                             struct board *board);
 
+/* Reads and checks the configuration, as config_load() does. */
+typedef struct config *(*config_loader)(const char *path, struct err *err);
+
 struct supervisor_options {
     struct config *config;   /* taken: replaced and freed at a reload */
     const char *config_path; /* as given with -c; NULL: searched again at a reload */
+    config_loader load;      /* for reloads */
     worker_entry worker;
 };
 

@@ -86,6 +86,7 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
     WAIT_FOR(scene_log_has(scene, "pools[0].workers: -7 is below the minimum"));
     ck_assert(scene_log_has(scene, "drover.conf:3"));
+    scene_configure(scene, POOL("2") JOBS); /* for the command line's own reading */
     ck_assert(scene_workers_all(scene, "running", 2));
 
     scene_configure(scene,
