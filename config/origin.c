@@ -7,7 +7,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/must.h"
 
@@ -25,7 +24,7 @@ static void *field_of(const struct config *config, const struct setting *setting
     char *base = (char *)(uintptr_t)config;
 
     if (section->is_list) {
-        memcpy(&base, base + section->offset, sizeof(base));
+        base = *(char **)(void *)(base + section->offset);
         base += index * section->item_bytes;
     }
     return base + setting->offset;

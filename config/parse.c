@@ -98,7 +98,12 @@ static char *directory_of(const char *name)
 /* libconfig takes a comment only with its newline. */
 static char *with_newline(const char *text)
 {
-    return must_format("%s\n", text);
+    size_t len = strlen(text);
+    char *whole = must_alloc(len + 2);
+
+    memcpy(whole, text, len);
+    whole[len] = '\n';
+    return whole;
 }
 
 static void free_text(char *text)

@@ -225,8 +225,8 @@ const struct setting settings[] = {
     {AT_JOB(env), .name = "env", .type = SETTING_TEXTS,
      .flags = SETTING_RELOADS | SETTING_RAW, .min = 0, .max = LIST_MAX,
      .item_max = ARG_MAX_BYTES, .example = "[ \"LANG=C.UTF-8\" ]", .job_type = JOB_SHELL,
-     .doc = "Environment of the command, as \"NAME=value\"; it gets nothing of drover's "
-            "own."},
+     .doc = "Environment of the command, as \"NAME=value\", besides PATH, LANG and the "
+            "DROVER_ variables of the job; it gets nothing of drover's own."},
     {AT_JOB(cwd), .name = "cwd", .type = SETTING_TEXT, .flags = SETTING_RELOADS, .min = 1,
      .max = TEXT_MAX_BYTES, .example = "\"/srv/images\"", .job_type = JOB_SHELL,
      .doc = "Directory that the command is started in, an absolute path."},

@@ -13,28 +13,44 @@
 
 #include "base/must.h"
 
-enum { READ_BYTES = 4096 };
-
 /* ---- files ---- */
 
+/* Reads at most `size` bytes. -1: errno says why. */
+static ssize_t read_bytes(int fd, char *bytes, size_t size)
+{
+    size_t len = 0;
+
+    while (len < size) {
+        ssize_t got = read(fd, bytes + len, size - len);
+
+        if (got == 0)
+            break;
+        if (got < 0 && errno != EINTR)
+            return -1;
+        len += got > 0 ? (size_t)got : 0;
+    }
+    return (ssize_t)len;
+}
+
+/* There may be a password in it: no copies are left behind. */
 static int read_all(int fd, size_t max, struct buf *text, struct err *err)
 {
-    char bytes[READ_BYTES];
-    ssize_t got;
+    char *bytes = must_alloc(max + 1);
+    ssize_t len = read_bytes(fd, bytes, max + 1);
+    int rc = -1;
 
-    while ((got = read(fd, bytes, sizeof(bytes))) != 0) {
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_set(err, ERR_CONFIG, "%s", strerror(errno));
-        if (memchr(bytes, '\0', (size_t)got))
-            return err_set(err, ERR_CONFIG, "holds a NUL byte: is it a text file?");
-        if (text->len + (size_t)got > max)
-            return err_set(err, ERR_CONFIG, "is larger than %zu KiB", max / 1024);
-        (void)buf_add(text, bytes, (size_t)got);
-    }
-    explicit_bzero(bytes, sizeof(bytes));
-    return 0;
+    if (len < 0)
+        (void)err_set(err, ERR_CONFIG, "%s", strerror(errno));
+    else if (memchr(bytes, '\0', (size_t)len))
+        (void)err_set(err, ERR_CONFIG, "holds a NUL byte: is it a text file?");
+    else if ((size_t)len > max)
+        (void)err_set(err, ERR_CONFIG, "is larger than %zu KiB", max / 1024);
+    else
+        rc = buf_add(text, bytes, (size_t)len);
+    if (len > 0)
+        explicit_bzero(bytes, (size_t)len);
+    free(bytes);
+    return rc;
 }
 
 int source_read_file(const char *path, size_t max, struct buf *text, struct err *err)

@@ -2,6 +2,8 @@
  * of their own; what a reload takes. */
 #include "tests/unit/configs.h"
 
+#include <malloc.h>
+
 #include "config/diff.h"
 #include "config/source.h"
 #include "tests/unit/suite.h"
@@ -320,6 +322,50 @@ START_TEST(no_error_shows_a_password)
 }
 END_TEST
 
+/* Linked in front of free(): counts the blocks that go back with a password in them. */
+static size_t leaked;
+void __real_free(void *block);
+void __wrap_free(void *block);
+void __wrap_free(void *block)
+{
+    if (block && memmem(block, malloc_usable_size(block), "canary", 6))
+        leaked++;
+    __real_free(block);
+}
+
+START_TEST(memory_goes_back_without_the_password)
+{
+    static const char *const files[] = {
+        "redis: { host = \"h\"; password = \"canary\"; };",
+        "redis: { url = \"redis://u:canary@h\"; };",
+        "redis: { url = \"redis://h?password=canary\"; };",
+        "redis: { host = \"h\"; password_file = \"secret\"; };",
+        "redis: { host = \"h\"; password = \"canary\"; db = -1; };",
+        "redis: { host = \"h\"; password = \"canary\"",
+        "",
+    };
+
+    write_text("secret", "canary\n");
+    set_variable("REDIS_PASSWORD", "canary");
+    free(must_strdup("canary"));
+    ck_assert_uint_eq(leaked, 1); /* it is seen */
+    leaked = 0;
+    for (size_t i = 0; i < ARRAY_CT(files); i++) {
+        struct redis_endpoint endpoint;
+        struct config *config;
+
+        write_text("a.conf", files[i]);
+        config = config_load("a.conf", NULL);
+        if (config) {
+            ck_assert_int_eq(redis_endpoint_resolve(config, &endpoint, NULL), 0);
+            redis_endpoint_free(&endpoint);
+        }
+        config_free(config);
+        ck_assert_msg(leaked == 0, "%s", files[i]);
+    }
+}
+END_TEST
+
 /* ---- reload ---- */
 
 static void differ(const char *old_text, const char *new_text, const char *names)
@@ -374,6 +420,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_password_file_that_others_may_read_is_refused);
     tcase_add_test(tc, a_bad_password_file_is_named_and_never_shown);
     tcase_add_test(tc, no_error_shows_a_password);
+    tcase_add_test(tc, memory_goes_back_without_the_password);
     tcase_add_test(tc, what_a_reload_does_not_take_is_named);
 }
 
