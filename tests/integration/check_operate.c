@@ -111,7 +111,7 @@ START_TEST(a_reload_says_what_it_does_not_take)
     scene_do(scene, "reload");
     ck_assert_ptr_nonnull(strstr(scene->err, "user"));
     ck_assert(scene_log_has(scene, "supervisor.needs_restart"));
-    ck_assert(scene_workers_all(scene, "running", 2)); /* the rest it took */
+    WAIT_FOR(scene_workers_all(scene, "running", 2)); /* the rest it took */
 }
 END_TEST
 
