@@ -111,31 +111,132 @@ static int add_value(struct json_value value, struct buf *out, struct err *err)
                    json_kind_text(value.kind));
 }
 
-/* What was appended from `from` on must be fit for its use. */
-static int check_use(const struct buf *out, size_t from, enum template_use use,
-                     struct err *err)
+/* ---- what a value may be in its place ---- */
+
+static bool has_byte(struct slice value, bool (*is)(unsigned char byte))
 {
-    switch (use) {
-    case TEMPLATE_ARG:
-        if (out->len > from && memchr(out->data + from, '\0', out->len - from) != NULL)
-            return err_set(err, ERR_BAD_INPUT,
-                           "the payload's value holds a NUL byte, which no argument can");
-        break;
+    for (size_t i = 0; i < value.len; i++)
+        if (is((unsigned char)value.ptr[i]))
+            return true;
+    return false;
+}
+
+static bool is_nul(unsigned char byte)
+{
+    return byte == 0;
+}
+
+static bool is_no_header_byte(unsigned char byte)
+{
+    return (byte < ' ' && byte != '\t') || byte == 0x7f;
+}
+
+static bool is_letter_or_digit(unsigned char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9');
+}
+
+static bool is_no_host_byte(unsigned char byte)
+{
+    return !is_letter_or_digit(byte) && byte != '-' && byte != '.';
+}
+
+/* Whether what is written next stands in the host of the URL that begins in `url`. */
+static bool is_in_host(struct slice url)
+{
+    const char *start = memmem(url.ptr, url.len, "//", 2);
+
+    if (start == NULL)
+        return false;
+    for (const char *at = start + 2; at < url.ptr + url.len; at++)
+        if (strchr("/?#", *at) != NULL)
+            return false;
+    return true;
+}
+
+/* A value of dots alone is a step in a path, encoded or not. */
+static bool is_dot_segment(struct slice value)
+{
+    return slice_is(value, ".") || slice_is(value, "..");
+}
+
+static int percent_encode(struct slice value, struct buf *out)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < value.len && rc == 0; i++) {
+        unsigned char byte = (unsigned char)value.ptr[i];
+
+        if (is_letter_or_digit(byte) || (byte != 0 && strchr("-._~", byte) != NULL))
+            rc = buf_add_char(out, (char)byte);
+        else
+            rc = buf_addf(out, "%%%02X", byte);
     }
+    return rc;
+}
+
+static int add_encoded(struct slice value, struct buf *out, struct err *err)
+{
+    if (is_dot_segment(value))
+        return err_set(err, ERR_BAD_INPUT,
+                       "the payload's value is %.*s, a step in a path", (int)value.len,
+                       value.ptr);
+    if (percent_encode(value, out) != 0)
+        return err_set(err, ERR_LIMIT, "longer than %zu bytes", out->max);
     return 0;
 }
 
-static int add_path(struct slice path, enum template_use use,
+static int add_url_value(struct slice value, bool whole, struct buf *out, struct err *err)
+{
+    if (!whole && !is_in_host(buf_slice(out)))
+        return add_encoded(value, out, err);
+    if (!whole && (value.len == 0 || has_byte(value, is_no_host_byte)))
+        return err_set(err, ERR_BAD_INPUT,
+                       "the payload's value is no part of a host name: letters, digits, "
+                       "dots and hyphens");
+    if (has_byte(value, is_no_header_byte))
+        return err_set(err, ERR_BAD_INPUT,
+                       "the payload's value holds a control byte, which no URL can");
+    return add_bytes(value, out, err);
+}
+
+/* `whole`: the template is this value alone. */
+static int add_used(struct slice value, enum template_use use, bool whole,
+                    struct buf *out, struct err *err)
+{
+    switch (use) {
+    case TEMPLATE_ARG:
+        if (has_byte(value, is_nul))
+            return err_set(err, ERR_BAD_INPUT,
+                           "the payload's value holds a NUL byte, which no argument can");
+        break;
+    case TEMPLATE_HEADER:
+        if (has_byte(value, is_no_header_byte))
+            return err_set(err, ERR_BAD_INPUT,
+                           "the payload's value holds a control byte, which no header "
+                           "can");
+        break;
+    case TEMPLATE_URL:
+        return add_url_value(value, whole, out, err);
+    }
+    return add_bytes(value, out, err);
+}
+
+static int add_path(struct slice path, enum template_use use, bool whole,
                     const struct payload *payload, struct buf *out, struct err *err)
 {
     char *text = slice_dup(path);
-    size_t from = out->len;
-    int rc = add_value(payload_lookup(payload, text), out, err);
+    struct buf value;
+    int rc;
 
+    buf_init(&value, out->max);
+    rc = add_value(payload_lookup(payload, text), &value, err);
     if (rc == 0)
-        rc = check_use(out, from, use, err);
+        rc = add_used(buf_slice(&value), use, whole, out, err);
     if (rc != 0)
         (void)err_prefix(err, "{%.200s}", text);
+    buf_free(&value);
     free(text);
     return rc;
 }
@@ -148,10 +249,12 @@ static int expand(const char *text, enum template_use use, const struct payload 
     int rc = 0;
 
     do {
+        bool first = at == text;
+
         if (next_part(text, &at, &part, err) != 0)
             return -1;
         if (part.kind == PART_PATH)
-            rc = add_path(part.text, use, payload, out, err);
+            rc = add_path(part.text, use, first && *at == '\0', payload, out, err);
         else if (part.kind != PART_END)
             rc = add_bytes(part.text, out, err);
     } while (rc == 0 && part.kind != PART_END);

@@ -13,8 +13,16 @@
 #include "jobs/payload.h"
 
 enum template_use {
-    TEMPLATE_ARG /* one argv element: bytes as they are, NUL is an error */
+    TEMPLATE_ARG,    /* one argv element: bytes as they are, NUL is an error */
+    TEMPLATE_HEADER, /* a header's value: control bytes but TAB are an error */
+    TEMPLATE_URL     /* a URL, see below */
 };
+
+/* In a URL a value is percent-encoded (RFC 3986: all but letters, digits and -._~), so
+ * that it cannot leave its place. In the host, between "//" and the next "/", "?" or "#",
+ * it must consist of letters, digits, dots and hyphens instead. A template that is one
+ * placeholder and nothing else takes the value as the whole URL, as it is: what it may
+ * point to is for who connects to decide. */
 
 /* Appends `text` expanded; the result is never split or interpreted again. -1 and `out`
  * as it was: a value that cannot be used, a malformed `text`, or `out` is full

@@ -158,6 +158,86 @@ START_TEST(an_expansion_stays_within_its_bound)
 }
 END_TEST
 
+/* One row of an expansion with another use: NULL where it must be refused. */
+struct use_row {
+    enum template_use use;
+    const char *text, *data, *expanded;
+};
+
+static const struct use_row use_rows[] = {
+    {TEMPLATE_HEADER, "{data}", "\"plain\"", "plain"},
+    {TEMPLATE_HEADER, "{data}", "\"tab\\tand \\u00e4\"", "tab\tand \xc3\xa4"},
+    {TEMPLATE_HEADER, "x-{data}", "\"a\\r\\nHost: evil\"", NULL},
+    {TEMPLATE_HEADER, "{data}", "\"a\\nb\"", NULL},
+    {TEMPLATE_HEADER, "{data}", "\"a\\u0000b\"", NULL},
+    {TEMPLATE_HEADER, "{data}", "\"a\\u007fb\"", NULL},
+    {TEMPLATE_URL, "https://h/{data}", "\"AZaz09-._~\"", "https://h/AZaz09-._~"},
+    {TEMPLATE_URL, "https://h/{data}/x", "\"a/b?c#d&e=f g%\"",
+     "https://h/a%2Fb%3Fc%23d%26e%3Df%20g%25/x"},
+    {TEMPLATE_URL, "https://h/?q={data}", "\"\\u00e4\\r\\n\\u0000\"",
+     "https://h/?q=%C3%A4%0D%0A%00"},
+    {TEMPLATE_URL, "https://h/{data}", "17", "https://h/17"},
+    {TEMPLATE_URL, "https://h/{data}/x", "\".\"", NULL},
+    {TEMPLATE_URL, "https://h/{data}/x", "\"..\"", NULL},
+    {TEMPLATE_URL, "https://h/{data}/x", "\"...\"", "https://h/.../x"},
+    {TEMPLATE_URL, "https://{data}.example/", "\"tenant-1.eu\"",
+     "https://tenant-1.eu.example/"},
+    {TEMPLATE_URL, "https://h:{data}/", "8443", "https://h:8443/"},
+    {TEMPLATE_URL, "https://{data}.example/", "\"\"", NULL},
+    {TEMPLATE_URL, "https://{data}.example/", "\"evil.com/\"", NULL},
+    {TEMPLATE_URL, "https://{data}.example/", "\"evil.com#\"", NULL},
+    {TEMPLATE_URL, "https://{data}.example/", "\"u@evil.com\"", NULL},
+    {TEMPLATE_URL, "https://{data}.example/", "\"a:1\"", NULL},
+    {TEMPLATE_URL, "https://{data}.example/", "\"a\\\\b\"", NULL},
+    {TEMPLATE_URL, "https://{data}.example/", "\"%2e\"", NULL},
+    {TEMPLATE_URL, "{data}", "\"https://x/a?b=c d\"", "https://x/a?b=c d"},
+    {TEMPLATE_URL, "{data}", "\"https://x/\\r\\nHost: y\"", NULL},
+    {TEMPLATE_URL, "{data}", "\"https://x/\\u0000\"", NULL},
+    {TEMPLATE_URL, "{data}", "null", NULL},
+};
+
+START_TEST(a_value_cannot_leave_its_place)
+{
+    const struct use_row *row = &use_rows[_i];
+    char *text = must_format("{\"job\":\"j\",\"data\":%s}", row->data);
+    struct payload payload = good(text);
+    struct err err = {0};
+    struct buf out;
+    int rc;
+
+    buf_init(&out, 0);
+    rc = template_expand(row->text, row->use, &payload, &out, &err);
+    if (row->expanded == NULL) {
+        ck_assert_msg(rc == -1 && strstr(err.text, "{data}: "), "%s", out.data);
+        ck_assert_uint_eq(out.len, 0);
+    } else {
+        ck_assert_msg(rc == 0, "%s", err.text);
+        ck_assert_str_eq(out.data, row->expanded);
+    }
+    buf_free(&out);
+    free(text);
+}
+END_TEST
+
+START_TEST(an_encoded_value_that_does_not_fit_is_refused)
+{
+    struct payload payload = good("{\"job\":\"j\",\"data\":\"    \"}");
+
+    for (size_t max = 1; max <= 14; max++) {
+        struct err err = {0};
+        struct buf out;
+        int rc;
+
+        buf_init(&out, max);
+        rc = template_expand("h/{data}", TEMPLATE_URL, &payload, &out, &err);
+        ck_assert_int_eq(rc, max < 14 ? -1 : 0);
+        ck_assert_uint_eq(out.len, max < 14 ? 0 : 14);
+        ck_assert_int_eq(err.code, max < 14 ? ERR_LIMIT : ERR_NONE);
+        buf_free(&out);
+    }
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, values_take_the_place_of_their_paths);
@@ -165,6 +245,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_value_that_cannot_be_used_is_named_by_its_path);
     tcase_add_test(tc, a_malformed_template_is_refused_by_check_and_expand);
     tcase_add_test(tc, an_expansion_stays_within_its_bound);
+    tcase_add_loop_test(tc, a_value_cannot_leave_its_place, 0, ARRAY_CT(use_rows));
+    tcase_add_test(tc, an_encoded_value_that_does_not_fit_is_refused);
 }
 
 int main(void)
