@@ -10,6 +10,7 @@ enum outcome_kind {
     OUTCOME_DONE,     /* worked: ack */
     OUTCOME_RETRY,    /* did not work, may next time: retry policy decides */
     OUTCOME_FAIL,     /* will never work: failed store at once */
+    OUTCOME_POSTPONE, /* was not tried, what it needs is away: later, no attempt spent */
     OUTCOME_ABANDONED /* cancelled for a lost lease or a stop: no verdict about the job */
 };
 
@@ -18,6 +19,7 @@ enum { OUTCOME_REASON_BYTES = 256 };
 struct outcome {
     enum outcome_kind kind;
     char reason[OUTCOME_REASON_BYTES]; /* one line: "exit status 3"; "" when done */
+    int64_t wait_ms;                   /* RETRY: not before that; POSTPONE: after that */
     bool timed_out;                    /* it was stopped for its time */
     int exit_status;                   /* -1: none */
     int signal;                        /* 0: none */

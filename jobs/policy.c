@@ -85,10 +85,20 @@ bool policy_may_run(const struct policy *policy, int64_t attempt, int64_t now_s,
     return false;
 }
 
+static bool is_too_late(const struct policy *policy, int64_t now_s)
+{
+    return policy->retry_until >= 0 && policy->retry_until <= now_s;
+}
+
+static int64_t longer(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
 static bool is_last_run(const struct policy *policy, int64_t attempt, int64_t now_s)
 {
     if (policy->retry_until >= 0)
-        return policy->retry_until <= now_s;
+        return is_too_late(policy, now_s);
     return policy->tries > 0 && attempt >= policy->tries;
 }
 
@@ -109,9 +119,14 @@ void policy_decide(const struct policy *policy, int64_t attempt,
     *decision = (struct decision){.verdict = VERDICT_ACK};
     if (outcome->kind == OUTCOME_DONE)
         return;
+    if (outcome->kind == OUTCOME_POSTPONE && !is_too_late(policy, now_s)) {
+        decision->verdict = VERDICT_POSTPONE;
+        decision->delay_ms = outcome->wait_ms;
+        return;
+    }
     if (outcome->kind == OUTCOME_RETRY && !is_last_run(policy, attempt, now_s)) {
         decision->verdict = VERDICT_RELEASE;
-        decision->delay_ms = delay_after(policy, attempt);
+        decision->delay_ms = longer(delay_after(policy, attempt), outcome->wait_ms);
         return;
     }
     decision->verdict = VERDICT_FAIL;

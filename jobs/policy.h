@@ -34,11 +34,16 @@ struct policy {
 void policy_resolve(struct policy *policy, const struct payload *payload,
                     const struct job_config *job, const struct pool_config *pool);
 
-enum verdict { VERDICT_ACK, VERDICT_RELEASE, VERDICT_FAIL };
+enum verdict {
+    VERDICT_ACK,
+    VERDICT_RELEASE,
+    VERDICT_POSTPONE, /* a release that spends no attempt */
+    VERDICT_FAIL
+};
 
 struct decision {
     enum verdict verdict;
-    int64_t delay_ms;                  /* VERDICT_RELEASE */
+    int64_t delay_ms;                  /* VERDICT_RELEASE, VERDICT_POSTPONE */
     char reason[OUTCOME_REASON_BYTES]; /* VERDICT_FAIL: the outcome's, or why no more
                                           tries */
 };
@@ -49,7 +54,8 @@ struct decision {
 bool policy_may_run(const struct policy *policy, int64_t attempt, int64_t now_s,
                     struct decision *decision);
 
-/* After run `attempt` ended as `outcome` (not ABANDONED: that is no verdict). */
+/* After run `attempt` ended as `outcome` (not ABANDONED: that is no verdict). A job whose
+ * retryUntil passes while it is postponed fails, since nothing else would end it. */
 void policy_decide(const struct policy *policy, int64_t attempt,
                    const struct outcome *outcome, int64_t now_s,
                    struct decision *decision);

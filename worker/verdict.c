@@ -74,6 +74,15 @@ static void give_release(struct flight *flight, const struct outcome *outcome,
     buf_free(&note);
 }
 
+/* Neither an attempt nor a line of its history: nothing was tried. */
+static void give_postponed(struct flight *flight, const struct outcome *outcome,
+                           int64_t delay_ms)
+{
+    log_finished(flight, LOG_INFO, "job.postponed", "postponed", outcome, delay_ms);
+    queue_release(flight->worker->queue, flight->lease, flight->lease->bytes, delay_ms,
+                  NULL);
+}
+
 /* `attempts`: how many runs it had, this one included if there was one. */
 static void give_fail(struct flight *flight, const struct outcome *outcome,
                       int64_t attempts)
@@ -112,6 +121,9 @@ static void apply_policy(struct flight *flight, const struct outcome *outcome)
         break;
     case VERDICT_RELEASE:
         give_release(flight, outcome, decision.delay_ms);
+        break;
+    case VERDICT_POSTPONE:
+        give_postponed(flight, outcome, decision.delay_ms);
         break;
     case VERDICT_FAIL:
         (void)snprintf(final.reason, sizeof(final.reason), "%s", decision.reason);

@@ -266,6 +266,45 @@ START_TEST(three_tries_are_three_runs)
 }
 END_TEST
 
+START_TEST(a_retry_waits_as_long_as_it_was_told)
+{
+    struct policy policy = resolve("{}", NULL); /* backoff 1 s, 5 s */
+    static const struct {
+        int64_t attempt, wait_ms, delay_ms;
+    } rows[] = {{1, 0, 1000}, {1, 999, 1000}, {1, 60000, 60000}, {2, 4000, 5000}};
+
+    for (size_t i = 0; i < ARRAY_CT(rows); i++) {
+        struct outcome outcome = outcome_of(OUTCOME_RETRY, "HTTP 503");
+        struct decision decision;
+
+        outcome.wait_ms = rows[i].wait_ms;
+        policy_decide(&policy, rows[i].attempt, &outcome, NOW, &decision);
+        ck_assert_int_eq(decision.verdict, VERDICT_RELEASE);
+        ck_assert_int_eq(decision.delay_ms, rows[i].delay_ms);
+    }
+}
+END_TEST
+
+START_TEST(what_was_not_tried_is_postponed_whatever_the_tries)
+{
+    struct outcome outcome = outcome_of(OUTCOME_POSTPONE, "endpoint away");
+    struct policy policy = resolve("{\"maxTries\":1}", NULL);
+    struct decision decision;
+
+    outcome.wait_ms = 2500;
+    policy_decide(&policy, 1, &outcome, NOW, &decision);
+    ck_assert_int_eq(decision.verdict, VERDICT_POSTPONE);
+    ck_assert_int_eq(decision.delay_ms, 2500);
+    policy.retry_until = NOW + 1;
+    policy_decide(&policy, 1, &outcome, NOW, &decision);
+    ck_assert_int_eq(decision.verdict, VERDICT_POSTPONE);
+    policy.retry_until = NOW;
+    policy_decide(&policy, 1, &outcome, NOW, &decision);
+    ck_assert_int_eq(decision.verdict, VERDICT_FAIL);
+    ck_assert_str_eq(decision.reason, "endpoint away");
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, payload_comes_before_job_before_pool);
@@ -279,6 +318,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, done_is_acked_and_fail_fails_at_once);
     tcase_add_test(tc, the_last_backoff_repeats);
     tcase_add_test(tc, three_tries_are_three_runs);
+    tcase_add_test(tc, a_retry_waits_as_long_as_it_was_told);
+    tcase_add_test(tc, what_was_not_tried_is_postponed_whatever_the_tries);
 }
 
 int main(void)
