@@ -1,0 +1,36 @@
+/* libcurl's transfers on our event loop: one multi handle with its connections, kept and
+ * shared by all transfers.
+ */
+#ifndef JOBS_HTTP_MULTI_H
+#define JOBS_HTTP_MULTI_H
+
+#include <curl/curl.h>
+
+#include "base/err.h"
+#include "base/loop.h"
+
+struct http_multi;
+
+/* Called from the loop, never from inside http_multi_start(). The transfer has been taken
+ * out already; `easy` may be asked for its facts and must be given back. */
+typedef void (*http_multi_done_cb)(void *arg, CURLcode code);
+
+/* Keeps up to `connections` open while nobody needs them. */
+struct http_multi *http_multi_create(struct loop *loop, long connections,
+                                     struct err *err) MUSTCHECK;
+/* NULL is fine. All transfers must have been given back. */
+void http_multi_destroy(struct http_multi *multi);
+
+/* A handle as new, lent: goes back with http_multi_give(), whatever became of it. */
+CURL *http_multi_take(struct http_multi *multi) MUSTCHECK;
+void http_multi_give(struct http_multi *multi, CURL *easy);
+
+/* CURLOPT_PRIVATE is used by this. */
+int http_multi_start(struct http_multi *multi, CURL *easy, http_multi_done_cb done,
+                     void *arg, struct err *err) MUSTCHECK;
+
+/* Ends a started transfer without a call to `done`. Not from inside a callback of curl's
+ * own (those that are set with CURLOPT_...). */
+void http_multi_abort(struct http_multi *multi, CURL *easy);
+
+#endif
