@@ -193,11 +193,14 @@ static json_t *json_value(const struct config_value *value)
         return json_hidden(value);
     case SETTING_INTEGER:
     case SETTING_MIB:
+    case SETTING_KIB:
         return json_integer(*(const int64_t *)value->base);
     case SETTING_SECONDS:
         return json_seconds(*(const int64_t *)value->base);
     case SETTING_ENUM:
         return json_string(value->setting->words[*(const int *)value->base]);
+    case SETTING_BOOL:
+        return json_boolean(*(const bool *)value->base);
     case SETTING_TEXTS:
     case SETTING_TIMES:
         return json_list(value);

@@ -358,6 +358,8 @@ static int check_job(const struct config *config, size_t index, struct err *err)
     value = value_of(config, SECTION_JOBS, "cwd", index);
     if (job->cwd && job->cwd[0] != '/')
         return config_value_fail(config, &value, -1, err, "expects an absolute path");
+    if (job->type == JOB_HTTP && config_check_http(config, index, err) != 0)
+        return -1;
     return check_command(config, index, err);
 }
 
@@ -388,8 +390,13 @@ static int check_texts(const struct config *config, const struct config_value *v
                        config_text_cb check, struct err *err)
 {
     const struct text_list *list = value->base;
+    const char *text = *(char *const *)value->base;
     struct err why = {0};
 
+    if (value->setting->type == SETTING_TEXT)
+        return text == NULL || check(text, &why) == 0
+                   ? 0
+                   : config_value_fail(config, value, -1, err, "%s", why.text);
     for (size_t i = 0; i < list->ct; i++)
         if (check(list->items[i], &why) != 0)
             return config_value_fail(config, value, (int64_t)i, err, "%s", why.text);

@@ -7,6 +7,10 @@
 /* Done by config_load(); the first problem, with its place. */
 int config_check(const struct config *config, struct err *err) MUSTCHECK;
 
+/* A part of it: the settings of jobs[index], a webhook. */
+int config_check_http(const struct config *config, size_t index,
+                      struct err *err) MUSTCHECK;
+
 /* For the layers above that know placeholders: hands every text that may hold some
  * (commands of jobs) to `check`, e.g. template_check() of jobs/template.h, and puts the
  * place in front of its error. config_load() does not do this. */

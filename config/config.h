@@ -78,7 +78,25 @@ struct pool_config {
     int unmatched;       /* enum unmatched */
 };
 
-enum job_type { JOB_SHELL, JOB_NOOP };
+enum job_type { JOB_SHELL, JOB_NOOP, JOB_HTTP };
+
+struct http_config {
+    char *url; /* with placeholders */
+    char *method;
+    struct text_list headers; /* "Name: value", with placeholders */
+    char *body;               /* with placeholders; NULL: the payload's data */
+    int64_t connect_timeout_ms;
+    char *ca_file;   /* NULL: the system's */
+    char *cert_file; /* NULL: no client certificate */
+    char *key_file;
+    char *secret; /* one or two, a line each; NULL: requests are not signed */
+    char *secret_file;
+    int64_t max_response_kib;
+    int64_t max_in_flight;    /* per endpoint; 0: without limit */
+    int64_t breaker_failures; /* 0: no breaker */
+    bool permanent_4xx;
+    struct text_list allow_networks;
+};
 
 struct job_config {
     char *name;               /* exact or glob */
@@ -90,6 +108,7 @@ struct job_config {
     struct text_list env;     /* shell: "NAME=value" */
     char *cwd;                /* shell */
     int64_t kill_grace_ms;    /* shell: between TERM and KILL */
+    struct http_config http;
 };
 
 struct config {
@@ -117,6 +136,9 @@ struct config {
  * wrong", ready to print, and always ERR_CONFIG. Caller owns the result. */
 struct config *config_load(const char *path, struct err *err) MUSTCHECK;
 void config_free(struct config *config); /* NULL is fine; secrets are wiped */
+
+/* Requests of this method have no body. */
+bool http_method_is_bare(const char *method);
 
 /* Where Redis is, worked out from redis.* (url first, then host and port). The texts are
  * the endpoint's own: free with redis_endpoint_free(), which wipes the password. */

@@ -23,10 +23,14 @@ void field_unset(const struct setting *setting, void *field)
     case SETTING_INTEGER:
     case SETTING_SECONDS:
     case SETTING_MIB:
+    case SETTING_KIB:
         *(int64_t *)field = CONFIG_UNSET;
         break;
     case SETTING_ENUM:
         *(int *)field = CONFIG_UNSET;
+        break;
+    case SETTING_BOOL:
+        *(bool *)field = false;
         break;
     case SETTING_TEXTS:
         *(struct text_list *)field = (struct text_list){0};
@@ -47,9 +51,12 @@ bool field_is_set(const struct setting *setting, const void *field)
     case SETTING_INTEGER:
     case SETTING_SECONDS:
     case SETTING_MIB:
+    case SETTING_KIB:
         return *(const int64_t *)field != CONFIG_UNSET;
     case SETTING_ENUM:
         return *(const int *)field != CONFIG_UNSET;
+    case SETTING_BOOL:
+        return true;
     case SETTING_TEXTS:
         return ((const struct text_list *)field)->ct > 0;
     case SETTING_TIMES:
@@ -83,9 +90,12 @@ bool field_equal(const struct setting *setting, const void *a, const void *b)
     case SETTING_INTEGER:
     case SETTING_SECONDS:
     case SETTING_MIB:
+    case SETTING_KIB:
         return *(const int64_t *)a == *(const int64_t *)b;
     case SETTING_ENUM:
         return *(const int *)a == *(const int *)b;
+    case SETTING_BOOL:
+        return *(const bool *)a == *(const bool *)b;
     case SETTING_TEXTS:
         return texts_equal(a, b);
     case SETTING_TIMES:
@@ -127,7 +137,9 @@ void field_free(const struct setting *setting, void *field)
     case SETTING_INTEGER:
     case SETTING_SECONDS:
     case SETTING_MIB:
+    case SETTING_KIB:
     case SETTING_ENUM:
+    case SETTING_BOOL:
         break;
     }
     field_unset(setting, field);
@@ -220,6 +232,7 @@ void field_format(const struct setting *setting, const void *field, struct buf *
         break;
     case SETTING_INTEGER:
     case SETTING_MIB:
+    case SETTING_KIB:
         (void)buf_addf(out, "%lld", (long long)*(const int64_t *)field);
         break;
     case SETTING_SECONDS:
@@ -227,6 +240,9 @@ void field_format(const struct setting *setting, const void *field, struct buf *
         break;
     case SETTING_ENUM:
         field_quote(out, setting->words[*(const int *)field]);
+        break;
+    case SETTING_BOOL:
+        (void)buf_add_text(out, *(const bool *)field ? "true" : "false");
         break;
     case SETTING_TEXTS:
         format_texts(out, field);

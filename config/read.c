@@ -118,6 +118,15 @@ static int read_seconds(const struct setting *setting, void *field,
                : value_set_seconds(setting, field, seconds, err);
 }
 
+static int read_bool(const struct setting *setting, bool *field,
+                     const config_setting_t *from, struct err *err)
+{
+    if (config_setting_type(from) != CONFIG_TYPE_BOOL)
+        return expect(setting, err);
+    *field = config_setting_get_bool(from);
+    return 0;
+}
+
 /* On error *element says which one it was, and *line where. */
 static int read_list(const struct setting *setting, void *field,
                      const config_setting_t *from, int *element, unsigned *line,
@@ -153,9 +162,12 @@ static int read_field(const struct setting *setting, void *field,
         return read_text(setting, field, from, err);
     case SETTING_INTEGER:
     case SETTING_MIB:
+    case SETTING_KIB:
         return read_number(setting, field, from, err);
     case SETTING_SECONDS:
         return read_seconds(setting, field, from, err);
+    case SETTING_BOOL:
+        return read_bool(setting, field, from, err);
     case SETTING_TEXTS:
     case SETTING_TIMES:
         return read_list(setting, field, from, element, line, err);

@@ -57,13 +57,19 @@ static void write_prose(struct buf *out, const char *indent, const char *text)
     (void)buf_add_char(out, '\n');
 }
 
+static void write_value(struct buf *out, const char *indent,
+                        const struct setting *setting)
+{
+    (void)buf_addf(out, "%s#%s = ", indent, setting->name);
+    sample_value(setting, out);
+    (void)buf_add_text(out, ";\n");
+}
+
 static void write_setting(struct buf *out, const char *indent,
                           const struct setting *setting)
 {
     write_prose(out, indent, setting->doc);
-    (void)buf_addf(out, "%s#%s = ", indent, setting->name);
-    sample_value(setting, out);
-    (void)buf_add_text(out, ";\n");
+    write_value(out, indent, setting);
 }
 
 static void write_settings(struct buf *out, const char *indent, enum section_id id)
@@ -78,11 +84,47 @@ static void write_settings(struct buf *out, const char *indent, enum section_id 
     }
 }
 
+/* An entry of each type that has settings of its own. What all types share is explained
+ * with the first. */
+static void write_job(struct buf *out, int type, const char *name, bool first_one)
+{
+    const char *word = setting_find(SECTION_JOBS, "type")->words[type];
+    size_t first, ct;
+
+    (void)buf_addf(out, "    #{\n");
+    settings_of(SECTION_JOBS, &first, &ct);
+    for (size_t i = first; i < first + ct; i++) {
+        const struct setting *setting = &settings[i];
+        bool shared = setting->job_type == JOB_ANY;
+
+        if (!shared && setting->job_type != type)
+            continue;
+        if (i > first && (first_one || !shared))
+            (void)buf_add_char(out, '\n');
+        if (strcmp(setting->name, "name") == 0 && !first_one)
+            (void)buf_addf(out, "        #name = \"%s\";\n", name);
+        else if (strcmp(setting->name, "type") == 0 && !first_one)
+            (void)buf_addf(out, "        #type = \"%s\";\n", word);
+        else if (shared && !first_one)
+            write_value(out, "        ", setting);
+        else
+            write_setting(out, "        ", setting);
+    }
+    (void)buf_addf(out, "    #}");
+}
+
+static void write_jobs(struct buf *out)
+{
+    (void)buf_add_text(out, "jobs:\n(\n");
+    write_job(out, JOB_SHELL, "resize", true);
+    (void)buf_add_text(out, "\n    #,\n");
+    write_job(out, JOB_HTTP, "invoice.paid", false);
+    (void)buf_add_text(out, "\n);\n");
+}
+
 static void write_section(struct buf *out, enum section_id id)
 {
     const struct section *section = &sections[id];
-    /* A pool with nothing in it is the default pool; a job cannot be empty. */
-    const char *brace = id == SECTION_JOBS ? "#" : "";
 
     (void)buf_add_char(out, '\n');
     write_prose(out, "", section->doc);
@@ -92,9 +134,13 @@ static void write_section(struct buf *out, enum section_id id)
         (void)buf_add_text(out, "};\n");
         return;
     }
-    (void)buf_addf(out, "%s:\n(\n    %s{\n", section->name, brace);
+    if (id == SECTION_JOBS) {
+        write_jobs(out);
+        return;
+    }
+    (void)buf_addf(out, "%s:\n(\n    {\n", section->name);
     write_settings(out, "        ", id);
-    (void)buf_addf(out, "    %s}\n);\n", brace);
+    (void)buf_add_text(out, "    }\n);\n");
 }
 
 void sample_write(struct buf *out)
@@ -145,6 +191,10 @@ static const char *kind_of(const struct setting *setting)
         return "number";
     case SETTING_MIB:
         return "MiB";
+    case SETTING_KIB:
+        return "KiB";
+    case SETTING_BOOL:
+        return "true or false";
     case SETTING_SECONDS:
         return "seconds";
     case SETTING_ENUM:
@@ -176,7 +226,8 @@ static void write_bounds(struct buf *out, const struct setting *setting)
         (void)buf_add_text(out, ".\n");
         return;
     }
-    if (!time && setting->type != SETTING_INTEGER && setting->type != SETTING_MIB)
+    if (!time && setting->type != SETTING_INTEGER && setting->type != SETTING_MIB &&
+        setting->type != SETTING_KIB)
         return;
     (void)buf_add_text(out, "From ");
     time ? write_seconds(out, setting->min)

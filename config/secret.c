@@ -67,23 +67,25 @@ static int read_secret(const char *path, const struct setting *setting, void *fi
     return rc;
 }
 
-/* `section`.password from `section`.password_file, where that is given. */
-static int read_password(struct config *config, enum section_id section, struct err *err)
+/* `name` of the section (of its item `index`) from `file_name`, where that is given. */
+static int read_from_file(struct config *config, enum section_id section, size_t index,
+                          const char *setting_name, const char *file_name,
+                          struct err *err)
 {
-    const struct setting *setting = setting_find(section, "password");
-    struct config_value secret = config_value_of(config, setting, 0), file;
+    const struct setting *setting = setting_find(section, setting_name);
+    struct config_value secret = config_value_of(config, setting, index), file;
     struct err why = {0};
     const char *name;
     char *path;
     int rc;
 
-    file = config_value_of(config, setting_find(section, "password_file"), 0);
+    file = config_value_of(config, setting_find(section, file_name), index);
     name = *(char *const *)file.base;
     if (name == NULL)
         return 0;
     if (secret.origin->kind == ORIGIN_FILE)
         return config_value_fail(config, &secret, -1, err,
-                                 "password_file is given too: leave one of them out");
+                                 "%s is given too: leave one of them out", file_name);
     path = path_of(config, name);
     rc = read_secret(path, setting, secret.base, &why);
     if (rc != 0)
@@ -97,7 +99,11 @@ static int read_password(struct config *config, enum section_id section, struct 
 
 int config_read_secrets(struct config *config, struct err *err)
 {
-    if (read_password(config, SECTION_REDIS, err) != 0)
+    if (read_from_file(config, SECTION_REDIS, 0, "password", "password_file", err) != 0 ||
+        read_from_file(config, SECTION_FAILED, 0, "password", "password_file", err) != 0)
         return -1;
-    return read_password(config, SECTION_FAILED, err);
+    for (size_t i = 0; i < config->job_ct; i++)
+        if (read_from_file(config, SECTION_JOBS, i, "secret", "secret_file", err) != 0)
+            return -1;
+    return 0;
 }

@@ -63,8 +63,8 @@ static const char *const formats[] = {"logfmt", "json", NULL};
 static const char *const log_jobs[] = {"all", "failed", NULL};
 static const char *const stores[] = {"redis", "postgres", NULL};
 static const char *const unmatched[] = {"fail", "release", NULL};
-static const char *const job_types[] = {"shell", "noop", NULL};
-static const char *const later_job_types[] = {"http", "sql", "laravel", NULL};
+static const char *const job_types[] = {"shell", "noop", "http", NULL};
+static const char *const later_job_types[] = {"sql", "laravel", NULL};
 
 const struct setting settings[] = {
     {AT_TOP(state_dir), .name = "state_dir", .type = SETTING_TEXT, .min = 1,
@@ -236,7 +236,8 @@ const struct setting settings[] = {
     {AT_JOB(type), .name = "type", .type = SETTING_ENUM,
      .flags = SETTING_RELOADS | SETTING_REQUIRED, .words = job_types,
      .later = later_job_types, .example = "\"shell\"", .job_type = JOB_ANY,
-     .doc = "How it is run: shell starts a command, noop does nothing."},
+     .doc =
+         "How it is run: shell starts a command, http calls a URL, noop does nothing."},
     {AT_JOB(tries), .name = "tries", .type = SETTING_INTEGER, .flags = SETTING_RELOADS,
      .min = 0, .max = INT32_MAX, .example = "5", .job_type = JOB_ANY,
      .doc = "Runs after which it fails, instead of the pool's tries; 0: without limit."},
@@ -270,6 +271,89 @@ const struct setting settings[] = {
      .flags = SETTING_RELOADS, .min = 0, .max = HOUR, .initial = "5",
      .job_type = JOB_SHELL,
      .doc = "Time between SIGTERM and SIGKILL when the command must end."},
+    {AT_JOB(http.url), .name = "url", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED | SETTING_TEMPLATE, .min = 1,
+     .max = TEXT_MAX_BYTES, .example = "\"https://hooks.example/{data.customer}\"",
+     .job_type = JOB_HTTP,
+     .doc = "URL that is called, http or https. A value of the payload is "
+            "percent-encoded; in the host it may only be part of a name. \"{data.url}\" "
+            "alone takes the whole URL from the payload."},
+    {AT_JOB(http.method), .name = "method", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = 16, .initial = "POST",
+     .job_type = JOB_HTTP,
+     .doc = "Method of the request; GET, HEAD and DELETE are sent without a body."},
+    {AT_JOB(http.headers), .name = "headers", .type = SETTING_TEXTS,
+     .flags = SETTING_RELOADS | SETTING_TEMPLATE, .min = 0, .max = LIST_MAX,
+     .item_max = TEXT_MAX_BYTES,
+     .example = "[ \"Authorization: Bearer 7f3a\", \"X-Customer: {data.customer}\" ]",
+     .job_type = JOB_HTTP,
+     .doc = "Headers as \"Name: value\", besides Content-Type and those that identify "
+            "and sign the request."},
+    {AT_JOB(http.body), .name = "body", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_RAW | SETTING_TEMPLATE, .min = 1,
+     .max = ARG_MAX_BYTES, .example = "\"{{ \\\"id\\\": {data.id} }}\"",
+     .job_type = JOB_HTTP,
+     .doc = "Body, instead of the payload's data. {data.id} becomes the value as it "
+            "stands in the payload, a text with its quotes, so that the body is JSON "
+            "again."},
+    {AT_JOB(http.connect_timeout_ms), .name = "connect_timeout", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 1, .max = HOUR, .initial = "5",
+     .job_type = JOB_HTTP,
+     .doc = "How long finding the address, connecting and TLS may take together."},
+    {AT_JOB(http.ca_file), .name = "ca_file", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/etc/drover/ca.pem\"", .job_type = JOB_HTTP,
+     .doc = "Certificates (PEM) that servers are trusted by, instead of the system's. An "
+            "absolute path."},
+    {AT_JOB(http.cert_file), .name = "cert_file", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/etc/drover/client.pem\"", .job_type = JOB_HTTP,
+     .doc = "Client certificate (PEM), if the server wants one. An absolute path."},
+    {AT_JOB(http.key_file), .name = "key_file", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/etc/drover/client.key\"", .job_type = JOB_HTTP,
+     .doc = "Key of the client certificate (PEM), where cert_file does not hold it. An "
+            "absolute path."},
+    {AT_JOB(http.secret), .name = "secret", .type = SETTING_SECRET,
+     .flags = SETTING_RELOADS | SETTING_RAW, .min = 1, .max = 512,
+     .example = "\"whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"",
+     .job_type = JOB_HTTP,
+     .doc = "Secret that requests are signed with as Standard Webhooks says; two, with "
+            "\\n between them, while receivers change over to the first. Never shown or "
+            "logged."},
+    {AT_JOB(http.secret_file), .name = "secret_file", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/etc/drover/webhook-secret\"", .job_type = JOB_HTTP,
+     .doc = "File that holds the secret, or two, a line each, for use instead of secret; "
+            "its mode must be 0640 or stricter. Relative to this file's directory."},
+    {AT_JOB(http.max_response_kib), .name = "max_response", .type = SETTING_KIB,
+     .flags = SETTING_RELOADS, .min = 1, .max = 1048576, .initial = "1024",
+     .job_type = JOB_HTTP,
+     .doc = "How much of an answer's body is read; then the connection is closed, and "
+            "the status decides."},
+    {AT_JOB(http.max_in_flight), .name = "max_in_flight", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 0, .max = 10000, .initial = "0",
+     .job_type = JOB_HTTP,
+     .doc = "Requests that one worker has on their way to one endpoint (scheme, host and "
+            "port) at a time; further jobs are put aside without spending an attempt. 0: "
+            "without limit, once the endpoint answers."},
+    {AT_JOB(http.breaker_failures), .name = "breaker_failures", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 0, .max = 1000000, .initial = "5",
+     .job_type = JOB_HTTP,
+     .doc = "Failures in a row (no answer, 5xx, 408) after which an endpoint is left "
+            "alone for a while, 1 s at first, 5 minutes at most, with one request at a "
+            "time to see whether it is back; its jobs wait and spend no attempt. 0: "
+            "never."},
+    {AT_JOB(http.permanent_4xx), .name = "permanent_4xx", .type = SETTING_BOOL,
+     .flags = SETTING_RELOADS, .initial = "false", .job_type = JOB_HTTP,
+     .doc = "Whether a 4xx other than 408, 425 and 429 fails the job at once; 410 always "
+            "does."},
+    {AT_JOB(http.allow_networks), .name = "allow_networks", .type = SETTING_TEXTS,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 0, .max = LIST_MAX, .item_max = 64,
+     .example = "[ \"10.0.0.0/8\", \"127.0.0.1\" ]", .job_type = JOB_HTTP,
+     .doc = "Networks that may be called though they are not public; otherwise private, "
+            "loopback, link-local and other special addresses are refused, whatever name "
+            "leads to them."},
 };
 
 const size_t setting_ct = ARRAY_CT(settings);

@@ -19,6 +19,8 @@ enum setting_type {
     SETTING_INTEGER, /* int64_t */
     SETTING_SECONDS, /* int64_t milliseconds; seconds in the file */
     SETTING_MIB,     /* int64_t MiB */
+    SETTING_KIB,     /* int64_t KiB */
+    SETTING_BOOL,    /* bool */
     SETTING_ENUM,    /* int: the place of the word in `words` */
     SETTING_TEXTS,   /* struct text_list */
     SETTING_TIMES    /* struct time_list */

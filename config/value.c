@@ -22,7 +22,11 @@ const char *value_unit(const struct setting *setting)
 {
     bool time = setting->type == SETTING_SECONDS || setting->type == SETTING_TIMES;
 
-    return time ? " s" : setting->type == SETTING_MIB ? " MiB" : "";
+    if (time)
+        return " s";
+    if (setting->type == SETTING_MIB)
+        return " MiB";
+    return setting->type == SETTING_KIB ? " KiB" : "";
 }
 
 static void format_bound(const struct setting *setting, int64_t bound, char *text,
@@ -372,6 +376,14 @@ static int set_number_from_text(const struct setting *setting, void *field,
     return -1;
 }
 
+static int set_bool_from_text(bool *field, const char *text, struct err *err)
+{
+    *field = strcmp(text, "true") == 0;
+    if (*field || strcmp(text, "false") == 0)
+        return 0;
+    return err_set(err, ERR_CONFIG, "expects true or false");
+}
+
 int value_set_from_text(const struct setting *setting, void *field, const char *text,
                         struct err *err)
 {
@@ -384,6 +396,7 @@ int value_set_from_text(const struct setting *setting, void *field, const char *
         return value_set_text(setting, field, text, err);
     case SETTING_INTEGER:
     case SETTING_MIB:
+    case SETTING_KIB:
         return set_number_from_text(setting, field, text, err);
     case SETTING_SECONDS:
         if (text_seconds(text, &ms, err) != 0)
@@ -391,6 +404,8 @@ int value_set_from_text(const struct setting *setting, void *field, const char *
         return value_set_seconds(setting, field, (double)ms / MS_PER_S, err);
     case SETTING_ENUM:
         return value_set_word(setting, field, text, err);
+    case SETTING_BOOL:
+        return set_bool_from_text(field, text, err);
     case SETTING_TEXTS:
     case SETTING_TIMES:
         return set_list(setting, field, text, err);
@@ -409,6 +424,10 @@ const char *value_expected(const struct setting *setting)
         return "a whole number";
     case SETTING_MIB:
         return "a whole number of MiB";
+    case SETTING_KIB:
+        return "a whole number of KiB";
+    case SETTING_BOOL:
+        return "true or false";
     case SETTING_SECONDS:
         return "seconds as a number, like 90 or 0.5";
     case SETTING_ENUM:

@@ -38,7 +38,7 @@ static void check_bounds(const struct config_value *value)
     int64_t number;
 
     if (setting->type != SETTING_INTEGER && setting->type != SETTING_SECONDS &&
-        setting->type != SETTING_MIB)
+        setting->type != SETTING_MIB && setting->type != SETTING_KIB)
         return;
     number = *(const int64_t *)value->base;
     MUST(number == CONFIG_UNSET || (number >= setting->min && number <= setting->max));

@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "config/field.h"
@@ -14,7 +16,7 @@
 static bool is_number(const struct setting *setting)
 {
     return setting->type == SETTING_INTEGER || setting->type == SETTING_MIB ||
-           setting->type == SETTING_SECONDS;
+           setting->type == SETTING_KIB || setting->type == SETTING_SECONDS;
 }
 
 /* A file in which the setting has this value and all around it is as it must be. */
@@ -27,6 +29,10 @@ static char *file_with(const struct setting *setting, const char *value)
         around = "type = \"noop\"; ";
     else if (setting->section == SECTION_JOBS && strcmp(setting->name, "command") == 0)
         around = "name = \"j\"; type = \"shell\"; ";
+    else if (setting->section == SECTION_JOBS && strcmp(setting->name, "url") == 0)
+        around = "name = \"j\"; type = \"http\"; ";
+    else if (setting->section == SECTION_JOBS && setting->job_type == JOB_HTTP)
+        around = "name = \"j\"; type = \"http\"; url = \"https://h/\"; ";
     else if (setting->section == SECTION_JOBS)
         around = "name = \"j\"; type = \"shell\"; command = [ \"true\" ]; ";
     if (strcmp(setting->name, "hang_timeout") == 0) /* must be below every lease */
@@ -61,7 +67,7 @@ START_TEST(every_setting_is_complete)
     ck_assert_msg(setting->initial || setting->example, "%s: no default, no example",
                   setting->name);
     ck_assert_int_eq(setting->type == SETTING_ENUM, setting->words != NULL);
-    if (setting->type != SETTING_ENUM)
+    if (setting->type != SETTING_ENUM && setting->type != SETTING_BOOL)
         ck_assert_msg(setting->max > setting->min, "%s: no bounds", setting->name);
     if (setting->type == SETTING_TEXTS || setting->type == SETTING_TIMES)
         ck_assert_msg(setting->item_max > 0, "%s: no bounds", setting->name);
@@ -155,6 +161,7 @@ static void number_is_refused(const struct setting *setting, int64_t number, boo
     char shown[TEXT_SECONDS_BYTES], bound[TEXT_SECONDS_BYTES], path[64], *text, *message;
     const char *unit = setting->type == SETTING_SECONDS ? " s"
                        : setting->type == SETTING_MIB   ? " MiB"
+                       : setting->type == SETTING_KIB   ? " KiB"
                                                         : "";
 
     format_number(setting, number, shown);
@@ -227,6 +234,19 @@ START_TEST(texts_keep_their_lengths)
 }
 END_TEST
 
+/* One that fits the setting and is not there yet. */
+static void add_element(struct buf *list, const struct setting *setting, int i)
+{
+    (void)buf_add_text(list, list->len ? ", " : "[ ");
+    if (setting->type == SETTING_TIMES)
+        (void)buf_addf(list, "%d", i);
+    else if (strcmp(setting->name, "allow_networks") == 0)
+        (void)buf_addf(list, "\"10.0.%d.%d\"", i / 256, i % 256);
+    else
+        (void)buf_addf(list, "\"N%d%s\"", i,
+                       strcmp(setting->name, "headers") == 0 ? ": x" : "=");
+}
+
 START_TEST(lists_keep_their_lengths)
 {
     const struct setting *setting = &settings[_i];
@@ -240,7 +260,7 @@ START_TEST(lists_keep_their_lengths)
         return;
     buf_init(&list, 0);
     for (int64_t i = 0; i < setting->max; i++)
-        (void)buf_addf(&list, times ? "%s%d" : "%s\"N%d=\"", i ? ", " : "[ ", (int)i);
+        add_element(&list, setting, (int)i);
     (void)buf_add_text(&list, " ]");
     text = file_with(setting, list.data);
     config = loaded(text);
@@ -252,7 +272,8 @@ START_TEST(lists_keep_their_lengths)
     free(text);
 
     list.len -= 2;
-    (void)buf_add_text(&list, times ? ", 7 ]" : ", \"M=\" ]");
+    add_element(&list, setting, 1000);
+    (void)buf_add_text(&list, " ]");
     text = file_with(setting, list.data);
     path_of(setting, path, sizeof(path));
     message =
@@ -279,6 +300,8 @@ START_TEST(a_value_of_a_wrong_type_is_refused)
         [SETTING_INTEGER] = {"a whole number", 0x02},
         [SETTING_SECONDS] = {"seconds as a number, like 90 or 0.5", 0x06},
         [SETTING_MIB] = {"a whole number of MiB", 0x02},
+        [SETTING_KIB] = {"a whole number of KiB", 0x02},
+        [SETTING_BOOL] = {"true or false", 0x01},
         [SETTING_ENUM] = {"a word between quotes", 0x08},
         [SETTING_TEXTS] = {"a list of texts, like [ \"a\", \"b\" ]", 0x70},
         [SETTING_TIMES] = {"a list of seconds, like [ 1, 5, 30 ]", 0x70},
@@ -486,29 +509,51 @@ START_TEST(each_line_of_the_sample_stands_for_its_setting)
 }
 END_TEST
 
-START_TEST(the_job_of_the_sample_is_a_job)
+/* The sample with its jobs in force, but for a line that goes without another. */
+static char *sample_with_jobs(void)
 {
     struct buf sample;
-    struct config *config;
     char *at;
 
     buf_init(&sample, 0);
     sample_write(&sample);
     at = strstr(sample.data, "\njobs:\n");
     ck_assert_ptr_nonnull(at);
+    ck_assert_ptr_nonnull(strstr(at, "#secret ="));
+    strstr(at, "#secret =")[1] = ' ';
     for (at = strchr(at, '('); (at = strchr(at, '#')) != NULL; at++)
         if (at[1] != ' ')
             *at = ' ';
         else
             at = strchr(at, '\n');
-    config = loaded(sample.data);
-    ck_assert_uint_eq(config->job_ct, 1);
+    return buf_take(&sample);
+}
+
+START_TEST(the_jobs_of_the_sample_are_jobs)
+{
+    static const char sample_path[] = "/etc/drover/webhook-secret";
+    char secret_file[] = "/tmp/d-secret-XXXXXX";
+    char *text = sample_with_jobs(), *at = strstr(text, sample_path);
+    size_t longer_by = sizeof(sample_path) - sizeof(secret_file);
+    struct config *config;
+    int fd = mkstemp(secret_file);
+
+    ck_assert(fd >= 0 && write(fd, "whsec_x\n", 8) == 8 && close(fd) == 0);
+    memset(at, '/', longer_by);
+    memcpy(at + longer_by, secret_file, strlen(secret_file));
+    config = loaded(text);
+    ck_assert_uint_eq(config->job_ct, 2);
     for (struct config_value value = {0}; config_next(config, &value);)
-        ck_assert_int_eq(value.origin->kind == ORIGIN_FILE,
-                         value.setting->section == SECTION_JOBS);
+        if (strcmp(value.setting->name, "secret") != 0 &&
+            config_value_applies(config, &value))
+            ck_assert_int_eq(value.origin->kind == ORIGIN_FILE,
+                             value.setting->section == SECTION_JOBS);
     ck_assert_uint_eq(config->jobs[0].command.ct, 5);
+    ck_assert_int_eq(config->jobs[1].type, JOB_HTTP);
+    ck_assert_str_eq(config->jobs[1].http.secret, "whsec_x");
     config_free(config);
-    buf_free(&sample);
+    ck_assert_int_eq(unlink(secret_file), 0);
+    free(text);
 }
 END_TEST
 
@@ -563,7 +608,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_manual_in_the_tree_is_up_to_date);
     tcase_add_test(tc, the_sample_as_it_is_gives_the_defaults);
     tcase_add_loop_test(tc, each_line_of_the_sample_stands_for_its_setting, 0, ct);
-    tcase_add_test(tc, the_job_of_the_sample_is_a_job);
+    tcase_add_test(tc, the_jobs_of_the_sample_are_jobs);
     tcase_add_test(tc, a_value_shown_can_be_written_into_the_file_as_it_is);
 }
 

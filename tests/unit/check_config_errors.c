@@ -58,6 +58,62 @@ static const struct {
      "drover.conf:1: pools[0].state_dir: unknown here: it is a setting of the top"},
     {"databases: ( );", "drover.conf:1: databases: is not in this version"},
 
+    /* webhooks */
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"ftp://h/\"; } );",
+     "drover.conf:1: jobs[0].url: expects http:// or https:// at its start, or one "
+     "placeholder and nothing else"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"{data.scheme}://h/\"; } );",
+     "drover.conf:1: jobs[0].url: expects http:// or https:// at its start, or one "
+     "placeholder and nothing else"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://u:canary@h/\"; } );",
+     "drover.conf:1: jobs[0].url: holds a user or password: put them into headers"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"\"; } );",
+     "drover.conf:1: jobs[0].url: is empty"},
+    {"jobs: ( { name = \"a\"; type = \"http\";  } );",
+     "drover.conf:1: jobs[0].url: is missing"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; method = \"post\"; "
+     "} );",
+     "drover.conf:1: jobs[0].method: expects a method in capital letters, like \"PUT\""},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; method = \"GET\"; "
+     "body = \"x\"; } );",
+     "drover.conf:1: jobs[0].body: a GET is sent without a body"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; headers = [ \"A: "
+     "b\", \"no colon\" ]; } );",
+     "drover.conf:1: jobs[0].headers[1]: expects \"Name: value\""},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; headers = [ \"A b: "
+     "c\" ]; } );",
+     "drover.conf:1: jobs[0].headers[0]: expects \"Name: value\""},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; headers = [ "
+     "\"webhook-ID: c\" ]; } );",
+     "drover.conf:1: jobs[0].headers[0]: webhook-ID is written by drover"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; headers = [ \"Host: "
+     "c\" ]; } );",
+     "drover.conf:1: jobs[0].headers[0]: Host is written by drover"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; ca_file = "
+     "\"ca.pem\"; } );",
+     "drover.conf:1: jobs[0].ca_file: expects an absolute path"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; key_file = "
+     "\"/k.pem\"; } );",
+     "drover.conf:1: jobs[0].key_file: needs a cert_file"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; allow_networks = [ "
+     "\"10.0.0.0/8\", \"10.0.0.1/8\" ]; } );",
+     "drover.conf:1: jobs[0].allow_networks[1]: 10.0.0.1 has bits set behind the first "
+     "8"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; secret_file = "
+     "\"/nowhere/x\"; } );",
+     "drover.conf:1: jobs[0].secret_file: \"/nowhere/x\" No such file or "
+     "directory"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; secret = "
+     "\"canary\"; secret_file = \"/x\"; } );",
+     "drover.conf:1: jobs[0].secret: secret_file is given too: leave one of them out"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; permanent_4xx = 1; "
+     "} );",
+     "drover.conf:1: jobs[0].permanent_4xx: expects true or false"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; command = [ \"x\" "
+     "]; } );",
+     "drover.conf:1: jobs[0].command: belongs to jobs of type \"shell\", this one is of "
+     "\"http\""},
+
     /* shapes */
     {"redis = \"embedded\";", "drover.conf:1: redis: expects a group: { ... }"},
     {"pools: { name = \"main\"; };",
@@ -144,15 +200,14 @@ static const struct {
      "drover.conf:1: jobs[0].command: is missing"},
     {"jobs: ( { name = \"a\"; type = 5; } );",
      "drover.conf:1: jobs[0].type: expects a word between quotes"},
-    {"jobs: ( { url = \"https://x\"; name = \"a\"; type = \"http\"; } );",
-     "drover.conf:1: jobs[0].type: \"http\" is not in this version (known: shell, noop)"},
     {"jobs: ( { name = \"a\"; statement = \"x\"; type = \"sql\"; } );",
-     "drover.conf:1: jobs[0].type: \"sql\" is not in this version (known: shell, noop)"},
+     "drover.conf:1: jobs[0].type: \"sql\" is not in this version (known: shell, noop, "
+     "http)"},
     {"jobs: ( { name = \"a\"; type = \"laravel\"; } );",
      "drover.conf:1: jobs[0].type: \"laravel\" is not in this version (known: shell, "
-     "noop)"},
+     "noop, http)"},
     {"jobs: ( { name = \"a\"; type = \"Shell\"; } );",
-     "drover.conf:1: jobs[0].type: \"Shell\" is none of: shell, noop"},
+     "drover.conf:1: jobs[0].type: \"Shell\" is none of: shell, noop, http"},
     {"jobs: ( {\n command = [ \"x\" ]; name = \"a\";\n type = \"noop\"; } );",
      "drover.conf:2: jobs[0].command: belongs to jobs of type \"shell\", this one is of "
      "\"noop\""},
