@@ -2,9 +2,10 @@
  *
  * Walk of one run: the worker calls start(); the handler returns a run and later, from
  * the loop, calls done() exactly once; before that the worker may call cancel() any
- * number of times. start() that returns NULL fills `outcome` instead (kind RETRY or FAIL)
- * and never calls done(). The run frees itself after done() returns; the worker must not
- * touch it any more. Timeouts are the worker's: it calls cancel(CANCEL_TIMEOUT).
+ * number of times. start() that returns NULL fills `outcome` instead (kind RETRY,
+ * POSTPONE or FAIL) and never calls done(). The run frees itself after done() returns;
+ * the worker must not touch it any more. Timeouts are the worker's: it calls
+ * cancel(CANCEL_TIMEOUT).
  */
 #ifndef JOBS_HANDLER_H
 #define JOBS_HANDLER_H
@@ -17,10 +18,13 @@
 #include "jobs/outcome.h"
 #include "jobs/payload.h"
 
+struct http;
+
 /* What a handler may use of its process. */
 struct handler_env {
     struct loop *loop;
     struct reaper *reaper;
+    struct http *http; /* NULL: no job is of type http */
 };
 
 /* The job to run. Borrowed until done() returns or start() returned NULL. */
@@ -54,6 +58,7 @@ struct handler {
 
 extern const struct handler shell_handler;
 extern const struct handler noop_handler;
+extern const struct handler http_handler;
 
 const struct handler *handler_of(int type); /* enum job_type; never NULL */
 

@@ -129,8 +129,8 @@ static int watch_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg
         return 0;
     }
     if (event == NULL) {
-        event = event_new(loop_base(multi->loop), fd, events_of(what), socket_ready,
-                          multi);
+        event =
+            event_new(loop_base(multi->loop), fd, events_of(what), socket_ready, multi);
         MUST(event != NULL);
         (void)curl_multi_assign(multi->curl, fd, event);
     } else {

@@ -29,6 +29,7 @@ struct outcome {
     struct slice stderr_tail;
     uint64_t stdout_bytes; /* written in all */
     uint64_t stderr_bytes;
+    struct slice detail; /* more for the failed record, as it is shown; borrowed too */
 };
 
 /* OUTCOME_* with everything else empty or unknown, and `reason` formatted. */

@@ -91,9 +91,12 @@ static int add_bytes(struct slice bytes, struct buf *out, struct err *err)
     return err_set(err, ERR_LIMIT, "longer than %zu bytes", out->max);
 }
 
-/* A value as text; what it is used for is not this function's business. */
-static int add_value(struct json_value value, struct buf *out, struct err *err)
+/* The value before it is made fit for its place. */
+static int add_value(struct json_value value, enum template_use use, struct buf *out,
+                     struct err *err)
 {
+    if (use == TEMPLATE_JSON && value.kind != VALUE_ABSENT)
+        return add_bytes(value.text, out, err);
     switch (value.kind) {
     case VALUE_STRING:
         return json_decode_string(value.text, out, err);
@@ -217,6 +220,8 @@ static int add_used(struct slice value, enum template_use use, bool whole,
                            "the payload's value holds a control byte, which no header "
                            "can");
         break;
+    case TEMPLATE_JSON:
+        break;
     case TEMPLATE_URL:
         return add_url_value(value, whole, out, err);
     }
@@ -231,7 +236,7 @@ static int add_path(struct slice path, enum template_use use, bool whole,
     int rc;
 
     buf_init(&value, out->max);
-    rc = add_value(payload_lookup(payload, text), &value, err);
+    rc = add_value(payload_lookup(payload, text), use, &value, err);
     if (rc == 0)
         rc = add_used(buf_slice(&value), use, whole, out, err);
     if (rc != 0)

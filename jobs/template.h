@@ -14,6 +14,7 @@
 
 enum template_use {
     TEMPLATE_ARG,    /* one argv element: bytes as they are, NUL is an error */
+    TEMPLATE_JSON,   /* a JSON text: any value, also null and objects, as it stands */
     TEMPLATE_HEADER, /* a header's value: control bytes but TAB are an error */
     TEMPLATE_URL     /* a URL, see below */
 };

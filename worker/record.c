@@ -34,5 +34,6 @@ size_t record_exception(struct buf *out, const struct outcome *outcome, int64_t 
         record_attempt(out, attempt, tries, outcome->reason);
     add_tail(out, "stderr", outcome->stderr_tail, outcome->stderr_bytes);
     add_tail(out, "stdout", outcome->stdout_tail, outcome->stdout_bytes);
+    (void)buf_add(out, outcome->detail.ptr, outcome->detail.len);
     return history_at;
 }

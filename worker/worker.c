@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/log.h"
+#include "jobs/http.h"
 #include "worker/flight.h"
 #include "worker/verdict.h"
 
@@ -275,6 +276,7 @@ static int worker_open(struct worker *worker, struct err *err)
     worker->env.loop = worker->loop;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
+        http_open(worker->loop, worker->start->config, &worker->env.http, err) != 0 ||
         open_queue(worker, err) != 0)
         return -1;
     timer_set(&worker->beat, 0);
@@ -293,6 +295,7 @@ static void worker_close(struct worker *worker)
     if (worker->queue)
         queue_destroy(worker->queue);
     reaper_destroy(worker->env.reaper);
+    http_close(worker->env.http);
     if (worker->loop) {
         timer_free(&worker->beat);
         timer_free(&worker->grace);

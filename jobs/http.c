@@ -1,0 +1,418 @@
+/* Webhook jobs: one HTTP request per run.
+ *
+ *   sent --answer or failure--> over           (settled from curl's messages)
+ *   sent --cancel--> aborted --next turn--> over
+ *
+ * Knows nothing of retries, leases or Redis; times out when the worker says so. Every
+ * address is looked at before it is connected to, and once more before a request goes out
+ * on a connection that another job may have opened.
+ */
+#include "jobs/http.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "jobs/handler.h"
+#include "jobs/http_answer.h"
+#include "jobs/http_multi.h"
+#include "jobs/http_request.h"
+#include "jobs/http_response.h"
+
+enum { JITTER_PARTS = 4 /* a postponed job comes back up to a quarter later */ };
+
+struct http {
+    struct loop *loop;
+    const struct config *config;
+    struct http_multi *multi;
+    struct endpoints *endpoints;
+    struct http_target *targets; /* one for each entry of config->jobs */
+};
+
+struct run {
+    struct http *http;
+    const struct http_target *target;
+    const struct job *job; /* borrowed until done() returns */
+    run_done_cb done;
+    void *arg;
+    struct http_request request;
+    struct http_response response;
+    CURL *easy; /* NULL: given back */
+    bool sent;  /* curl has it */
+    enum endpoint_pass pass;
+    struct timer over; /* of a cancelled run: from the next turn */
+    bool cancelled;
+    enum cancel_reason why;
+    int64_t started_ms;               /* monotonic */
+    char refused[ADDRESS_TEXT_BYTES]; /* an address that was refused */
+    const char *refusal;              /* why; NULL: none was */
+    bool vetted;                      /* there was one that was not */
+    char curl_text[CURL_ERROR_SIZE];
+};
+
+/* ---- addresses ---- */
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose UNUSED,
+                                 struct curl_sockaddr *address)
+{
+    struct run *run = arg;
+    const char *why = http_target_refuses(run->target, &address->addr);
+
+    if (why != NULL) {
+        address_text(&address->addr, run->refused);
+        run->refusal = why;
+        return CURL_SOCKET_BAD;
+    }
+    run->vetted = true;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* The connection may have been opened for a job that is allowed more. */
+static int check_connection(void *arg, char *ip, char *local_ip UNUSED, int port UNUSED,
+                            int local_port UNUSED)
+{
+    struct run *run = arg;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.any.sa_family = AF_INET};
+
+    if (inet_pton(AF_INET, ip, &address.v4.sin_addr) != 1) {
+        address.any.sa_family = AF_INET6;
+        if (inet_pton(AF_INET6, ip, &address.v6.sin6_addr) != 1)
+            return CURL_PREREQFUNC_ABORT;
+    }
+    run->refusal = http_target_refuses(run->target, &address.any);
+    if (run->refusal == NULL)
+        return CURL_PREREQFUNC_OK;
+    address_text(&address.any, run->refused);
+    run->vetted = false;
+    return CURL_PREREQFUNC_ABORT;
+}
+
+/* ---- the verdict ---- */
+
+static long status_of(const struct run *run)
+{
+    long status = 0;
+
+    (void)curl_easy_getinfo(run->easy, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static int64_t retry_after_of(const struct run *run)
+{
+    struct curl_header *header;
+
+    if (curl_easy_header(run->easy, "retry-after", 0, CURLH_HEADER, -1, &header) !=
+        CURLHE_OK)
+        return -1;
+    return http_retry_after_ms(header->value, clock_wall_ms() / 1000);
+}
+
+static void judge_answer(const struct run *run, struct outcome *outcome)
+{
+    int status = (int)status_of(run);
+    enum outcome_kind kind = http_status_kind(status, run->target->config->permanent_4xx);
+    char seconds[TEXT_SECONDS_BYTES];
+    int64_t wait_ms;
+
+    text_format_seconds((clock_mono_ms() - run->started_ms) / 10 * 10, seconds,
+                        sizeof(seconds));
+    if (kind == OUTCOME_DONE)
+        outcome_init(outcome, kind, "%s", "");
+    else
+        outcome_init(outcome, kind, "HTTP %d after %s s", status, seconds);
+    wait_ms = http_status_waits(status) ? retry_after_of(run) : -1;
+    outcome->wait_ms = wait_ms > 0 ? wait_ms : 0;
+}
+
+static void judge_failure(const struct run *run, CURLcode code, struct outcome *outcome)
+{
+    struct buf line;
+
+    if (run->refusal != NULL && !run->vetted) {
+        outcome_init(outcome, OUTCOME_FAIL,
+                     "address %s is refused: %s; allow_networks would open it",
+                     run->refused, run->refusal);
+        return;
+    }
+    buf_init(&line, OUTCOME_REASON_BYTES - 1);
+    text_escape(
+        &line, slice_text(run->curl_text[0] ? run->curl_text : curl_easy_strerror(code)));
+    outcome_init(outcome, OUTCOME_RETRY, "%s", line.data ? line.data : "no answer");
+    if (run->response.head_capped)
+        outcome_init(outcome, OUTCOME_RETRY, "more than %d bytes of headers",
+                     HTTP_HEAD_MAX_BYTES);
+    buf_free(&line);
+}
+
+static void judge_cancelled(const struct run *run, struct outcome *outcome)
+{
+    char seconds[TEXT_SECONDS_BYTES];
+
+    if (run->why != CANCEL_TIMEOUT) {
+        outcome_init(outcome, OUTCOME_ABANDONED, "%s",
+                     run->why == CANCEL_LOST ? "stopped: the lease is lost"
+                                             : "stopped: the worker is leaving");
+        return;
+    }
+    text_format_seconds((clock_mono_ms() - run->started_ms) / 10 * 10, seconds,
+                        sizeof(seconds));
+    outcome_init(outcome, OUTCOME_RETRY, "timed out after %s s", seconds);
+    outcome->timed_out = true;
+}
+
+/* What the failed record tells beside the reason. */
+static void describe(const struct run *run, struct buf *out)
+{
+    char seconds[TEXT_SECONDS_BYTES];
+    char *ip = NULL;
+    curl_off_t first_us = 0;
+
+    (void)curl_easy_getinfo(run->easy, CURLINFO_PRIMARY_IP, &ip);
+    (void)curl_easy_getinfo(run->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+    (void)buf_addf(out, "\nrequest: %s to %s", run->target->config->method,
+                   run->request.endpoint);
+    if (ip != NULL && ip[0] != '\0')
+        (void)buf_addf(out, " at %s", ip);
+    (void)buf_add_char(out, '\n');
+    if (run->response.head.len > 0) {
+        text_format_seconds((int64_t)first_us / 1000, seconds, sizeof(seconds));
+        (void)buf_addf(out, "first byte after %s s\n", seconds);
+    }
+    http_response_describe(&run->response, out);
+}
+
+static enum endpoint_result result_of(const struct run *run, CURLcode code)
+{
+    if (run->cancelled)
+        return run->why == CANCEL_TIMEOUT ? ENDPOINT_TROUBLE : ENDPOINT_UNKNOWN;
+    if (run->refusal != NULL && !run->vetted)
+        return ENDPOINT_UNKNOWN;
+    if (code != CURLE_OK && !run->response.capped)
+        return ENDPOINT_TROUBLE;
+    return http_status_is_trouble((int)status_of(run)) ? ENDPOINT_TROUBLE
+                                                       : ENDPOINT_ANSWERED;
+}
+
+/* ---- the end ---- */
+
+static void free_run(void *ptr)
+{
+    struct run *run = ptr;
+
+    if (run->easy != NULL)
+        http_multi_give(run->http->multi, run->easy);
+    http_request_free(&run->request);
+    http_response_free(&run->response);
+    timer_free(&run->over);
+    free(run);
+}
+
+static void finish(struct run *run, CURLcode code)
+{
+    struct http *http = run->http;
+    struct outcome outcome;
+    struct buf detail;
+
+    endpoint_settle(endpoints_get(http->endpoints, run->request.endpoint),
+                    &run->target->rules, run->pass, result_of(run, code),
+                    clock_mono_ms());
+    buf_init(&detail, 0);
+    if (run->cancelled)
+        judge_cancelled(run, &outcome);
+    else if (code == CURLE_OK || run->response.capped)
+        judge_answer(run, &outcome);
+    else
+        judge_failure(run, code, &outcome);
+    if (outcome.kind != OUTCOME_DONE)
+        describe(run, &detail);
+    outcome.detail = buf_slice(&detail);
+    run->done(run->arg, &outcome);
+    buf_free(&detail);
+    loop_defer_free(http->loop, run, free_run);
+}
+
+static void transfer_done(void *arg, CURLcode code)
+{
+    struct run *run = arg;
+
+    run->sent = false;
+    finish(run, code);
+}
+
+static void cancelled_over(void *arg)
+{
+    finish(arg, CURLE_ABORTED_BY_CALLBACK);
+}
+
+static void cancel(struct run *run, enum cancel_reason why)
+{
+    if (!run->cancelled || why == CANCEL_LOST)
+        run->why = why;
+    run->cancelled = true;
+    if (!run->sent)
+        return;
+    http_multi_abort(run->http->multi, run->easy);
+    run->sent = false;
+    timer_set_soon(&run->over);
+}
+
+/* ---- the start ---- */
+
+/* Jobs that were put aside together do not come back together. */
+static int64_t with_jitter(int64_t ms)
+{
+    return ms + (int64_t)random_below((uint32_t)(ms / JITTER_PARTS) + 1);
+}
+
+static bool admit(struct run *run, struct outcome *outcome)
+{
+    struct endpoint *endpoint =
+        endpoints_get(run->http->endpoints, run->request.endpoint);
+    int64_t wait_ms;
+
+    run->pass = endpoint_admit(endpoint, &run->target->rules, clock_mono_ms(), &wait_ms);
+    if (run->pass < ENDPOINT_FULL)
+        return true;
+    if (run->pass == ENDPOINT_OPEN)
+        outcome_init(outcome, OUTCOME_POSTPONE, "%s has failed %lld times in a row",
+                     run->request.endpoint, (long long)endpoint->failures);
+    else
+        outcome_init(outcome, OUTCOME_POSTPONE, "%lld requests to %s are on their way",
+                     (long long)endpoint->in_flight, run->request.endpoint);
+    outcome->wait_ms = with_jitter(wait_ms);
+    return false;
+}
+
+static int send_request(struct run *run, struct err *err)
+{
+    CURL *easy = http_multi_take(run->http->multi);
+
+    run->easy = easy;
+    http_request_apply(&run->request, run->target, easy);
+    http_response_apply(&run->response, easy);
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->curl_text);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, run);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, check_connection);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, run);
+    run->sent = http_multi_start(run->http->multi, easy, transfer_done, run, err) == 0;
+    return run->sent ? 0 : -1;
+}
+
+static struct run *create_run(const struct handler_env *env, const struct job *job,
+                              run_done_cb done, void *arg)
+{
+    struct run *run = must_alloc(sizeof(*run));
+    struct http *http = env->http;
+
+    MUST(http != NULL);
+    run->http = http;
+    run->target = &http->targets[job->config - http->config->jobs];
+    run->job = job;
+    run->done = done;
+    run->arg = arg;
+    run->started_ms = clock_mono_ms();
+    timer_init(&run->over, env->loop, cancelled_over, run);
+    http_response_init(&run->response,
+                       (uint64_t)run->target->config->max_response_kib * 1024);
+    return run;
+}
+
+static struct run *start(const struct handler_env *env, const struct job *job,
+                         run_done_cb done, void *arg, struct outcome *outcome)
+{
+    struct run *run = create_run(env, job, done, arg);
+    struct err err;
+
+    if (http_request_build(&run->request, run->target, job, clock_wall_ms() / 1000,
+                           &err) != 0) {
+        outcome_init(outcome, OUTCOME_FAIL, "%s", err.text);
+    } else if (admit(run, outcome)) {
+        if (send_request(run, &err) == 0)
+            return run;
+        endpoint_settle(endpoints_get(run->http->endpoints, run->request.endpoint),
+                        &run->target->rules, run->pass, ENDPOINT_UNKNOWN,
+                        clock_mono_ms());
+        outcome_init(outcome, OUTCOME_RETRY, "%s", err.text);
+    }
+    free_run(run);
+    return NULL;
+}
+
+const struct handler http_handler = {.name = "http", .start = start, .cancel = cancel};
+
+/* ---- the whole ---- */
+
+static bool has_http_jobs(const struct config *config)
+{
+    for (size_t i = 0; i < config->job_ct; i++)
+        if (config->jobs[i].type == JOB_HTTP)
+            return true;
+    return false;
+}
+
+static long connections_of(const struct config *config)
+{
+    int64_t most = 1;
+
+    for (size_t i = 0; i < config->pool_ct; i++)
+        if (config->pools[i].concurrency > most)
+            most = config->pools[i].concurrency;
+    return (long)most;
+}
+
+static int read_targets(struct http *http, struct err *err)
+{
+    http->targets = must_alloc(http->config->job_ct * sizeof(*http->targets));
+    for (size_t i = 0; i < http->config->job_ct; i++)
+        if (http->config->jobs[i].type == JOB_HTTP &&
+            http_target_init(&http->targets[i], &http->config->jobs[i].http, err) != 0)
+            return err_prefix(err, "jobs[%zu]", i);
+    return 0;
+}
+
+int http_open(struct loop *loop, const struct config *config, struct http **http,
+              struct err *err)
+{
+    struct http *opened;
+
+    *http = NULL;
+    if (!has_http_jobs(config))
+        return 0;
+    MUST(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK); /* counts its calls */
+    opened = must_alloc(sizeof(*opened));
+    opened->loop = loop;
+    opened->config = config;
+    opened->endpoints = endpoints_create();
+    opened->multi = http_multi_create(loop, connections_of(config), err);
+    if (opened->multi == NULL || read_targets(opened, err) != 0) {
+        http_close(opened);
+        return -1;
+    }
+    *http = opened;
+    return 0;
+}
+
+void http_close(struct http *http)
+{
+    if (http == NULL)
+        return;
+    for (size_t i = 0; http->targets != NULL && i < http->config->job_ct; i++)
+        http_target_free(&http->targets[i]);
+    free(http->targets);
+    endpoints_destroy(http->endpoints);
+    http_multi_destroy(http->multi);
+    free(http);
+    curl_global_cleanup();
+}

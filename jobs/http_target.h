@@ -1,0 +1,43 @@
+/* What requests of one jobs entry have in common, read once; and how well each endpoint
+ * that they reach is doing.
+ */
+#ifndef JOBS_HTTP_TARGET_H
+#define JOBS_HTTP_TARGET_H
+
+#include <sys/socket.h>
+
+#include "base/address.h"
+#include "config/config.h"
+#include "jobs/endpoint.h"
+#include "jobs/webhook_sign.h"
+
+struct http_target {
+    const struct http_config *config; /* borrowed */
+    struct endpoint_rules rules;
+    struct webhook_keys keys; /* ct 0: requests are not signed */
+    struct network *networks; /* allowed though not public */
+    size_t network_ct;
+    bool typed; /* a header of the configuration is Content-Type */
+};
+
+int http_target_init(struct http_target *target, const struct http_config *config,
+                     struct err *err) MUSTCHECK;
+void http_target_free(struct http_target *target); /* wipes the keys */
+
+/* Why a request may not go to this address, a few words; NULL: it may. */
+const char *http_target_refuses(const struct http_target *target,
+                                const struct sockaddr *address);
+
+/* Endpoints by name ("https://hooks.example:443"). At most ENDPOINTS_MAX: then those of
+ * which nothing would be missed are forgotten, and where all are in use, newcomers share
+ * one. */
+enum { ENDPOINTS_MAX = 4096, ENDPOINT_NAME_BYTES = 320 };
+struct endpoints;
+struct endpoints *endpoints_create(void) MUSTCHECK;
+void endpoints_destroy(struct endpoints *endpoints); /* NULL is fine */
+/* Stays where it is as long as it is not idle (endpoint_is_idle()), or until the next
+ * call. */
+struct endpoint *endpoints_get(struct endpoints *endpoints, const char *name);
+size_t endpoints_ct(const struct endpoints *endpoints);
+
+#endif
