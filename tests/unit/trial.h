@@ -20,6 +20,7 @@ struct trial {
     unsigned left;   /* 1 until done() */
     struct outcome outcome;
     char *out, *err; /* the tails, once done */
+    char *detail;
 };
 
 static struct handler_env env;
@@ -80,6 +81,7 @@ static inline void trial_done(void *arg, const struct outcome *outcome)
     trial->outcome = *outcome;
     trial->out = slice_dup(outcome->stdout_tail);
     trial->err = slice_dup(outcome->stderr_tail);
+    trial->detail = slice_dup(outcome->detail);
 }
 
 /* Starts it; a start that fails leaves the outcome and no run. */
@@ -107,7 +109,8 @@ static inline void clear(struct trial *trial)
 {
     free(trial->out);
     free(trial->err);
-    trial->out = trial->err = NULL;
+    free(trial->detail);
+    trial->out = trial->err = trial->detail = NULL;
 }
 
 static inline void assert_outcome(const struct trial *trial, enum outcome_kind kind,

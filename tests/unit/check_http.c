@@ -1,0 +1,631 @@
+/* Webhooks against a server that misbehaves: what each answer, or the lack of one, makes
+ * of a job, and what is never connected to.
+ */
+#include <dlfcn.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "jobs/http.h"
+#include "jobs/http_target.h"
+#include "tests/support/http_server.h"
+#include "tests/unit/suite.h"
+#include "tests/unit/trial.h"
+
+#define SECRET "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+static struct http_server server;
+static char *loopback[] = {(char *)(uintptr_t) "127.0.0.1"};
+
+/* One jobs entry, or several, and a payload. */
+struct scene {
+    struct config config;
+    struct job_config jobs[2];
+    struct trial trials[16];
+    char url[256];
+};
+
+static void begin_server(void)
+{
+    http_server_begin(&server);
+}
+
+static void end_server(void)
+{
+    http_server_end(&server);
+}
+
+static void set_entry(struct job_config *entry, char *url)
+{
+    *entry =
+        (struct job_config){.type = JOB_HTTP,
+                            .http = {.url = url,
+                                     .method = (char *)(uintptr_t) "POST",
+                                     .connect_timeout_ms = 5000,
+                                     .max_response_kib = 1024,
+                                     .allow_networks = {.items = loopback, .ct = 1}}};
+}
+
+/* Both entries call the path of the server; change them before open_scene(). */
+static void set_scene(struct scene *scene, const char *path)
+{
+    *scene = (struct scene){.config = {.jobs = scene->jobs, .job_ct = 2}};
+    (void)snprintf(scene->url, sizeof(scene->url), "http://127.0.0.1:%d%s", server.port,
+                   path);
+    set_entry(&scene->jobs[0], scene->url);
+    set_entry(&scene->jobs[1], scene->url);
+}
+
+static void open_scene(struct scene *scene)
+{
+    struct err err;
+
+    open_env();
+    ck_assert_msg(http_open(env.loop, &scene->config, &env.http, &err) == 0, "%s",
+                  err.text);
+}
+
+static void close_scene(void)
+{
+    http_close(env.http);
+    env.http = NULL;
+    close_env();
+}
+
+static struct trial *start_trial(struct scene *scene, size_t at, size_t entry)
+{
+    struct trial *trial = &scene->trials[at];
+
+    set_up(trial, "{\"job\":\"t\",\"data\":{\"n\": 12345678901234567890}}", NULL);
+    trial->job.config = &scene->jobs[entry];
+    begin(trial, &http_handler);
+    return trial;
+}
+
+static struct trial *run_entry(struct scene *scene, size_t entry)
+{
+    struct trial *trial = start_trial(scene, 0, entry);
+
+    if (trial->run != NULL)
+        finish_trial(trial);
+    return trial;
+}
+
+/* ---- answers ---- */
+
+static const struct {
+    const char *path;
+    bool permanent_4xx;
+    enum outcome_kind kind;
+    const char *reason; /* its beginning */
+    int64_t wait_ms;
+} answers[] = {
+    {"/status/200", false, OUTCOME_DONE, "", 0},
+    {"/status/204", false, OUTCOME_DONE, "", 0},
+    {"/status/299", false, OUTCOME_DONE, "", 0},
+    {"/redirect/301", false, OUTCOME_RETRY, "HTTP 301 after ", 0},
+    {"/redirect/307", true, OUTCOME_RETRY, "HTTP 307 after ", 0},
+    {"/status/404", false, OUTCOME_RETRY, "HTTP 404 after ", 0},
+    {"/status/404", true, OUTCOME_FAIL, "HTTP 404 after ", 0},
+    {"/status/408", true, OUTCOME_RETRY, "HTTP 408 after ", 0},
+    {"/status/410", false, OUTCOME_FAIL, "HTTP 410 after ", 0},
+    {"/status/429", true, OUTCOME_RETRY, "HTTP 429 after ", 0},
+    {"/status/500", true, OUTCOME_RETRY, "HTTP 500 after ", 0},
+    {"/after/503/7", false, OUTCOME_RETRY, "HTTP 503 after ", 7000},
+    {"/after/429/7", false, OUTCOME_RETRY, "HTTP 429 after ", 7000},
+    {"/after/500/7", false, OUTCOME_RETRY, "HTTP 500 after ", 0}, /* not for others */
+    {"/after/503/Fri,%2001%20Jan%202100%2000:00:00%20GMT", false, OUTCOME_RETRY,
+     "HTTP 503 after ", INT64_C(24) * 3600 * 1000},
+    {"/after/503/Thu,%2001%20Jan%201970%2000:00:01%20GMT", false, OUTCOME_RETRY,
+     "HTTP 503 after ", 0},
+    {"/after/503/soon", false, OUTCOME_RETRY, "HTTP 503 after ", 0},
+    {"/continue/200", false, OUTCOME_DONE, "", 0},
+    {"/continue/503", false, OUTCOME_RETRY, "HTTP 503 after ", 0},
+    {"/body/3000000", false, OUTCOME_DONE, "", 0}, /* read up to the bound */
+    {"/endless", false, OUTCOME_DONE, "", 0},
+    {"/bomb", false, OUTCOME_DONE, "", 0},
+    {"/heads", false, OUTCOME_RETRY, "more than 65536 bytes of headers", 0},
+    {"/bad-chunk", false, OUTCOME_RETRY, "", 0},
+    {"/short", false, OUTCOME_RETRY, "", 0},
+    {"/reset", false, OUTCOME_RETRY, "", 0},
+    {"/close", false, OUTCOME_RETRY, "Empty reply from server", 0},
+    {"/http09", false, OUTCOME_RETRY, "Received HTTP/0.9 when not allowed", 0},
+};
+
+START_TEST(an_answer_decides)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, answers[_i].path);
+    scene.jobs[0].http.permanent_4xx = answers[_i].permanent_4xx;
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    ck_assert_msg(trial->outcome.kind == answers[_i].kind &&
+                      strncmp(trial->outcome.reason, answers[_i].reason,
+                              strlen(answers[_i].reason)) == 0,
+                  "%s: %d %s", answers[_i].path, trial->outcome.kind,
+                  trial->outcome.reason);
+    ck_assert_int_eq(trial->outcome.reason[0] == '\0',
+                     trial->outcome.kind == OUTCOME_DONE);
+    ck_assert_int_eq(trial->outcome.wait_ms, answers[_i].wait_ms);
+    ck_assert_uint_eq(http_server_connections(&server), 1); /* nothing was followed */
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+static const char *const silent[] = {"/hang", "/drip-head", "/drip-body"};
+
+static bool server_was_reached(void *arg UNUSED)
+{
+    return http_server_connections(&server) > 0;
+}
+
+START_TEST(what_never_ends_is_ended_by_its_timeout)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, silent[_i]);
+    open_scene(&scene);
+    trial = start_trial(&scene, 0, 0);
+    run_until(env.loop, server_was_reached, NULL);
+    ck_assert_uint_eq(trial->left, 1);
+    http_handler.cancel(trial->run, CANCEL_TIMEOUT);
+    finish_trial(trial);
+    ck_assert_int_eq(trial->outcome.kind, OUTCOME_RETRY);
+    ck_assert(trial->outcome.timed_out);
+    ck_assert_int_eq(strncmp(trial->outcome.reason, "timed out after ", 16), 0);
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+START_TEST(nobody_there_is_tried_again)
+{
+    struct scene scene;
+    struct trial *trial;
+    char url[] = "http://127.0.0.1:1/";
+
+    set_scene(&scene, "/");
+    scene.jobs[0].http.url = url;
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    ck_assert_int_eq(trial->outcome.kind, OUTCOME_RETRY);
+    ck_assert_ptr_nonnull(strstr(trial->outcome.reason, "Failed to connect"));
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+static const struct {
+    enum cancel_reason why;
+    const char *reason;
+} stops[] = {
+    {CANCEL_LOST, "stopped: the lease is lost"},
+    {CANCEL_STOP, "stopped: the worker is leaving"},
+    {CANCEL_NOW, "stopped: the worker is leaving"},
+};
+
+START_TEST(a_stopped_request_is_no_verdict)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, "/hang");
+    open_scene(&scene);
+    trial = start_trial(&scene, 0, 0);
+    http_handler.cancel(trial->run, stops[_i].why);
+    http_handler.cancel(trial->run, stops[_i].why); /* any number of times */
+    ck_assert_uint_eq(trial->left, 1);              /* never from inside cancel() */
+    finish_trial(trial);
+    assert_outcome(trial, OUTCOME_ABANDONED, stops[_i].reason);
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+/* ---- the request ---- */
+
+static char *header_of(const char *request, const char *name)
+{
+    char *line = must_format("\n%s: ", name);
+    const char *at = strcasestr(request, line);
+    char *value = NULL;
+
+    if (at != NULL)
+        value = must_strndup(at + strlen(line), strcspn(at + strlen(line), "\r\n"));
+    free(line);
+    return value;
+}
+
+static void assert_header(const char *request, const char *name, const char *value)
+{
+    char *found = header_of(request, name);
+
+    ck_assert_msg(found != NULL && strcmp(found, value) == 0, "%s is %s in:\n%s", name,
+                  found ? found : "missing", request);
+    free(found);
+}
+
+START_TEST(a_request_is_what_was_configured_and_signed)
+{
+    char *headers[] = {(char *)(uintptr_t) "X-Number: {data.n}"};
+    char *secret = must_strdup("whsec_" SECRET), *timestamp, *signature;
+    struct webhook_keys keys;
+    struct scene scene;
+    struct trial *trial;
+    struct buf expected;
+
+    set_scene(&scene, "/echo/500");
+    scene.jobs[0].http.headers = (struct text_list){.items = headers, .ct = 1};
+    scene.jobs[0].http.secret = secret;
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    ck_assert_ptr_nonnull(strstr(trial->detail, "\nPOST /echo/500 HTTP/1.1\n"));
+    assert_header(trial->detail, "webhook-id", "u-1");
+    assert_header(trial->detail, "idempotency-key", "u-1");
+    assert_header(trial->detail, "content-type", "application/json");
+    assert_header(trial->detail, "x-number", "12345678901234567890");
+    ck_assert_ptr_nonnull(strstr(trial->detail, "\n{\"n\": 12345678901234567890}\n"));
+    ck_assert_ptr_null(strcasestr(trial->detail, "accept-encoding"));
+    ck_assert_ptr_null(strcasestr(trial->detail, "expect:"));
+
+    timestamp = header_of(trial->detail, "webhook-timestamp");
+    signature = header_of(trial->detail, "webhook-signature");
+    ck_assert(labs(atol(timestamp) - (long)time(NULL)) < 60);
+    buf_init(&expected, 0);
+    ck_assert_int_eq(webhook_keys_parse(slice_text(secret), &keys, NULL), 0);
+    ck_assert_int_eq(webhook_sign(&keys, "u-1", atol(timestamp),
+                                  slice_text("{\"n\": 12345678901234567890}"), &expected,
+                                  NULL),
+                     0);
+    ck_assert_str_eq(signature, expected.data);
+    buf_free(&expected);
+    free(timestamp);
+    free(signature);
+    free(secret);
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+START_TEST(without_a_secret_nothing_is_signed_and_a_get_has_no_body)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, "/echo/500");
+    scene.jobs[0].http.method = (char *)(uintptr_t) "GET";
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    ck_assert_ptr_nonnull(strstr(trial->detail, "\nGET /echo/500 HTTP/1.1\n"));
+    ck_assert_ptr_null(strcasestr(trial->detail, "webhook-signature"));
+    ck_assert_ptr_null(strcasestr(trial->detail, "content-type"));
+    ck_assert_ptr_null(strstr(trial->detail, "1234567890"));
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+START_TEST(a_body_may_be_composed)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, "/echo/500");
+    scene.jobs[0].http.body = (char *)(uintptr_t) "{{\"job\": {job}, \"all\": {data} }}";
+    scene.jobs[0].http.method = (char *)(uintptr_t) "PUT";
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    ck_assert_ptr_nonnull(strstr(trial->detail, "\nPUT /echo/500 "));
+    ck_assert_ptr_nonnull(strstr(
+        trial->detail, "\n{\"job\": \"t\", \"all\": {\"n\": 12345678901234567890} }\n"));
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+START_TEST(what_cannot_be_expanded_fails_unsent)
+{
+    static const struct {
+        const char *url, *reason;
+    } rows[] = {
+        {"http://127.0.0.1/{data.none}",
+         "url: {data.none}: the payload has no such value"},
+        {"{job}", "the URL is none"},
+        {"http://u:p@127.0.0.1/", "the URL holds a user or password"},
+        {"ftp://127.0.0.1/", "the URL's scheme is neither http nor https"},
+        {"file:///etc/passwd", "the URL"},
+        {"gopher://127.0.0.1/", "the URL's scheme is neither http nor https"},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(rows); i++) {
+        struct scene scene;
+        struct trial *trial;
+
+        set_scene(&scene, "/");
+        scene.jobs[0].http.url = (char *)(uintptr_t)rows[i].url;
+        open_scene(&scene);
+        trial = run_entry(&scene, 0);
+        ck_assert_int_eq(trial->outcome.kind, OUTCOME_FAIL);
+        ck_assert_msg(
+            strncmp(trial->outcome.reason, rows[i].reason, strlen(rows[i].reason)) == 0,
+            "%s: %s", rows[i].url, trial->outcome.reason);
+        clear(trial);
+        close_scene();
+    }
+}
+END_TEST
+
+START_TEST(connections_are_kept)
+{
+    struct scene scene;
+
+    set_scene(&scene, "/status/200");
+    open_scene(&scene);
+    for (size_t i = 0; i < 20; i++) {
+        struct trial *trial = run_entry(&scene, i % 2);
+
+        assert_outcome(trial, OUTCOME_DONE, "");
+        clear(trial);
+    }
+    ck_assert_uint_eq(http_server_connections(&server), 1);
+    close_scene();
+}
+END_TEST
+
+/* ---- addresses ---- */
+
+/* Names for tests, in place of the system's resolver: libcurl asks for addresses here.
+ * Every other name is looked up as a number, or is not there. */
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    static int (*real)(const char *, const char *, const struct addrinfo *,
+                       struct addrinfo **);
+    static const struct {
+        const char *name, *address;
+    } names[] = {{"inside.example", "127.0.0.1"},
+                 {"inside6.example", "::1"},
+                 {"localhost.", "127.0.0.1"},
+                 {"metadata.example", "169.254.169.254"}};
+    struct addrinfo numeric = *hints;
+
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    numeric.ai_flags |= AI_NUMERICHOST;
+    for (size_t i = 0; i < ARRAY_CT(names); i++)
+        if (strcasecmp(name, names[i].name) == 0)
+            name = names[i].address;
+    return real(name, service, &numeric, found);
+}
+
+/* Ways to write addresses that are nobody else's business; #: the server's port. */
+static const char *const spellings[] = {
+    "http://127.0.0.1:#/status/200",
+    "http://127.0.0.1:#",
+    "http://127.1:#/",
+    "http://127.0.1:#/",
+    "http://2130706433:#/",
+    "http://0x7f000001:#/",
+    "http://0x7f.0.0.1:#/",
+    "http://0x7f.1:#/",
+    "http://0177.0.0.1:#/",
+    "http://0177.1:#/",
+    "http://017700000001:#/",
+    "http://127.0.0.01:#/",
+    "http://127.0.0.0x1:#/",
+    "http://127.255.255.254:#/",
+    "http://0:#/",
+    "http://0.0.0.0:#/",
+    "http://0x0:#/",
+    "http://00:#/",
+    "http://0.0:#/",
+    "http://[::1]:#/",
+    "http://[0:0:0:0:0:0:0:1]:#/",
+    "http://[::0001]:#/",
+    "http://[::]:#/",
+    "http://[::127.0.0.1]:#/",
+    "http://[::7f00:1]:#/",
+    "http://[::ffff:127.0.0.1]:#/",
+    "http://[::ffff:7f00:1]:#/",
+    "http://[0:0:0:0:0:ffff:127.0.0.1]:#/",
+    "http://[::FFFF:7F00:0001]:#/",
+    "http://[::ffff:10.0.0.1]:#/",
+    "http://[::ffff:169.254.169.254]:#/",
+    "http://[64:ff9b::127.0.0.1]:#/",
+    "http://[64:ff9b::a9fe:a9fe]:#/",
+    "http://[64:ff9b:1::7f00:1]:#/",
+    "http://[2002:7f00:1::]:#/",
+    "http://[2002:a9fe:a9fe::]:#/",
+    "http://[2001::1]:#/",
+    "http://[fe80::1]:#/",
+    "http://[fe80::1%25lo]:#/",
+    "http://[fc00::1]:#/",
+    "http://[fd00:ec2::254]:#/",
+    "http://[ff02::1]:#/",
+    "http://[fec0::1]:#/",
+    "http://[100::1]:#/",
+    "http://localhost:#/",
+    "http://LOCALHOST:#/",
+    "http://localhost.:#/",
+    "http://inside.example:#/",
+    "http://inside6.example:#/",
+    "http://INSIDE.example:#/",
+    "http://metadata.example:#/latest/meta-data",
+    "http://169.254.169.254:#/",
+    "http://2852039166:#/",
+    "http://0xa9fea9fe:#/",
+    "http://0251.0376.0251.0376:#/",
+    "http://10.0.0.1:#/",
+    "http://10.1:#/",
+    "http://172.16.0.1:#/",
+    "http://172.31.255.255:#/",
+    "http://192.168.0.1:#/",
+    "http://192.168.1:#/",
+    "http://100.64.0.1:#/",
+    "http://198.18.0.1:#/",
+    "http://192.0.0.192:#/",
+    "http://224.0.0.1:#/",
+    "http://255.255.255.255:#/",
+    "http://240.0.0.1:#/",
+    "http://%31%32%37.0.0.1:#/",
+    "http://127%2e0%2e0%2e1:#/",
+    "https://127.0.0.1:#/",
+    "HTTP://127.0.0.1:#/",
+};
+
+START_TEST(an_address_inside_is_refused_however_it_is_written)
+{
+    struct scene scene;
+    struct trial *trial;
+    char *url;
+
+    set_scene(&scene, "/");
+    url = must_format("%.*s%d%s", (int)strcspn(spellings[_i], "#"), spellings[_i],
+                      server.port, strchr(spellings[_i], '#') + 1);
+    scene.jobs[0].http.url = url;
+    scene.jobs[0].http.allow_networks.ct = 0;
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    ck_assert_msg(trial->outcome.kind == OUTCOME_FAIL, "%s: %s", url,
+                  trial->outcome.reason);
+    ck_assert_uint_eq(http_server_connections(&server), 0);
+    clear(trial);
+    close_scene();
+    free(url);
+}
+END_TEST
+
+START_TEST(a_refusal_names_the_address)
+{
+    struct scene scene;
+    struct trial *trial;
+    char *url;
+
+    set_scene(&scene, "/");
+    url = must_format("http://inside.example:%d/", server.port);
+    scene.jobs[0].http.url = url;
+    scene.jobs[0].http.allow_networks.ct = 0;
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    assert_outcome(trial, OUTCOME_FAIL,
+                   "address 127.0.0.1 is refused: loopback (127.0.0.0/8); "
+                   "allow_networks would open it");
+    clear(trial);
+    close_scene();
+    free(url);
+}
+END_TEST
+
+START_TEST(a_kept_connection_opens_nothing_for_others)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, "/status/200");
+    scene.jobs[1].http.allow_networks.ct = 0;
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    assert_outcome(trial, OUTCOME_DONE, "");
+    clear(trial);
+    trial = run_entry(&scene, 1); /* the connection is there, but not for this one */
+    ck_assert_int_eq(trial->outcome.kind, OUTCOME_FAIL);
+    ck_assert_int_eq(strncmp(trial->outcome.reason, "address 127.0.0.1 is refused", 28),
+                     0);
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+/* ---- endpoints that are not well ---- */
+
+START_TEST(an_endpoint_that_hangs_holds_few_slots)
+{
+    struct scene scene;
+    struct trial *late;
+
+    set_scene(&scene, "/hang");
+    open_scene(&scene);
+    for (size_t i = 0; i < ENDPOINT_WINDOW_FIRST; i++)
+        ck_assert_ptr_nonnull(start_trial(&scene, i, 0)->run);
+    late = start_trial(&scene, ENDPOINT_WINDOW_FIRST, 1);
+    ck_assert_ptr_null(late->run);
+    ck_assert_int_eq(late->outcome.kind, OUTCOME_POSTPONE);
+    ck_assert_int_ge(late->outcome.wait_ms, ENDPOINT_FULL_WAIT_MS);
+    ck_assert_int_le(late->outcome.wait_ms, ENDPOINT_FULL_WAIT_MS * 5 / 4);
+    for (size_t i = 0; i < ENDPOINT_WINDOW_FIRST; i++) {
+        http_handler.cancel(scene.trials[i].run, CANCEL_NOW);
+        finish_trial(&scene.trials[i]);
+        clear(&scene.trials[i]);
+    }
+    close_scene();
+}
+END_TEST
+
+START_TEST(an_endpoint_that_fails_is_left_alone_and_others_are_not)
+{
+    struct scene scene;
+    struct trial *trial;
+    char *other;
+
+    set_scene(&scene, "/reset");
+    other = must_format("http://localhost:%d/status/200", server.port);
+    scene.jobs[0].http.breaker_failures = 3;
+    scene.jobs[1].http.url = other;
+    open_scene(&scene);
+    for (int i = 0; i < 3; i++) {
+        trial = run_entry(&scene, 0);
+        ck_assert_int_eq(trial->outcome.kind, OUTCOME_RETRY);
+        clear(trial);
+    }
+    trial = run_entry(&scene, 0);
+    ck_assert_int_eq(trial->outcome.kind, OUTCOME_POSTPONE);
+    ck_assert_ptr_nonnull(strstr(trial->outcome.reason, " has failed 3 times in a row"));
+    ck_assert_int_gt(trial->outcome.wait_ms, 0);
+    trial = run_entry(&scene, 1);
+    ck_assert_int_ne(trial->outcome.kind, OUTCOME_POSTPONE);
+    clear(trial);
+    close_scene();
+    free(other);
+}
+END_TEST
+
+START_TEST(without_http_jobs_nothing_is_opened)
+{
+    struct config config = {.job_ct = 0};
+    struct http *http;
+
+    ck_assert_int_eq(http_open(NULL, &config, &http, NULL), 0);
+    ck_assert_ptr_null(http);
+    http_close(http);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, begin_server, end_server);
+    tcase_add_loop_test(tc, an_answer_decides, 0, ARRAY_CT(answers));
+    tcase_add_loop_test(tc, what_never_ends_is_ended_by_its_timeout, 0, ARRAY_CT(silent));
+    tcase_add_test(tc, nobody_there_is_tried_again);
+    tcase_add_loop_test(tc, a_stopped_request_is_no_verdict, 0, ARRAY_CT(stops));
+    tcase_add_test(tc, a_request_is_what_was_configured_and_signed);
+    tcase_add_test(tc, without_a_secret_nothing_is_signed_and_a_get_has_no_body);
+    tcase_add_test(tc, a_body_may_be_composed);
+    tcase_add_test(tc, what_cannot_be_expanded_fails_unsent);
+    tcase_add_test(tc, connections_are_kept);
+    tcase_add_loop_test(tc, an_address_inside_is_refused_however_it_is_written, 0,
+                        ARRAY_CT(spellings));
+    tcase_add_test(tc, a_refusal_names_the_address);
+    tcase_add_test(tc, a_kept_connection_opens_nothing_for_others);
+    tcase_add_test(tc, an_endpoint_that_hangs_holds_few_slots);
+    tcase_add_test(tc, an_endpoint_that_fails_is_left_alone_and_others_are_not);
+    tcase_add_test(tc, without_http_jobs_nothing_is_opened);
+}
+
+int main(void)
+{
+    return run_suite("http", 60, add_tests);
+}
