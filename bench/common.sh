@@ -40,6 +40,8 @@ state_dir = "$dir/state";
 log: { jobs = "failed"; };
 pools: ( { name = "main"; queues = [ "bench" ]; workers = $1; concurrency = $2; } );
 jobs: ( { name = "nothing"; type = "noop"; },
+        { name = "webhook"; type = "http"; url = "${webhook_url:-http://127.0.0.1/}";
+          allow_networks = [ "127.0.0.1" ]; },
         { name = "stamp"; type = "shell"; command = [ "$PWD/$raw", "stamp", "$dir/fifo" ]; } );
 END
     "$drover" supervise -c "$dir/drover.conf" >"$dir/drover.log" 2>&1 &

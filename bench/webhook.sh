@@ -1,0 +1,73 @@
+#!/bin/bash
+# How many webhooks a second one worker sends to a local nginx, 64 in flight, beside a bare
+# curl_multi loop that makes the same requests, taken in turns: bench/webhook.sh [JOBS].
+# Compare the ratio, not the rates: the rates are this machine's.
+# shellcheck source=bench/common.sh
+. "$(dirname "$0")/common.sh"
+
+jobs=${1:-50000}
+rounds=5
+in_flight=64
+nginx=''
+declare -A rates
+
+start_nginx() {
+    local port
+    for port in {18080..18180}; do
+        cat >"$dir/nginx.conf" <<END
+daemon off; worker_processes 1; error_log $dir/nginx.log; pid $dir/nginx.pid;
+events { worker_connections 1024; }
+http {
+    access_log off; keepalive_requests 1000000000;
+    client_body_temp_path $dir/nginx; proxy_temp_path $dir/nginx;
+    fastcgi_temp_path $dir/nginx; uwsgi_temp_path $dir/nginx; scgi_temp_path $dir/nginx;
+    server { listen 127.0.0.1:$port; location / { return 200; } }
+}
+END
+        url=http://127.0.0.1:$port/
+        PATH=$PATH:/usr/sbin nginx -c "$dir/nginx.conf" -e "$dir/nginx.log" 2>/dev/null &
+        nginx=$!
+        for _ in {1..100}; do
+            kill -0 "$nginx" 2>/dev/null || break
+            curl_ready && return
+            sleep 0.05
+        done
+    done
+    cat "$dir/nginx.log"
+    exit 1
+}
+
+curl_ready() { build/bench/curl "$url" 1 1 >/dev/null 2>&1; }
+
+stop_all() {
+    [[ -z $nginx ]] || kill "$nginx"
+    clean_up
+}
+trap stop_all EXIT
+
+measure_drover() {
+    webhook_url=$url start_drover 1 "$in_flight"
+    "$raw" fill "$socket" staged "$jobs" webhook
+    rates[drover]+=" $("$raw" drain "$socket" staged bench)"
+    stop_drover
+}
+
+start_nginx
+for ((round = 0; round < rounds; round++)); do
+    rates[curl]+=" $(build/bench/curl "$url" "$jobs" "$in_flight")"
+    measure_drover
+done
+
+row() { # NAME TEXT
+    local rate mark
+    # shellcheck disable=SC2086
+    rate=$(median ${rates[$1]}) mark=$(median ${rates[curl]})
+    printf '%-44s %10s %7s\n' "$2" "$rate" \
+        "$(awk -v a="$rate" -v b="$mark" 'BEGIN { printf "%.2f", a / b }')"
+}
+
+printf '\n%d webhooks to a local nginx, %d in flight; medians of %d\n' \
+    "$jobs" "$in_flight" "$rounds"
+printf '%-44s %10s %7s\n' '' 'requests/s' 'ratio'
+row curl 'raw C: a bare curl_multi loop'
+row drover 'drover: 1 worker'
