@@ -20,6 +20,21 @@ static size_t discard(char *bytes UNUSED, size_t size, size_t ct, void *arg UNUS
     return size * ct;
 }
 
+/* Those that drover sends. */
+static struct curl_slist *same_headers(void)
+{
+    static const char *const lines[] = {
+        "Content-Type: application/json",
+        "webhook-id: 0f34e38b-0b3a-41d4-850c-f93781ac74c3",
+        "webhook-timestamp: 1795274058",
+        "idempotency-key: 0f34e38b-0b3a-41d4-850c-f93781ac74c3"};
+    struct curl_slist *headers = NULL;
+
+    for (size_t i = 0; i < ARRAY_CT(lines); i++)
+        headers = curl_slist_append(headers, lines[i]);
+    return headers;
+}
+
 static CURL *create_request(const char *url, struct curl_slist *headers)
 {
     CURL *easy = curl_easy_init();
@@ -27,6 +42,7 @@ static CURL *create_request(const char *url, struct curl_slist *headers)
     MUST(easy != NULL);
     (void)curl_easy_setopt(easy, CURLOPT_URL, url);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "drover/" PACKAGE_VERSION);
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)BODY_BYTES);
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, discard);
@@ -56,7 +72,7 @@ static long reap(CURLM *multi, long *unsent)
 
 static double run(const char *url, long requests, long in_flight)
 {
-    struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+    struct curl_slist *headers = same_headers();
     CURLM *multi = curl_multi_init();
     int64_t start_us = clock_mono_us();
     long unsent = requests - in_flight, ended = 0;

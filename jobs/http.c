@@ -14,8 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -38,7 +36,7 @@ struct http {
 
 struct run {
     struct http *http;
-    const struct http_target *target;
+    struct http_target *target;
     const struct job *job; /* borrowed until done() returns */
     run_done_cb done;
     void *arg;
@@ -71,7 +69,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose UNUSED,
         return CURL_SOCKET_BAD;
     }
     run->vetted = true;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    return http_multi_open_socket(run->http->multi, address);
 }
 
 /* The connection may have been opened for a job that is allowed more. */
@@ -211,7 +209,7 @@ static void free_run(void *ptr)
     struct run *run = ptr;
 
     if (run->easy != NULL)
-        http_multi_give(run->http->multi, run->easy);
+        http_target_give(run->target, run->easy);
     http_request_free(&run->request);
     http_response_free(&run->response);
     timer_free(&run->over);
@@ -294,17 +292,31 @@ static bool admit(struct run *run, struct outcome *outcome)
     return false;
 }
 
+/* With all that no request changes. */
+static CURL *create_handle(const struct run *run)
+{
+    CURL *easy = curl_easy_init();
+
+    MUST(easy != NULL);
+    http_target_apply(run->target, easy);
+    http_response_hook(easy);
+    http_multi_adopt(run->http->multi, easy);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, check_connection);
+    return easy;
+}
+
 static int send_request(struct run *run, struct err *err)
 {
-    CURL *easy = http_multi_take(run->http->multi);
+    CURL *easy = http_target_take(run->target);
 
+    if (easy == NULL)
+        easy = create_handle(run);
     run->easy = easy;
-    http_request_apply(&run->request, run->target, easy);
+    http_request_apply(&run->request, easy);
     http_response_apply(&run->response, easy);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->curl_text);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, run);
-    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, check_connection);
     (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, run);
     run->sent = http_multi_start(run->http->multi, easy, transfer_done, run, err) == 0;
     return run->sent ? 0 : -1;

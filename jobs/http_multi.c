@@ -8,10 +8,12 @@
 #include "jobs/http_multi.h"
 
 #include <event2/event.h>
-#include <limits.h>
 #include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-enum { SPARE_MAX = 64 };
+enum { WATCH_CHAINS = 64 };
 
 /* A transfer's own, by CURLOPT_PRIVATE. */
 struct transfer {
@@ -19,12 +21,13 @@ struct transfer {
     void *arg;
 };
 
+struct watch;
+
 struct http_multi {
     struct loop *loop;
     CURLM *curl;
     struct timer timer;
-    CURL *spare[SPARE_MAX]; /* handles that wait to be used again */
-    size_t spare_ct;
+    LIST_HEAD(, watch) watches[WATCH_CHAINS]; /* by socket */
 };
 
 /* ---- what happened ---- */
@@ -78,17 +81,6 @@ static void timer_fired(void *arg)
     act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static void socket_ready(evutil_socket_t fd, short events, void *arg)
-{
-    int what = 0;
-
-    if (events & EV_READ)
-        what |= CURL_CSELECT_IN;
-    if (events & EV_WRITE)
-        what |= CURL_CSELECT_OUT;
-    act(arg, fd, what);
-}
-
 /* ---- what curl wants to know ---- */
 
 static int set_timer(CURLM *curl UNUSED, long after_ms, void *arg)
@@ -104,6 +96,40 @@ static int set_timer(CURLM *curl UNUSED, long after_ms, void *arg)
     return 0;
 }
 
+/* curl lets go of a socket after each transfer and takes it up again with the next on the
+ * same connection. The event of a socket that we opened, and will be asked to close,
+ * stays in place meanwhile, which saves two system calls each time; it is taken away when
+ * the socket has something to say that nobody asked for. Other sockets (curl's resolver
+ * has some) are closed behind our back: theirs goes at once.
+ */
+struct watch {
+    LIST_ENTRY(watch) link;
+    struct http_multi *multi;
+    struct event *event;
+    curl_socket_t fd;
+    short events;
+    bool ours;
+    bool wanted;
+    bool added;
+};
+
+static void socket_ready(evutil_socket_t fd, short events, void *arg)
+{
+    struct watch *watch = arg;
+    int what = 0;
+
+    if (!watch->wanted) {
+        (void)event_del(watch->event);
+        watch->added = false;
+        return;
+    }
+    if (events & EV_READ)
+        what |= CURL_CSELECT_IN;
+    if (events & EV_WRITE)
+        what |= CURL_CSELECT_OUT;
+    act(watch->multi, fd, what);
+}
+
 static short events_of(int what)
 {
     short events = EV_PERSIST;
@@ -115,54 +141,111 @@ static short events_of(int what)
     return events;
 }
 
-/* `ours`: the event that watches the socket; NULL: none does so far. */
+static struct watch *find_watch(const struct http_multi *multi, curl_socket_t fd)
+{
+    struct watch *watch;
+
+    LIST_FOREACH(watch, &multi->watches[(unsigned)fd % WATCH_CHAINS], link)
+    if (watch->fd == fd)
+        return watch;
+    return NULL;
+}
+
+static struct watch *create_watch(struct http_multi *multi, curl_socket_t fd)
+{
+    struct watch *watch = must_alloc(sizeof(*watch));
+
+    *watch = (struct watch){.multi = multi, .fd = fd};
+    watch->event = event_new(loop_base(multi->loop), fd, 0, socket_ready, watch);
+    MUST(watch->event != NULL);
+    LIST_INSERT_HEAD(&multi->watches[(unsigned)fd % WATCH_CHAINS], watch, link);
+    return watch;
+}
+
+static void free_watch(struct watch *watch)
+{
+    LIST_REMOVE(watch, link);
+    event_free(watch->event);
+    free(watch);
+}
+
+static void set_watch(struct watch *watch, short events)
+{
+    watch->wanted = true;
+    if (watch->added && watch->events == events)
+        return;
+    if (watch->added)
+        (void)event_del(watch->event);
+    MUST(event_assign(watch->event, loop_base(watch->multi->loop), watch->fd, events,
+                      socket_ready, watch) == 0);
+    MUST(event_add(watch->event, NULL) == 0);
+    watch->events = events;
+    watch->added = true;
+}
+
+static void let_go(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    watch->wanted = false;
+    if (!watch->ours)
+        free_watch(watch);
+}
+
 static int watch_socket(CURL *easy UNUSED, curl_socket_t fd, int what, void *arg,
-                        void *ours)
+                        void *assigned UNUSED)
 {
     struct http_multi *multi = arg;
-    struct event *event = ours;
+    struct watch *watch = find_watch(multi, fd);
 
     if (what == CURL_POLL_REMOVE) {
-        if (event != NULL)
-            event_free(event);
-        (void)curl_multi_assign(multi->curl, fd, NULL);
+        let_go(watch);
         return 0;
     }
-    if (event == NULL) {
-        event =
-            event_new(loop_base(multi->loop), fd, events_of(what), socket_ready, multi);
-        MUST(event != NULL);
-        (void)curl_multi_assign(multi->curl, fd, event);
-    } else {
-        (void)event_del(event);
-        MUST(event_assign(event, loop_base(multi->loop), fd, events_of(what),
-                          socket_ready, multi) == 0);
-    }
-    MUST(event_add(event, NULL) == 0);
+    if (watch == NULL)
+        watch = create_watch(multi, fd);
+    set_watch(watch, events_of(what));
     return 0;
 }
 
-/* ---- handles ---- */
-
-CURL *http_multi_take(struct http_multi *multi)
+/* Those of sockets that were closed without a word, if there are any. */
+static void free_watches(struct http_multi *multi)
 {
-    CURL *easy;
-
-    if (multi->spare_ct > 0)
-        return multi->spare[--multi->spare_ct];
-    easy = curl_easy_init();
-    MUST(easy != NULL);
-    return easy;
+    for (size_t i = 0; i < WATCH_CHAINS; i++)
+        while (!LIST_EMPTY(&multi->watches[i]))
+            free_watch(LIST_FIRST(&multi->watches[i]));
 }
 
-void http_multi_give(struct http_multi *multi, CURL *easy)
+curl_socket_t http_multi_open_socket(struct http_multi *multi,
+                                     const struct curl_sockaddr *address)
 {
-    if (multi->spare_ct == SPARE_MAX) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-    curl_easy_reset(easy);
-    multi->spare[multi->spare_ct++] = easy;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    struct watch *stale = fd < 0 ? NULL : find_watch(multi, fd);
+
+    if (fd < 0)
+        return CURL_SOCKET_BAD;
+    if (stale != NULL)
+        free_watch(stale);
+    create_watch(multi, fd)->ours = true;
+    return fd;
+}
+
+static int close_socket(void *arg, curl_socket_t fd)
+{
+    struct http_multi *multi = arg;
+    struct watch *watch = find_watch(multi, fd);
+
+    if (watch != NULL)
+        free_watch(watch);
+    return close(fd);
+}
+
+/* ---- transfers ---- */
+
+void http_multi_adopt(struct http_multi *multi, CURL *easy)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, multi);
 }
 
 int http_multi_start(struct http_multi *multi, CURL *easy, http_multi_done_cb done,
@@ -218,10 +301,9 @@ void http_multi_destroy(struct http_multi *multi)
 {
     if (multi == NULL)
         return;
-    while (multi->spare_ct > 0)
-        curl_easy_cleanup(multi->spare[--multi->spare_ct]);
     if (multi->curl != NULL)
-        (void)curl_multi_cleanup(multi->curl);
+        (void)curl_multi_cleanup(multi->curl); /* closes what is open */
+    free_watches(multi);
     timer_free(&multi->timer);
     free(multi);
 }

@@ -12,20 +12,23 @@
 struct http_multi;
 
 /* Called from the loop, never from inside http_multi_start(). The transfer has been taken
- * out already; `easy` may be asked for its facts and must be given back. */
+ * out already; `easy` may be asked for its facts. */
 typedef void (*http_multi_done_cb)(void *arg, CURLcode code);
 
 /* Keeps up to `connections` open while nobody needs them. */
 struct http_multi *http_multi_create(struct loop *loop, long connections,
                                      struct err *err) MUSTCHECK;
-/* NULL is fine. All transfers must have been given back. */
+/* NULL is fine. No transfer may be left. */
 void http_multi_destroy(struct http_multi *multi);
 
-/* A handle as new, lent: goes back with http_multi_give(), whatever became of it. */
-CURL *http_multi_take(struct http_multi *multi) MUSTCHECK;
-void http_multi_give(struct http_multi *multi, CURL *easy);
+/* Options that a handle needs once, before its first transfer here. */
+void http_multi_adopt(struct http_multi *multi, CURL *easy);
 
-/* CURLOPT_PRIVATE is used by this. */
+/* For CURLOPT_OPENSOCKETFUNCTION of such a handle; CURL_SOCKET_BAD, with errno. */
+curl_socket_t http_multi_open_socket(struct http_multi *multi,
+                                     const struct curl_sockaddr *address);
+
+/* CURLOPT_PRIVATE is used by this. `easy` stays the caller's. */
 int http_multi_start(struct http_multi *multi, CURL *easy, http_multi_done_cb done,
                      void *arg, struct err *err) MUSTCHECK;
 

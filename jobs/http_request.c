@@ -13,57 +13,20 @@
 
 #include "jobs/template.h"
 
+enum { EXPECT_FROM_BYTES = 64 * 1024 }; /* below curl's own bound in any version */
+
 /* ---- the URL ---- */
-
-static int url_error(struct err *err, CURLUcode code)
-{
-    if (code == CURLUE_USER_NOT_ALLOWED)
-        return err_set(err, ERR_BAD_INPUT, "the URL holds a user or password");
-    return err_set(err, ERR_BAD_INPUT, "the URL is none: %s", curl_url_strerror(code));
-}
-
-static int name_endpoint(struct http_request *request, CURLU *url, struct err *err)
-{
-    char *scheme = NULL, *host = NULL, *port = NULL;
-    CURLUcode code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
-    int len = 0, rc = 0;
-
-    if (code == CURLUE_OK)
-        code = curl_url_get(url, CURLUPART_HOST, &host, 0);
-    if (code == CURLUE_OK)
-        code = curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-    if (code != CURLUE_OK)
-        rc = url_error(err, code);
-    else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
-        rc = err_set(err, ERR_BAD_INPUT, "the URL's scheme is neither http nor https");
-    else
-        len = snprintf(request->endpoint, sizeof(request->endpoint), "%s://%s:%s", scheme,
-                       host, port);
-    if (len >= (int)sizeof(request->endpoint))
-        rc = err_set(err, ERR_BAD_INPUT, "the URL's host is too long");
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    return rc;
-}
 
 static int build_url(struct http_request *request, const struct http_target *target,
                      const struct job *job, struct err *err)
 {
-    CURLU *url;
-    CURLUcode code;
-    int rc;
-
     if (template_expand(target->config->url, TEMPLATE_URL, job->payload, &request->url,
                         err) != 0)
         return err_prefix(err, "url");
-    url = curl_url();
-    MUST(url != NULL);
-    code = curl_url_set(url, CURLUPART_URL, request->url.data,
-                        CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
-    rc = code == CURLUE_OK ? name_endpoint(request, url, err) : url_error(err, code);
-    curl_url_cleanup(url);
-    return rc;
+    if (target->endpoint[0] == '\0')
+        return http_endpoint_of(request->url.data, request->endpoint, err);
+    memcpy(request->endpoint, target->endpoint, sizeof(request->endpoint));
+    return 0;
 }
 
 /* ---- headers ---- */
@@ -150,7 +113,7 @@ static int add_identity(struct http_request *request, const struct http_target *
 static int build_body(struct http_request *request, const struct http_target *target,
                       const struct job *job, struct err *err)
 {
-    if (http_method_is_bare(target->config->method))
+    if (target->bare)
         return 0;
     if (target->config->body == NULL) {
         request->body = job->payload->data.text;
@@ -176,8 +139,9 @@ int http_request_build(struct http_request *request, const struct http_target *t
     if (build_url(request, target, job, err) != 0 ||
         build_body(request, target, job, err) != 0)
         return -1;
-    add_header(request, "Expect:"); /* curl would wait for a 100 before a long body */
-    if (!target->typed && !http_method_is_bare(target->config->method))
+    if (request->body.len >= EXPECT_FROM_BYTES)
+        add_header(request, "Expect:"); /* curl would wait for a 100 */
+    if (!target->typed && !target->bare)
         add_header(request, "Content-Type: application/json");
     if (add_configured(request, &target->config->headers, job->payload, err) != 0)
         return -1;
@@ -192,47 +156,13 @@ void http_request_free(struct http_request *request)
     request->headers = NULL;
 }
 
-static void apply_tls(const struct http_config *config, CURL *easy)
-{
-    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (config->ca_file != NULL)
-        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
-    if (config->cert_file != NULL)
-        (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, config->cert_file);
-    if (config->cert_file != NULL)
-        (void)curl_easy_setopt(easy, CURLOPT_SSLKEY,
-                               config->key_file ? config->key_file : config->cert_file);
-}
-
-static void apply_method(const struct http_request *request, const char *method,
-                         CURL *easy)
-{
-    if (strcmp(method, "HEAD") == 0)
-        (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    if (!http_method_is_bare(method)) {
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                               (curl_off_t)request->body.len);
-        (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.ptr);
-    }
-    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-}
-
-void http_request_apply(const struct http_request *request,
-                        const struct http_target *target, CURL *easy)
+void http_request_apply(const struct http_request *request, CURL *easy)
 {
     (void)curl_easy_setopt(easy, CURLOPT_URL, request->url.data);
-    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* also none of the environment's */
-    (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "drover/" PACKAGE_VERSION);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
-    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                           (long)target->config->connect_timeout_ms);
-    (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather HTTP/2 than a new one */
-    apply_method(request, target->config->method, easy);
-    apply_tls(target->config, easy);
+    if (request->body.ptr == NULL)
+        return;
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                           (curl_off_t)request->body.len);
+    (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.ptr);
 }

@@ -25,8 +25,7 @@ int http_request_build(struct http_request *request, const struct http_target *t
                        const struct job *job, int64_t now_s, struct err *err) MUSTCHECK;
 void http_request_free(struct http_request *request);
 
-/* Sets it all on a handle as new; what it points to is the request's. */
-void http_request_apply(const struct http_request *request,
-                        const struct http_target *target, CURL *easy);
+/* Sets it on a handle of the target's; what that points to is the request's. */
+void http_request_apply(const struct http_request *request, CURL *easy);
 
 #endif

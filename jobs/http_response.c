@@ -57,11 +57,15 @@ static size_t take_body(char *bytes, size_t size, size_t ct, void *arg)
     return response->capped ? 0 : len;
 }
 
-void http_response_apply(struct http_response *response, CURL *easy)
+void http_response_hook(CURL *easy)
 {
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, response);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+}
+
+void http_response_apply(struct http_response *response, CURL *easy)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, response);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, response);
 }
 

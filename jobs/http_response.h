@@ -25,8 +25,9 @@ struct http_response {
 void http_response_init(struct http_response *response, uint64_t body_max_bytes);
 void http_response_free(struct http_response *response);
 
-/* Sets the callbacks that fill it. A bound that is reached ends the transfer with
- * CURLE_WRITE_ERROR. */
+/* http_response_hook(), once, makes a handle fill the response that is set for its next
+ * transfer. A bound that is reached ends that with CURLE_WRITE_ERROR. */
+void http_response_hook(CURL *easy);
 void http_response_apply(struct http_response *response, CURL *easy);
 
 /* Appends headers and body as text for people, escaped; nothing if there was no answer.

@@ -1,6 +1,7 @@
 /* Reading the settings of a webhook job into what its requests need. */
 #include "jobs/http_target.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -25,6 +26,70 @@ static bool has_content_type(const struct text_list *headers)
     return false;
 }
 
+/* ---- endpoints ---- */
+
+static int url_error(struct err *err, CURLUcode code)
+{
+    if (code == CURLUE_USER_NOT_ALLOWED)
+        return err_set(err, ERR_BAD_INPUT, "the URL holds a user or password");
+    return err_set(err, ERR_BAD_INPUT, "the URL is none: %s", curl_url_strerror(code));
+}
+
+static int name_endpoint(char endpoint[ENDPOINT_NAME_BYTES], CURLU *url, struct err *err)
+{
+    char *scheme = NULL, *host = NULL, *port = NULL;
+    CURLUcode code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    int len = 0, rc = 0;
+
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_HOST, &host, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (code != CURLUE_OK)
+        rc = url_error(err, code);
+    else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+        rc = err_set(err, ERR_BAD_INPUT, "the URL's scheme is neither http nor https");
+    else
+        len = snprintf(endpoint, ENDPOINT_NAME_BYTES, "%s://%s:%s", scheme, host, port);
+    if (len >= ENDPOINT_NAME_BYTES)
+        rc = err_set(err, ERR_BAD_INPUT, "the URL's host is too long");
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    return rc;
+}
+
+int http_endpoint_of(const char *text, char endpoint[ENDPOINT_NAME_BYTES],
+                     struct err *err)
+{
+    CURLU *url = curl_url();
+    CURLUcode code;
+    int rc;
+
+    MUST(url != NULL);
+    code = curl_url_set(url, CURLUPART_URL, text,
+                        CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
+    rc = code == CURLUE_OK ? name_endpoint(endpoint, url, err) : url_error(err, code);
+    curl_url_cleanup(url);
+    return rc;
+}
+
+/* Where scheme, host and port are the configuration's, all requests go to one endpoint.
+ */
+static void find_endpoint(struct http_target *target)
+{
+    const char *url = target->config->url, *host = strstr(url, "//");
+    size_t len = strcspn(url, "{");
+    char *start;
+
+    if (host == NULL || (size_t)(host + 2 - url) + strcspn(host + 2, "/?#") >= len)
+        return;
+    start = must_strndup(url, len);
+    if (http_endpoint_of(start, target->endpoint, NULL) != 0)
+        target->endpoint[0] = '\0'; /* each request will say so */
+    free(start);
+}
+
 int http_target_init(struct http_target *target, const struct http_config *config,
                      struct err *err)
 {
@@ -32,8 +97,10 @@ int http_target_init(struct http_target *target, const struct http_config *confi
         .config = config,
         .rules = {.max_in_flight = config->max_in_flight,
                   .breaker_failures = config->breaker_failures},
+        .bare = http_method_is_bare(config->method),
         .typed = has_content_type(&config->headers),
     };
+    find_endpoint(target);
     if (read_networks(target, err) != 0)
         return -1;
     if (config->secret != NULL &&
@@ -44,6 +111,8 @@ int http_target_init(struct http_target *target, const struct http_config *confi
 
 void http_target_free(struct http_target *target)
 {
+    while (target->spare_ct > 0)
+        curl_easy_cleanup(target->spare[--target->spare_ct]);
     webhook_keys_wipe(&target->keys);
     free(target->networks);
     target->networks = NULL;
@@ -59,4 +128,58 @@ const char *http_target_refuses(const struct http_target *target,
         if (network_holds(&target->networks[i], address))
             return NULL;
     return why;
+}
+
+/* ---- handles ---- */
+
+CURL *http_target_take(struct http_target *target)
+{
+    return target->spare_ct > 0 ? target->spare[--target->spare_ct] : NULL;
+}
+
+void http_target_give(struct http_target *target, CURL *easy)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+    if (target->spare_ct == HTTP_SPARE_MAX)
+        curl_easy_cleanup(easy);
+    else
+        target->spare[target->spare_ct++] = easy;
+}
+
+static void apply_tls(const struct http_config *config, CURL *easy)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (config->ca_file != NULL)
+        (void)curl_easy_setopt(easy, CURLOPT_CAINFO, config->ca_file);
+    if (config->cert_file != NULL)
+        (void)curl_easy_setopt(easy, CURLOPT_SSLCERT, config->cert_file);
+    if (config->cert_file != NULL)
+        (void)curl_easy_setopt(easy, CURLOPT_SSLKEY,
+                               config->key_file ? config->key_file : config->cert_file);
+}
+
+static void apply_method(const struct http_target *target, CURL *easy)
+{
+    if (strcmp(target->config->method, "HEAD") == 0)
+        (void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    else if (!target->bare)
+        (void)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, target->config->method);
+}
+
+void http_target_apply(const struct http_target *target, CURL *easy)
+{
+    (void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* also none of the environment's */
+    (void)curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+    (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "drover/" PACKAGE_VERSION);
+    (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                           (long)target->config->connect_timeout_ms);
+    (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather HTTP/2 than a new one */
+    apply_method(target, easy);
+    apply_tls(target->config, easy);
 }

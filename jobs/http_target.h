@@ -4,6 +4,7 @@
 #ifndef JOBS_HTTP_TARGET_H
 #define JOBS_HTTP_TARGET_H
 
+#include <curl/curl.h>
 #include <sys/socket.h>
 
 #include "base/address.h"
@@ -11,18 +12,35 @@
 #include "jobs/endpoint.h"
 #include "jobs/webhook_sign.h"
 
+enum { ENDPOINTS_MAX = 4096, ENDPOINT_NAME_BYTES = 320, HTTP_SPARE_MAX = 64 };
+
 struct http_target {
     const struct http_config *config; /* borrowed */
     struct endpoint_rules rules;
     struct webhook_keys keys; /* ct 0: requests are not signed */
     struct network *networks; /* allowed though not public */
     size_t network_ct;
+    bool bare;  /* its method has no body */
     bool typed; /* a header of the configuration is Content-Type */
+    char endpoint[ENDPOINT_NAME_BYTES]; /* "": payloads have a say in it */
+    CURL *spare[HTTP_SPARE_MAX];        /* handles that wait to be used again */
+    size_t spare_ct;
 };
 
 int http_target_init(struct http_target *target, const struct http_config *config,
                      struct err *err) MUSTCHECK;
 void http_target_free(struct http_target *target); /* wipes the keys */
+
+/* Writes "https://hooks.example:443" for a URL; -1: it is none, its scheme is neither
+ * http nor https, or it holds a user or password. */
+int http_endpoint_of(const char *url, char endpoint[ENDPOINT_NAME_BYTES],
+                     struct err *err) MUSTCHECK;
+
+/* A handle that was given back; NULL: there is none. A new one gets its lasting options
+ * from http_target_apply(). What a request set on it is for the next one to set anew. */
+CURL *http_target_take(struct http_target *target);
+void http_target_give(struct http_target *target, CURL *easy);
+void http_target_apply(const struct http_target *target, CURL *easy);
 
 /* Why a request may not go to this address, a few words; NULL: it may. */
 const char *http_target_refuses(const struct http_target *target,
@@ -31,7 +49,6 @@ const char *http_target_refuses(const struct http_target *target,
 /* Endpoints by name ("https://hooks.example:443"). At most ENDPOINTS_MAX: then those of
  * which nothing would be missed are forgotten, and where all are in use, newcomers share
  * one. */
-enum { ENDPOINTS_MAX = 4096, ENDPOINT_NAME_BYTES = 320 };
 struct endpoints;
 struct endpoints *endpoints_create(void) MUSTCHECK;
 void endpoints_destroy(struct endpoints *endpoints); /* NULL is fine */
