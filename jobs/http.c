@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "base/random.h"
@@ -24,35 +25,49 @@
 #include "jobs/http_request.h"
 #include "jobs/http_response.h"
 
-enum { JITTER_PARTS = 4 /* a postponed job comes back up to a quarter later */ };
+enum {
+    JITTER_PARTS = 4, /* a postponed job comes back up to a quarter later */
+    SPARE_MAX = 64
+};
+
+/* One jobs entry. Its runs, with their curl handles, are used again. */
+struct lane {
+    struct http_target target;
+    SLIST_HEAD(, run) spare;
+    size_t spare_ct;
+};
 
 struct http {
     struct loop *loop;
     const struct config *config;
     struct http_multi *multi;
     struct endpoints *endpoints;
-    struct http_target *targets; /* one for each entry of config->jobs */
+    struct lane *lanes; /* one for each entry of config->jobs */
 };
 
 struct run {
+    SLIST_ENTRY(run) link; /* while it is spare */
     struct http *http;
-    struct http_target *target;
+    struct lane *lane;
+    const struct http_target *target; /* the lane's */
+    struct http_transfer transfer;
+    struct http_request request;
+    struct http_response response;
+    char curl_text[CURL_ERROR_SIZE];
+    struct timer over; /* of a cancelled run: from the next turn */
+
+    /* of this run */
     const struct job *job; /* borrowed until done() returns */
     run_done_cb done;
     void *arg;
-    struct http_request request;
-    struct http_response response;
-    CURL *easy; /* NULL: given back */
-    bool sent;  /* curl has it */
+    bool sent; /* curl has it */
     enum endpoint_pass pass;
-    struct timer over; /* of a cancelled run: from the next turn */
     bool cancelled;
     enum cancel_reason why;
     int64_t started_ms;               /* monotonic */
     char refused[ADDRESS_TEXT_BYTES]; /* an address that was refused */
     const char *refusal;              /* why; NULL: none was */
     bool vetted;                      /* there was one that was not */
-    char curl_text[CURL_ERROR_SIZE];
 };
 
 /* ---- addresses ---- */
@@ -102,7 +117,7 @@ static long status_of(const struct run *run)
 {
     long status = 0;
 
-    (void)curl_easy_getinfo(run->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(run->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     return status;
 }
 
@@ -110,8 +125,8 @@ static int64_t retry_after_of(const struct run *run)
 {
     struct curl_header *header;
 
-    if (curl_easy_header(run->easy, "retry-after", 0, CURLH_HEADER, -1, &header) !=
-        CURLHE_OK)
+    if (curl_easy_header(run->transfer.easy, "retry-after", 0, CURLH_HEADER, -1,
+                         &header) != CURLHE_OK)
         return -1;
     return http_retry_after_ms(header->value, clock_wall_ms() / 1000);
 }
@@ -176,8 +191,8 @@ static void describe(const struct run *run, struct buf *out)
     char *ip = NULL;
     curl_off_t first_us = 0;
 
-    (void)curl_easy_getinfo(run->easy, CURLINFO_PRIMARY_IP, &ip);
-    (void)curl_easy_getinfo(run->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
+    (void)curl_easy_getinfo(run->transfer.easy, CURLINFO_PRIMARY_IP, &ip);
+    (void)curl_easy_getinfo(run->transfer.easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us);
     (void)buf_addf(out, "\nrequest: %s to %s", run->target->config->method,
                    run->request.endpoint);
     if (ip != NULL && ip[0] != '\0')
@@ -204,16 +219,26 @@ static enum endpoint_result result_of(const struct run *run, CURLcode code)
 
 /* ---- the end ---- */
 
-static void free_run(void *ptr)
+static void free_run(struct run *run)
 {
-    struct run *run = ptr;
-
-    if (run->easy != NULL)
-        http_target_give(run->target, run->easy);
+    curl_easy_cleanup(run->transfer.easy);
     http_request_free(&run->request);
     http_response_free(&run->response);
     timer_free(&run->over);
     free(run);
+}
+
+static void give_run(struct run *run)
+{
+    struct lane *lane = run->lane;
+
+    if (lane->spare_ct == SPARE_MAX) {
+        free_run(run);
+        return;
+    }
+    http_request_shrink(&run->request);
+    SLIST_INSERT_HEAD(&lane->spare, run, link);
+    lane->spare_ct++;
 }
 
 static void finish(struct run *run, CURLcode code)
@@ -237,7 +262,7 @@ static void finish(struct run *run, CURLcode code)
     outcome.detail = buf_slice(&detail);
     run->done(run->arg, &outcome);
     buf_free(&detail);
-    loop_defer_free(http->loop, run, free_run);
+    give_run(run); /* nobody above us on the stack knows it */
 }
 
 static void transfer_done(void *arg, CURLcode code)
@@ -260,7 +285,7 @@ static void cancel(struct run *run, enum cancel_reason why)
     run->cancelled = true;
     if (!run->sent)
         return;
-    http_multi_abort(run->http->multi, run->easy);
+    http_multi_abort(run->http->multi, &run->transfer);
     run->sent = false;
     timer_set_soon(&run->over);
 }
@@ -292,61 +317,77 @@ static bool admit(struct run *run, struct outcome *outcome)
     return false;
 }
 
-/* With all that no request changes. */
-static CURL *create_handle(const struct run *run)
+static int send_request(struct run *run, struct err *err)
+{
+    http_request_apply(&run->request, run->transfer.easy);
+    run->sent = http_multi_start(run->http->multi, &run->transfer, err) == 0;
+    return run->sent ? 0 : -1;
+}
+
+/* With all on its handle that no request changes. */
+static void set_handle(struct run *run)
 {
     CURL *easy = curl_easy_init();
 
     MUST(easy != NULL);
+    run->transfer =
+        (struct http_transfer){.easy = easy, .done = transfer_done, .arg = run};
     http_target_apply(run->target, easy);
-    http_response_hook(easy);
-    http_multi_adopt(run->http->multi, easy);
-    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, check_connection);
-    return easy;
-}
-
-static int send_request(struct run *run, struct err *err)
-{
-    CURL *easy = http_target_take(run->target);
-
-    if (easy == NULL)
-        easy = create_handle(run);
-    run->easy = easy;
-    http_request_apply(&run->request, easy);
-    http_response_apply(&run->response, easy);
+    http_response_hook(&run->response, easy);
+    http_multi_adopt(run->http->multi, &run->transfer);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->curl_text);
+    (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, run);
+    (void)curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, check_connection);
     (void)curl_easy_setopt(easy, CURLOPT_PREREQDATA, run);
-    run->sent = http_multi_start(run->http->multi, easy, transfer_done, run, err) == 0;
-    return run->sent ? 0 : -1;
 }
 
-static struct run *create_run(const struct handler_env *env, const struct job *job,
-                              run_done_cb done, void *arg)
+static struct run *create_run(struct http *http, struct lane *lane)
 {
     struct run *run = must_alloc(sizeof(*run));
-    struct http *http = env->http;
 
-    MUST(http != NULL);
     run->http = http;
-    run->target = &http->targets[job->config - http->config->jobs];
+    run->lane = lane;
+    run->target = &lane->target;
+    timer_init(&run->over, http->loop, cancelled_over, run);
+    http_request_init(&run->request);
+    http_response_init(&run->response,
+                       (uint64_t)run->target->config->max_response_kib * 1024);
+    set_handle(run);
+    return run;
+}
+
+static struct run *take_run(struct http *http, const struct job *job, run_done_cb done,
+                            void *arg)
+{
+    struct lane *lane = &http->lanes[job->config - http->config->jobs];
+    struct run *run = SLIST_FIRST(&lane->spare);
+
+    if (run == NULL) {
+        run = create_run(http, lane);
+    } else {
+        SLIST_REMOVE_HEAD(&lane->spare, link);
+        lane->spare_ct--;
+        http_response_clear(&run->response);
+    }
     run->job = job;
     run->done = done;
     run->arg = arg;
+    run->sent = run->cancelled = run->vetted = false;
+    run->refusal = NULL;
+    run->curl_text[0] = '\0';
     run->started_ms = clock_mono_ms();
-    timer_init(&run->over, env->loop, cancelled_over, run);
-    http_response_init(&run->response,
-                       (uint64_t)run->target->config->max_response_kib * 1024);
     return run;
 }
 
 static struct run *start(const struct handler_env *env, const struct job *job,
                          run_done_cb done, void *arg, struct outcome *outcome)
 {
-    struct run *run = create_run(env, job, done, arg);
+    struct run *run;
     struct err err;
 
+    MUST(env->http != NULL);
+    run = take_run(env->http, job, done, arg);
     if (http_request_build(&run->request, run->target, job, clock_wall_ms() / 1000,
                            &err) != 0) {
         outcome_init(outcome, OUTCOME_FAIL, "%s", err.text);
@@ -358,7 +399,7 @@ static struct run *start(const struct handler_env *env, const struct job *job,
                         clock_mono_ms());
         outcome_init(outcome, OUTCOME_RETRY, "%s", err.text);
     }
-    free_run(run);
+    give_run(run);
     return NULL;
 }
 
@@ -384,14 +425,26 @@ static long connections_of(const struct config *config)
     return (long)most;
 }
 
-static int read_targets(struct http *http, struct err *err)
+static int open_lanes(struct http *http, struct err *err)
 {
-    http->targets = must_alloc(http->config->job_ct * sizeof(*http->targets));
+    http->lanes = must_alloc(http->config->job_ct * sizeof(*http->lanes));
     for (size_t i = 0; i < http->config->job_ct; i++)
         if (http->config->jobs[i].type == JOB_HTTP &&
-            http_target_init(&http->targets[i], &http->config->jobs[i].http, err) != 0)
+            http_target_init(&http->lanes[i].target, &http->config->jobs[i].http, err) !=
+                0)
             return err_prefix(err, "jobs[%zu]", i);
     return 0;
+}
+
+static void close_lane(struct lane *lane)
+{
+    struct run *run;
+
+    while ((run = SLIST_FIRST(&lane->spare)) != NULL) {
+        SLIST_REMOVE_HEAD(&lane->spare, link);
+        free_run(run);
+    }
+    http_target_free(&lane->target);
 }
 
 int http_open(struct loop *loop, const struct config *config, struct http **http,
@@ -408,7 +461,7 @@ int http_open(struct loop *loop, const struct config *config, struct http **http
     opened->config = config;
     opened->endpoints = endpoints_create();
     opened->multi = http_multi_create(loop, connections_of(config), err);
-    if (opened->multi == NULL || read_targets(opened, err) != 0) {
+    if (opened->multi == NULL || open_lanes(opened, err) != 0) {
         http_close(opened);
         return -1;
     }
@@ -420,9 +473,9 @@ void http_close(struct http *http)
 {
     if (http == NULL)
         return;
-    for (size_t i = 0; http->targets != NULL && i < http->config->job_ct; i++)
-        http_target_free(&http->targets[i]);
-    free(http->targets);
+    for (size_t i = 0; http->lanes != NULL && i < http->config->job_ct; i++)
+        close_lane(&http->lanes[i]);
+    free(http->lanes);
     endpoints_destroy(http->endpoints);
     http_multi_destroy(http->multi);
     free(http);

@@ -15,12 +15,6 @@
 
 enum { WATCH_CHAINS = 64 };
 
-/* A transfer's own, by CURLOPT_PRIVATE. */
-struct transfer {
-    http_multi_done_cb done;
-    void *arg;
-};
-
 struct watch;
 
 struct http_multi {
@@ -32,39 +26,21 @@ struct http_multi {
 
 /* ---- what happened ---- */
 
-static struct transfer *transfer_of(CURL *easy)
-{
-    struct transfer *transfer = NULL;
-
-    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
-    return transfer;
-}
-
-/* Takes the transfer out; what is left is to tell somebody or not. */
-static struct transfer take_out(struct http_multi *multi, CURL *easy)
-{
-    struct transfer *transfer = transfer_of(easy);
-    struct transfer copy = *transfer;
-
-    (void)curl_multi_remove_handle(multi->curl, easy);
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
-    free(transfer);
-    return copy;
-}
-
 static void read_messages(struct http_multi *multi)
 {
     CURLMsg *message;
     int left;
 
     while ((message = curl_multi_info_read(multi->curl, &left)) != NULL) {
+        CURL *easy = message->easy_handle;
         CURLcode code = message->data.result; /* gone once the handle is taken out */
-        struct transfer transfer;
+        struct http_transfer *transfer = NULL;
 
         if (message->msg != CURLMSG_DONE)
             continue;
-        transfer = take_out(multi, message->easy_handle);
-        transfer.done(transfer.arg, code);
+        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+        (void)curl_multi_remove_handle(multi->curl, easy);
+        transfer->done(transfer->arg, code);
     }
 }
 
@@ -242,31 +218,26 @@ static int close_socket(void *arg, curl_socket_t fd)
 
 /* ---- transfers ---- */
 
-void http_multi_adopt(struct http_multi *multi, CURL *easy)
+void http_multi_adopt(struct http_multi *multi, struct http_transfer *transfer)
 {
-    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, multi);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    (void)curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETDATA, multi);
 }
 
-int http_multi_start(struct http_multi *multi, CURL *easy, http_multi_done_cb done,
-                     void *arg, struct err *err)
+int http_multi_start(struct http_multi *multi, struct http_transfer *transfer,
+                     struct err *err)
 {
-    struct transfer *transfer = must_alloc(sizeof(*transfer));
-    CURLMcode code;
+    CURLMcode code = curl_multi_add_handle(multi->curl, transfer->easy);
 
-    *transfer = (struct transfer){.done = done, .arg = arg};
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
-    code = curl_multi_add_handle(multi->curl, easy);
     if (code == CURLM_OK)
         return 0;
-    (void)curl_easy_setopt(easy, CURLOPT_PRIVATE, NULL);
-    free(transfer);
     return err_set(err, ERR_SYSTEM, "curl: %s", curl_multi_strerror(code));
 }
 
-void http_multi_abort(struct http_multi *multi, CURL *easy)
+void http_multi_abort(struct http_multi *multi, struct http_transfer *transfer)
 {
-    (void)take_out(multi, easy);
+    (void)curl_multi_remove_handle(multi->curl, transfer->easy);
 }
 
 /* ---- the whole ---- */

@@ -11,9 +11,15 @@
 
 struct http_multi;
 
-/* Called from the loop, never from inside http_multi_start(). The transfer has been taken
- * out already; `easy` may be asked for its facts. */
+/* One request on its way, or none: the caller's, with its handle. `done` is called from
+ * the loop, never from inside http_multi_start(), once the transfer has been taken out;
+ * `easy` may then be asked for its facts. */
 typedef void (*http_multi_done_cb)(void *arg, CURLcode code);
+struct http_transfer {
+    CURL *easy;
+    http_multi_done_cb done;
+    void *arg;
+};
 
 /* Keeps up to `connections` open while nobody needs them. */
 struct http_multi *http_multi_create(struct loop *loop, long connections,
@@ -21,19 +27,19 @@ struct http_multi *http_multi_create(struct loop *loop, long connections,
 /* NULL is fine. No transfer may be left. */
 void http_multi_destroy(struct http_multi *multi);
 
-/* Options that a handle needs once, before its first transfer here. */
-void http_multi_adopt(struct http_multi *multi, CURL *easy);
+/* Options that a transfer's handle needs once, before its first start here;
+ * CURLOPT_PRIVATE is among them. */
+void http_multi_adopt(struct http_multi *multi, struct http_transfer *transfer);
 
 /* For CURLOPT_OPENSOCKETFUNCTION of such a handle; CURL_SOCKET_BAD, with errno. */
 curl_socket_t http_multi_open_socket(struct http_multi *multi,
                                      const struct curl_sockaddr *address);
 
-/* CURLOPT_PRIVATE is used by this. `easy` stays the caller's. */
-int http_multi_start(struct http_multi *multi, CURL *easy, http_multi_done_cb done,
-                     void *arg, struct err *err) MUSTCHECK;
+int http_multi_start(struct http_multi *multi, struct http_transfer *transfer,
+                     struct err *err) MUSTCHECK;
 
 /* Ends a started transfer without a call to `done`. Not from inside a callback of curl's
  * own (those that are set with CURLOPT_...). */
-void http_multi_abort(struct http_multi *multi, CURL *easy);
+void http_multi_abort(struct http_multi *multi, struct http_transfer *transfer);
 
 #endif

@@ -13,7 +13,10 @@
 
 #include "jobs/template.h"
 
-enum { EXPECT_FROM_BYTES = 64 * 1024 }; /* below curl's own bound in any version */
+enum {
+    EXPECT_FROM_BYTES = 64 * 1024, /* below curl's own bound in any version */
+    KEEP_BYTES_MAX = 64 * 1024
+};
 
 /* ---- the URL ---- */
 
@@ -31,12 +34,36 @@ static int build_url(struct http_request *request, const struct http_target *tar
 
 /* ---- headers ---- */
 
-static void add_header(struct http_request *request, const char *line)
+/* Lines move while more are added: they are chained once all are there. */
+static void end_line(struct http_request *request)
 {
-    struct curl_slist *longer = curl_slist_append(request->headers, line);
+    (void)buf_add_char(&request->lines, '\0');
+    request->node_ct++;
+}
 
-    MUST(longer != NULL);
-    request->headers = longer;
+static void chain_lines(struct http_request *request)
+{
+    char *line = request->lines.data;
+
+    if (request->node_ct > request->node_max) {
+        request->node_max = request->node_ct;
+        request->nodes =
+            must_realloc(request->nodes, request->node_max, sizeof(*request->nodes));
+    }
+    for (size_t i = 0; i < request->node_ct; i++) {
+        bool last = i + 1 == request->node_ct;
+
+        request->nodes[i] = (struct curl_slist){
+            .data = line, .next = last ? NULL : &request->nodes[i + 1]};
+        line += strlen(line) + 1;
+    }
+}
+
+static void add_line(struct http_request *request, const char *name, const char *value)
+{
+    (void)buf_add_text(&request->lines, name);
+    (void)buf_add_text(&request->lines, value);
+    end_line(request);
 }
 
 static int add_configured(struct http_request *request, const struct text_list *headers,
@@ -50,7 +77,7 @@ static int add_configured(struct http_request *request, const struct text_list *
         buf_clear(&line);
         rc = template_expand(headers->items[i], TEMPLATE_HEADER, payload, &line, err);
         if (rc == 0)
-            add_header(request, line.data);
+            add_line(request, line.data, "");
         else
             (void)err_prefix(err, "headers[%zu]", i);
     }
@@ -59,53 +86,59 @@ static int add_configured(struct http_request *request, const struct text_list *
 }
 
 /* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), nothing else goes on. */
-static void add_traceparent(struct http_request *request, const struct payload *payload,
-                            struct buf *line)
+static void add_traceparent(struct http_request *request, const struct payload *payload)
 {
     struct json_value value = payload_lookup(payload, "traceparent");
-    size_t start;
+    struct buf text;
 
-    buf_clear(line);
-    (void)buf_add_text(line, "traceparent: ");
-    start = line->len;
-    if (value.kind == VALUE_STRING && json_decode_string(value.text, line, NULL) == 0 &&
-        line->len - start == 55 && strspn(line->data + start, "0123456789abcdef-") == 55)
-        add_header(request, line->data);
+    if (value.kind != VALUE_STRING)
+        return;
+    buf_init(&text, 64);
+    if (json_decode_string(value.text, &text, NULL) == 0 && text.len == 55 &&
+        strspn(text.data, "0123456789abcdef-") == 55)
+        add_line(request, "traceparent: ", text.data);
+    buf_free(&text);
 }
 
 static int add_signature(struct http_request *request, const struct http_target *target,
-                         const struct job *job, int64_t now_s, struct buf *line,
-                         struct err *err)
+                         const struct job *job, int64_t now_s, struct err *err)
 {
     if (target->keys.ct == 0)
         return 0;
-    buf_clear(line);
-    (void)buf_add_text(line, "webhook-signature: ");
-    if (webhook_sign(&target->keys, job->uuid, now_s, request->body, line, err) != 0)
+    (void)buf_add_text(&request->lines, "webhook-signature: ");
+    if (webhook_sign(&target->keys, job->uuid, now_s, request->body, &request->lines,
+                     err) != 0)
         return -1;
-    add_header(request, line->data);
+    end_line(request);
     return 0;
 }
 
 static int add_identity(struct http_request *request, const struct http_target *target,
                         const struct job *job, int64_t now_s, struct err *err)
 {
-    struct buf line;
-    int rc;
+    char seconds[24];
 
-    buf_init(&line, HTTP_HEADER_BYTES_MAX);
-    (void)buf_addf(&line, "webhook-id: %s", job->uuid);
-    add_header(request, line.data);
-    buf_clear(&line);
-    (void)buf_addf(&line, "webhook-timestamp: %" PRId64, now_s);
-    add_header(request, line.data);
-    buf_clear(&line);
-    (void)buf_addf(&line, "idempotency-key: %s", job->uuid);
-    add_header(request, line.data);
-    add_traceparent(request, job->payload, &line);
-    rc = add_signature(request, target, job, now_s, &line, err);
-    buf_free(&line);
-    return rc;
+    (void)snprintf(seconds, sizeof(seconds), "%" PRId64, now_s);
+    add_line(request, "webhook-id: ", job->uuid);
+    add_line(request, "webhook-timestamp: ", seconds);
+    add_line(request, "idempotency-key: ", job->uuid);
+    add_traceparent(request, job->payload);
+    return add_signature(request, target, job, now_s, err);
+}
+
+/* curl would wait for a 100 before a long body. */
+static int build_headers(struct http_request *request, const struct http_target *target,
+                         const struct job *job, int64_t now_s, struct err *err)
+{
+    if (request->body.len >= EXPECT_FROM_BYTES)
+        add_line(request, "Expect:", "");
+    if (!target->typed && !target->bare)
+        add_line(request, "Content-Type: ", "application/json");
+    if (add_configured(request, &target->config->headers, job->payload, err) != 0 ||
+        add_identity(request, target, job, now_s, err) != 0)
+        return -1;
+    chain_lines(request);
+    return 0;
 }
 
 /* ---- the body ---- */
@@ -130,36 +163,61 @@ static int build_body(struct http_request *request, const struct http_target *ta
 
 /* ---- the whole ---- */
 
-int http_request_build(struct http_request *request, const struct http_target *target,
-                       const struct job *job, int64_t now_s, struct err *err)
+void http_request_init(struct http_request *request)
 {
-    *request = (struct http_request){.headers = NULL};
+    *request = (struct http_request){.nodes = NULL};
     buf_init(&request->url, HTTP_URL_BYTES_MAX);
+    buf_init(&request->set_url, HTTP_URL_BYTES_MAX);
+    buf_init(&request->lines, 0);
     buf_init(&request->own, 0);
-    if (build_url(request, target, job, err) != 0 ||
-        build_body(request, target, job, err) != 0)
-        return -1;
-    if (request->body.len >= EXPECT_FROM_BYTES)
-        add_header(request, "Expect:"); /* curl would wait for a 100 */
-    if (!target->typed && !target->bare)
-        add_header(request, "Content-Type: application/json");
-    if (add_configured(request, &target->config->headers, job->payload, err) != 0)
-        return -1;
-    return add_identity(request, target, job, now_s, err);
 }
 
 void http_request_free(struct http_request *request)
 {
     buf_free(&request->url);
+    buf_free(&request->set_url);
+    buf_free(&request->lines);
     buf_free(&request->own);
-    curl_slist_free_all(request->headers);
-    request->headers = NULL;
+    free(request->nodes);
+    request->nodes = NULL;
 }
 
-void http_request_apply(const struct http_request *request, CURL *easy)
+void http_request_shrink(struct http_request *request)
 {
+    if (request->own.cap > KEEP_BYTES_MAX)
+        buf_free(&request->own);
+    if (request->lines.cap > KEEP_BYTES_MAX)
+        buf_free(&request->lines);
+}
+
+int http_request_build(struct http_request *request, const struct http_target *target,
+                       const struct job *job, int64_t now_s, struct err *err)
+{
+    buf_clear(&request->url);
+    buf_clear(&request->lines);
+    buf_clear(&request->own);
+    request->node_ct = 0;
+    request->body = slice_of(NULL, 0);
+    if (build_url(request, target, job, err) != 0 ||
+        build_body(request, target, job, err) != 0)
+        return -1;
+    return build_headers(request, target, job, now_s, err);
+}
+
+static void apply_url(struct http_request *request, CURL *easy)
+{
+    if (request->set_url.len > 0 &&
+        slice_equal(buf_slice(&request->set_url), buf_slice(&request->url)))
+        return;
     (void)curl_easy_setopt(easy, CURLOPT_URL, request->url.data);
-    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
+    buf_clear(&request->set_url);
+    (void)buf_add(&request->set_url, request->url.data, request->url.len);
+}
+
+void http_request_apply(struct http_request *request, CURL *easy)
+{
+    apply_url(request, easy);
+    (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->nodes);
     if (request->body.ptr == NULL)
         return;
     (void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,

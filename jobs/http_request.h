@@ -9,23 +9,33 @@
 
 enum { HTTP_URL_BYTES_MAX = 8192, HTTP_HEADER_BYTES_MAX = 8192 };
 
+/* Kept from one job to the next, so that a request seldom needs memory. */
 struct http_request {
     struct buf url;
+    struct buf set_url;                 /* what the handle has already */
     char endpoint[ENDPOINT_NAME_BYTES]; /* "https://hooks.example:443" */
-    struct curl_slist *headers;
+    struct buf lines;                   /* header lines, each with its NUL */
+    struct curl_slist *nodes;
+    size_t node_ct, node_max;
     struct slice body; /* borrowed from the payload, or in `own` */
     struct buf own;
 };
 
-/* From the job's payload and `now_s` (unix seconds), the time of this attempt. On error
- * the job can never be sent: a value is missing or has no place in a URL or header, the
- * URL is none, its scheme is neither http nor https, or it holds a user or password.
- * `request` must be freed in any case. */
-int http_request_build(struct http_request *request, const struct http_target *target,
-                       const struct job *job, int64_t now_s, struct err *err) MUSTCHECK;
+void http_request_init(struct http_request *request);
 void http_request_free(struct http_request *request);
 
-/* Sets it on a handle of the target's; what that points to is the request's. */
-void http_request_apply(const struct http_request *request, CURL *easy);
+/* From the job's payload and `now_s` (unix seconds), the time of this attempt; what the
+ * request held before is gone. On error the job can never be sent: a value is missing or
+ * has no place in a URL or header, the URL is none, its scheme is neither http nor https,
+ * or it holds a user or password. */
+int http_request_build(struct http_request *request, const struct http_target *target,
+                       const struct job *job, int64_t now_s, struct err *err) MUSTCHECK;
+
+/* Sets it on a handle of the target's that is this request's alone; what that points to
+ * is the request's, until it is built anew. */
+void http_request_apply(struct http_request *request, CURL *easy);
+
+/* Gives back what one big job needed. */
+void http_request_shrink(struct http_request *request);
 
 #endif

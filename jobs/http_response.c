@@ -14,6 +14,16 @@ void http_response_init(struct http_response *response, uint64_t body_max_bytes)
     buf_init(&response->body, HTTP_BODY_KEEP_BYTES);
 }
 
+void http_response_clear(struct http_response *response)
+{
+    buf_clear(&response->head);
+    buf_clear(&response->body);
+    response->head_bytes = 0;
+    response->body_bytes = 0;
+    response->capped = false;
+    response->head_capped = false;
+}
+
 void http_response_free(struct http_response *response)
 {
     buf_free(&response->head);
@@ -57,15 +67,11 @@ static size_t take_body(char *bytes, size_t size, size_t ct, void *arg)
     return response->capped ? 0 : len;
 }
 
-void http_response_hook(CURL *easy)
+void http_response_hook(struct http_response *response, CURL *easy)
 {
     (void)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-}
-
-void http_response_apply(struct http_response *response, CURL *easy)
-{
     (void)curl_easy_setopt(easy, CURLOPT_HEADERDATA, response);
+    (void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
     (void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, response);
 }
 

@@ -23,12 +23,12 @@ struct http_response {
 };
 
 void http_response_init(struct http_response *response, uint64_t body_max_bytes);
+void http_response_clear(struct http_response *response); /* for the next answer */
 void http_response_free(struct http_response *response);
 
-/* http_response_hook(), once, makes a handle fill the response that is set for its next
- * transfer. A bound that is reached ends that with CURLE_WRITE_ERROR. */
-void http_response_hook(CURL *easy);
-void http_response_apply(struct http_response *response, CURL *easy);
+/* Makes a handle fill it, for good. A bound that is reached ends the transfer with
+ * CURLE_WRITE_ERROR. */
+void http_response_hook(struct http_response *response, CURL *easy);
 
 /* Appends headers and body as text for people, escaped; nothing if there was no answer.
  */

@@ -111,8 +111,6 @@ int http_target_init(struct http_target *target, const struct http_config *confi
 
 void http_target_free(struct http_target *target)
 {
-    while (target->spare_ct > 0)
-        curl_easy_cleanup(target->spare[--target->spare_ct]);
     webhook_keys_wipe(&target->keys);
     free(target->networks);
     target->networks = NULL;
@@ -131,20 +129,6 @@ const char *http_target_refuses(const struct http_target *target,
 }
 
 /* ---- handles ---- */
-
-CURL *http_target_take(struct http_target *target)
-{
-    return target->spare_ct > 0 ? target->spare[--target->spare_ct] : NULL;
-}
-
-void http_target_give(struct http_target *target, CURL *easy)
-{
-    (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
-    if (target->spare_ct == HTTP_SPARE_MAX)
-        curl_easy_cleanup(easy);
-    else
-        target->spare[target->spare_ct++] = easy;
-}
 
 static void apply_tls(const struct http_config *config, CURL *easy)
 {

@@ -23,8 +23,6 @@ struct http_target {
     bool bare;  /* its method has no body */
     bool typed; /* a header of the configuration is Content-Type */
     char endpoint[ENDPOINT_NAME_BYTES]; /* "": payloads have a say in it */
-    CURL *spare[HTTP_SPARE_MAX];        /* handles that wait to be used again */
-    size_t spare_ct;
 };
 
 int http_target_init(struct http_target *target, const struct http_config *config,
@@ -36,10 +34,7 @@ void http_target_free(struct http_target *target); /* wipes the keys */
 int http_endpoint_of(const char *url, char endpoint[ENDPOINT_NAME_BYTES],
                      struct err *err) MUSTCHECK;
 
-/* A handle that was given back; NULL: there is none. A new one gets its lasting options
- * from http_target_apply(). What a request set on it is for the next one to set anew. */
-CURL *http_target_take(struct http_target *target);
-void http_target_give(struct http_target *target, CURL *easy);
+/* Sets on a handle what all requests have in common. */
 void http_target_apply(const struct http_target *target, CURL *easy);
 
 /* Why a request may not go to this address, a few words; NULL: it may. */
