@@ -69,6 +69,11 @@ int payload_next_backoff(struct slice *rest, int64_t *ms) MUSTCHECK;
  * pad is taken off: the script that needs one makes its own. -1: `out` is full. */
 int payload_with_attempts(const struct payload *p, int64_t n, struct buf *out) MUSTCHECK;
 
+/* payload_with_attempts(), and where it has no uuid that one is given as its last member:
+ * from then on the job has a name that stays. `uuid` needs no escaping. */
+int payload_released(const struct payload *p, int64_t n, const char *uuid,
+                     struct buf *out) MUSTCHECK;
+
 /* Two payloads of equal bytes would be one member of a zset. The reserve script appends a
  * pad of PAYLOAD_PAD_BYTES spaces and tabs to make the second distinct; JSON allows it.
  * It is PAYLOAD_PAD_MAGIC, then 32 bits of a counter, the highest first, tab for 1 and

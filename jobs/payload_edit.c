@@ -6,6 +6,7 @@
 #include "jobs/payload.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Where a member would be inserted: the brace that closes the object. */
@@ -17,16 +18,25 @@ static size_t closing_brace(struct slice raw)
     return (size_t)(raw.ptr - start) + raw.len - 1;
 }
 
-static int insert_attempts(struct slice raw, int64_t n, struct buf *out)
+/* `member`: "name":value. */
+static int insert_member(struct slice raw, const char *member, struct buf *out)
 {
     size_t brace = closing_brace(raw);
     struct slice before = json_trim(slice_of(raw.ptr, brace));
     bool empty = before.len == 1; /* nothing but the opening brace */
 
     if (buf_add(out, raw.ptr, brace) != 0 ||
-        buf_addf(out, "%s\"attempts\":%" PRId64, empty ? "" : ",", n) != 0)
+        buf_addf(out, "%s%s", empty ? "" : ",", member) != 0)
         return -1;
     return buf_add(out, raw.ptr + brace, raw.len - brace);
+}
+
+static int insert_attempts(struct slice raw, int64_t n, struct buf *out)
+{
+    char member[40];
+
+    (void)snprintf(member, sizeof(member), "\"attempts\":%" PRId64, n);
+    return insert_member(raw, member, out);
 }
 
 int payload_with_attempts(const struct payload *p, int64_t n, struct buf *out)
@@ -42,6 +52,24 @@ int payload_with_attempts(const struct payload *p, int64_t n, struct buf *out)
     if (buf_add(out, raw.ptr, from) != 0 || buf_addf(out, "%" PRId64, n) != 0)
         return -1;
     return buf_add(out, raw.ptr + to, raw.len - to);
+}
+
+int payload_released(const struct payload *p, int64_t n, const char *uuid,
+                     struct buf *out)
+{
+    struct buf counted;
+    char member[80];
+    int rc;
+
+    if (p->uuid.kind != VALUE_ABSENT)
+        return payload_with_attempts(p, n, out);
+    (void)snprintf(member, sizeof(member), "\"uuid\":\"%s\"", uuid);
+    buf_init(&counted, 0);
+    rc = payload_with_attempts(p, n, &counted);
+    if (rc == 0)
+        rc = insert_member(buf_slice(&counted), member, out);
+    buf_free(&counted);
+    return rc;
 }
 
 struct slice payload_without_pad(struct slice raw)

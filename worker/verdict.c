@@ -65,7 +65,8 @@ static void give_release(struct flight *flight, const struct outcome *outcome,
     buf_init(&bytes, 0);
     buf_init(&note, 0);
     record_attempt(&note, flight->job.attempt, flight->policy.tries, outcome->reason);
-    MUST(payload_with_attempts(&flight->payload, flight->job.attempt, &bytes) == 0);
+    MUST(payload_released(&flight->payload, flight->job.attempt, flight->uuid, &bytes) ==
+         0);
     log_finished(flight, LOG_WARNING, "job.released", "retry", outcome, delay_ms);
     atomic_fetch_add(&flight->worker->start->board->released, 1);
     queue_release(flight->worker->queue, flight->lease, buf_slice(&bytes), delay_ms,

@@ -382,6 +382,33 @@ START_TEST(attempts_are_written_in_place_and_nothing_else_changes)
 }
 END_TEST
 
+START_TEST(a_released_job_has_a_uuid_from_then_on)
+{
+    static const struct {
+        const char *before, *after;
+    } rows[] = {
+        {"{}", "{\"attempts\":2,\"uuid\":\"u-7\"}"},
+        {"{\"job\":\"a\",\"attempts\":1} ",
+         "{\"job\":\"a\",\"attempts\":2,\"uuid\":\"u-7\"} "},
+        {"{\"uuid\":\"own\",\"attempts\":1}", "{\"uuid\":\"own\",\"attempts\":2}"},
+        {"{\"uuid\":null,\"attempts\":1}", "{\"uuid\":null,\"attempts\":2}"},
+        {"{\"data\":{\"uuid\":\"x\"},\"attempts\":1}",
+         "{\"data\":{\"uuid\":\"x\"},\"attempts\":2,\"uuid\":\"u-7\"}"},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(rows); i++) {
+        struct payload p = good(rows[i].before);
+        struct buf out;
+
+        buf_init(&out, 0);
+        ck_assert_int_eq(payload_released(&p, 2, "u-7", &out), 0);
+        ck_assert_str_eq(out.data, rows[i].after);
+        (void)good(out.data);
+        buf_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(attempts_that_do_not_fit_are_an_error)
 {
     static const char *const texts[] = {"{\"attempts\":9,\"job\":\"a\"}", "{}",
@@ -495,6 +522,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_name_may_have_255_bytes_and_no_more);
     tcase_add_test(tc, a_uuid_is_short_plain_text_or_none);
     tcase_add_test(tc, attempts_are_written_in_place_and_nothing_else_changes);
+    tcase_add_test(tc, a_released_job_has_a_uuid_from_then_on);
     tcase_add_test(tc, attempts_that_do_not_fit_are_an_error);
     tcase_add_test(tc, a_pad_is_taken_off_once);
     tcase_add_test(tc, a_pad_begins_with_its_magic);
