@@ -51,6 +51,32 @@ static inline void refused(const char *text, const char *message)
     ck_assert_int_eq(err.code, ERR_CONFIG);
 }
 
+/* A file in which the setting has this value and all around it is as it must be. */
+static inline char *file_with(const struct setting *setting, const char *value)
+{
+    const struct section *section = &sections[setting->section];
+    const char *around = "";
+
+    if (setting->section == SECTION_JOBS && strcmp(setting->name, "name") == 0)
+        around = "type = \"noop\"; ";
+    else if (setting->section == SECTION_JOBS && strcmp(setting->name, "command") == 0)
+        around = "name = \"j\"; type = \"shell\"; ";
+    else if (setting->section == SECTION_JOBS && strcmp(setting->name, "url") == 0)
+        around = "name = \"j\"; type = \"http\"; ";
+    else if (setting->section == SECTION_JOBS && setting->job_type == JOB_HTTP)
+        around = "name = \"j\"; type = \"http\"; url = \"https://h/\"; ";
+    else if (setting->section == SECTION_JOBS)
+        around = "name = \"j\"; type = \"shell\"; command = [ \"true\" ]; ";
+    if (strcmp(setting->name, "hang_timeout") == 0) /* must be below every lease */
+        around = "pools: ( { lease = 31536000; } ); ";
+    if (section->is_list)
+        return must_format("%s: ( { %s%s = %s; } );", section->name, around,
+                           setting->name, value);
+    if (section->name[0])
+        return must_format("%s: { %s = %s; };", section->name, setting->name, value);
+    return must_format("%s%s = %s;", around, setting->name, value);
+}
+
 static inline void source_is(const struct config *config, enum section_id section,
                              const char *name, size_t index, const char *source)
 {
