@@ -4,6 +4,7 @@
 #include "tests/support/http_server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -234,7 +235,20 @@ static void answer_number(int fd, const struct request *request)
         answer(fd, number, "", slice_text("hello"));
 }
 
-static void serve(int fd)
+static void note(int log, const struct request *request)
+{
+    const char *id = strcasestr(request->text.data, "\nwebhook-id: ");
+    char line[1200];
+    int len;
+
+    if (id != NULL)
+        id += strlen("\nwebhook-id: ");
+    len = snprintf(line, sizeof(line), "%s %.*s\n", request->path,
+                   id ? (int)strcspn(id, "\r\n") : 0, id ? id : "");
+    MUST(write(log, line, (size_t)len) == len); /* at once: lines do not mix */
+}
+
+static void serve(int fd, int log)
 {
     struct request request;
 
@@ -242,6 +256,7 @@ static void serve(int fd)
     while (read_request(fd, &request)) {
         void (*act)(int fd) = NULL;
 
+        note(log, &request);
         for (size_t i = 0; i < ARRAY_CT(acts); i++)
             if (strcmp(request.path, acts[i].path) == 0)
                 act = acts[i].act;
@@ -255,7 +270,7 @@ static void serve(int fd)
 
 /* ---- the server ---- */
 
-static void accept_all(int listener, _Atomic unsigned *count)
+static void accept_all(int listener, int log, _Atomic unsigned *count)
 {
     (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for connections */
     for (;;) {
@@ -267,7 +282,7 @@ static void accept_all(int listener, _Atomic unsigned *count)
         if (fork() == 0) {
             (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
             (void)close(listener);
-            serve(fd);
+            serve(fd, log);
         }
         (void)close(fd);
     }
@@ -289,8 +304,11 @@ static int open_listener(int *port)
 
 void http_server_begin(struct http_server *server)
 {
-    int listener = open_listener(&server->port);
+    int listener = open_listener(&server->port), log;
 
+    (void)snprintf(server->log, sizeof(server->log), "/tmp/drover-http-XXXXXX");
+    log = mkostemp(server->log, O_APPEND | O_CLOEXEC);
+    MUST(log >= 0);
     server->count = mmap(NULL, sizeof(*server->count), PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     MUST(server->count != MAP_FAILED);
@@ -299,10 +317,11 @@ void http_server_begin(struct http_server *server)
     if (server->group == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)setpgid(0, 0);
-        accept_all(listener, server->count);
+        accept_all(listener, log, server->count);
     }
     (void)setpgid(server->group, server->group);
     (void)close(listener);
+    (void)close(log);
 }
 
 void http_server_end(struct http_server *server)
@@ -312,6 +331,7 @@ void http_server_end(struct http_server *server)
     (void)kill(-server->group, SIGKILL);
     (void)waitpid(server->group, NULL, 0);
     (void)munmap((void *)server->count, sizeof(*server->count));
+    (void)unlink(server->log);
     server->group = 0;
 }
 

@@ -30,6 +30,7 @@ struct http_server {
     pid_t group; /* of its processes; 0: not running */
     int port;
     _Atomic unsigned *count; /* of connections, in shared memory */
+    char log[64];            /* a file: "PATH WEBHOOK-ID" for each request read */
 };
 
 void http_server_begin(struct http_server *server); /* returns once it listens */
