@@ -16,6 +16,10 @@ static void took_token(void *arg, const redisReply *reply)
 {
     struct queue *queue = arg;
 
+    if (reply && inspect_is_refusal(reply)) {
+        inspect_refused(queue, RIGHT_BRPOP);
+        return;
+    }
     /* A notify list of a wrong type is an error at once: the reserve behind names it. */
     if (reply && reply->type == REDIS_REPLY_ERROR && link_is_outage(reply->str))
         (void)link_took(queue, "wait", reply);
@@ -66,7 +70,8 @@ void wait_start(struct queue *queue)
     int64_t timeout_ms = brpop_timeout_ms(queue);
     int64_t within_ms = timeout_ms + queue->pace.answer_ms;
 
-    if (!conn_is_up(queue->wait) || !has_healthy(queue)) {
+    if (!conn_is_up(queue->wait) || !has_healthy(queue) ||
+        (queue->refused & (1u << RIGHT_BRPOP))) {
         if (!timer_is_set(&queue->due))
             timer_set(&queue->due, due_ms);
         return;

@@ -5,13 +5,16 @@
 -- ARGV 1 tag  2 payload as it lies in reserved  3 payload to come back  4 delay, seconds
 --      5 horizon, seconds  6 crash key ('' for none)
 --      7 a line about this attempt ('' for none)
--- Reply: 1 done, 0 the lease was not ours
+-- Reply: 1 done, 2 done but for the notes, whose key has a wrong type, 0 the lease was not
+--        ours
 --
 -- Where delayed has a wrong type the job waits in reserved, as a lease of nobody that ends
 -- when the delay does: nothing is lost and nobody runs it early.
+--@ begin
+
 local NOTES_BYTES, NOTES_KEEP = 8192, 7 * 86400
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 
@@ -23,15 +26,16 @@ end
 
 --@ twins
 
-if type(redis.pcall('ZCARD', KEYS[4])) == 'table' or not is_ours() then
+if is_wrong_type(redis.pcall('ZCARD', KEYS[4])) or not is_ours() then
     return 0
 end
 local delay = tonumber(ARGV[4])
 local due, target = now + delay, KEYS[3]
-if type(redis.pcall('ZCARD', target)) == 'table' then
+if is_wrong_type(redis.pcall('ZCARD', target)) then
     due, target = math.ceil(due), KEYS[4]
 end
 
+may_add(target)
 redis.call('ZREM', KEYS[4], ARGV[2])
 if not add_distinct(target, due, ARGV[3], KEYS[7]) then
     redis.pcall('RPUSH', KEYS[2], ARGV[3])
@@ -49,4 +53,4 @@ end
 if delay < tonumber(ARGV[5]) and redis.pcall('LLEN', KEYS[5]) == 0 then
     redis.call('RPUSH', KEYS[5], '1')
 end
-return 1
+return type(noted) == 'table' and 2 or 1
