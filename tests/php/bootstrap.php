@@ -93,7 +93,8 @@ function application(array $options): Container
     $app->instance(\Illuminate\Contracts\Events\Dispatcher::class, $events);
     $app->instance(\Illuminate\Contracts\Bus\Dispatcher::class, new Bus($app));
     $app->instance(\Illuminate\Contracts\Cache\Repository::class, new Cache(new ArrayStore));
-    $app->bind('task', Task::class);
+    $app->bind('task', Task::class);   // names that drover's configuration
+    $app->bind('errand', Task::class); // may treat differently
 
     return $app;
 }
