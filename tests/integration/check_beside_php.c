@@ -6,11 +6,8 @@
  * own rule and none of ours: LEASE_S is long beside the milliseconds that a job takes.
  */
 #include <check.h>
-#include <hiredis/hiredis.h>
-#include <inttypes.h>
 #include <math.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +15,7 @@
 
 #include "base/must.h"
 #include "tests/integration/beside_audit.h"
-#include "tests/support/php_process.h"
-#include "tests/support/scene.h"
+#include "tests/support/php_stage.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -40,7 +36,7 @@ enum {
 static const char settings[] =
     "log: { level = \"debug\"; };\n"
     "pools: ( { name = \"main\"; queues = [ \"high\", \"default\", \"low\" ]; workers = "
-    "2; concurrency = 2; tries = 3; backoff = [ 1 ]; lease = " LEASE "; } );\n"
+    "2; concurrency = 4; tries = 3; backoff = [ 1 ]; lease = " LEASE "; } );\n"
     "jobs: (\n"
     "  { name = \"task\"; type = \"noop\"; },\n"
     "  { name = \"parcel.good\"; type = \"noop\"; },\n"
@@ -108,8 +104,7 @@ static const char *const queues[] = {"high", "default", "low"};
 
 /* ---- the stage ---- */
 
-static struct scene *scene;
-static redisContext *redis;
+static struct php_stage stage;
 static struct php_process producers[PRODUCERS];
 static struct php_process consumers[CONSUMERS_MAX];
 static const char *killed_php[CONSUMERS_MAX];
@@ -118,34 +113,14 @@ static struct audit *audit;
 
 static void set_stage(void)
 {
-    char socket[128];
-
-    scene = scene_create(SCENE_REDIS, settings);
-    ck_assert_int_eq(setenv("REDIS_PREFIX", PREFIX, 1), 0);
-    (void)snprintf(socket, sizeof(socket), "%s/redis.sock", scene->dir);
-    redis = redisConnectUnix(socket);
-    ck_assert(redis && redis->err == 0);
+    php_stage_open(&stage, PREFIX, settings);
     audit = audit_create();
 }
 
 static void clear_stage(void)
 {
     audit_destroy(audit);
-    redisFree(redis);
-    scene_destroy(scene);
-}
-
-static redisReply *ask(const char *format, ...)
-{
-    redisReply *reply;
-    va_list ap;
-
-    va_start(ap, format);
-    reply = redisvCommand(redis, format, ap);
-    va_end(ap);
-    ck_assert_ptr_nonnull(reply);
-    ck_assert_msg(reply->type != REDIS_REPLY_ERROR, "%s: %s", format, reply->str);
-    return reply;
+    php_stage_close(&stage);
 }
 
 /* ---- producing ---- */
@@ -171,22 +146,14 @@ static void write_orders(size_t producer, const char *path)
     ck_assert_uint_eq(ct, JOBS_EACH);
 }
 
-static char *option(const char *name, const char *value)
-{
-    return must_format("--%s=%s", name, value);
-}
-
 static void start_producer(size_t i)
 {
-    char name[32], path[128], *socket;
+    char name[32], path[128];
 
     (void)snprintf(name, sizeof(name), "producer%zu", i);
-    (void)snprintf(path, sizeof(path), "%s/%s.in", scene->dir, name);
+    (void)snprintf(path, sizeof(path), "%s/%s.in", stage.scene->dir, name);
     write_orders(i, path);
-    socket = must_format("--socket=%s/redis.sock", scene->dir);
-    php_start(&producers[i], scene->dir, name, "producer.php", socket, "--prefix=" PREFIX,
-              NULL);
-    free(socket);
+    php_stage_start_producer(&stage, &producers[i], name);
 }
 
 /* One that never blocks, one that waits for tokens, one that runs job after job. */
@@ -196,18 +163,11 @@ static void start_consumer(size_t i)
                                           {"--mode=daemon", "--block-for=1"},
                                           {"--mode=next", "--sleep=0.05"}};
     const char *const *way = ways[i % ARRAY_CT(ways)];
-    char name[32], *socket, *ledger, *who;
+    char name[32];
 
     (void)snprintf(name, sizeof(name), "php%zu", i);
-    socket = must_format("--socket=%s/redis.sock", scene->dir);
-    ledger = must_format("--ledger=%s/ledger", scene->dir);
-    who = option("who", name);
-    php_start(&consumers[i], scene->dir, name, "consumer.php", socket, ledger, who,
-              "--prefix=" PREFIX, "--retry-after=" LEASE, "--tries=3", "--backoff=1",
-              way[0], way[1], NULL);
-    free(socket);
-    free(ledger);
-    free(who);
+    php_stage_start_consumer(&stage, &consumers[i], name, "--retry-after=" LEASE,
+                             "--tries=3", "--backoff=1", way[0], way[1], NULL);
 }
 
 /* ---- killing ---- */
@@ -216,7 +176,7 @@ static void start_consumer(size_t i)
  * end is written before the job is deleted. */
 static bool is_in_a_job(const char *who)
 {
-    char *ledger = scene_read(scene, "ledger"), *needle, *line, *next;
+    char *ledger = scene_read(stage.scene, "ledger"), *needle, *line, *next;
     bool in_a_job = false;
 
     needle = must_format(" %s ", who);
@@ -258,7 +218,7 @@ static void kill_php_in_a_job(size_t i)
 /* The worker's owner tag, as it wrote it into the log last. */
 static long tag_of_worker(const char *who)
 {
-    char *log = scene_read(scene, "log"), *needle;
+    char *log = scene_read(stage.scene, "log"), *needle;
     const char *at = log, *found = NULL;
     long tag;
 
@@ -282,8 +242,8 @@ static size_t list_held(long tag, struct held *held, size_t max)
     size_t ct = 0;
 
     for (size_t q = 0; q < ARRAY_CT(queues); q++) {
-        redisReply *reply =
-            ask("ZRANGE " PREFIX "queues:%s:reserved 0 -1 WITHSCORES", queues[q]);
+        redisReply *reply = php_stage_ask(
+            &stage, "ZRANGE " PREFIX "queues:%s:reserved 0 -1 WITHSCORES", queues[q]);
 
         for (size_t i = 0; i + 1 < reply->elements; i += 2) {
             double score = strtod(reply->element[i + 1]->str, NULL);
@@ -305,7 +265,7 @@ static size_t list_held(long tag, struct held *held, size_t max)
  */
 static size_t kill_drover(struct held *held, size_t max, int64_t *at_ms)
 {
-    pid_t pid = (pid_t)scene_worker(scene, 0, 0, "pid");
+    pid_t pid = (pid_t)scene_worker(stage.scene, 0, 0, "pid");
     struct timespec now;
     size_t ct;
 
@@ -314,7 +274,7 @@ static size_t kill_drover(struct held *held, size_t max, int64_t *at_ms)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     *at_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
     for (int i = 0; i < 5; i++)
-        freeReplyObject(ask("PING"));
+        freeReplyObject(php_stage_ask(&stage, "PING"));
     ct = list_held(tag_of_worker("main/0"), held, max);
     ck_assert_int_eq(kill(pid, SIGKILL), 0);
     return ct;
@@ -325,35 +285,22 @@ static size_t kill_drover(struct held *held, size_t max, int64_t *at_ms)
 /* Jobs that are not at their end: each is in exactly one of the nine keys until then. */
 static long long pending(void)
 {
-    redisReply *reply =
-        ask("EVAL %s 3 %s %s %s",
-            "local sum = 0 for _, key in ipairs(KEYS) do "
-            "sum = sum + redis.call('LLEN', key) "
-            "+ redis.call('ZCARD', key .. ':delayed') "
-            "+ redis.call('ZCARD', key .. ':reserved') end return sum",
-            PREFIX "queues:high", PREFIX "queues:default", PREFIX "queues:low");
-    long long sum = reply->integer;
-
-    freeReplyObject(reply);
-    return sum;
-}
-
-static size_t count(const char *file, const char *needle)
-{
-    char *text = scene_read(scene, file);
-    size_t ct = 0;
-
-    for (const char *at = text; (at = strstr(at, needle)) != NULL; at++)
-        ct++;
-    free(text);
-    return ct;
+    return php_stage_int(&stage, "EVAL %s 3 %s %s %s",
+                         "local sum = 0 for _, key in ipairs(KEYS) do "
+                         "sum = sum + redis.call('LLEN', key) "
+                         "+ redis.call('ZCARD', key .. ':delayed') "
+                         "+ redis.call('ZCARD', key .. ':reserved') end return sum",
+                         PREFIX "queues:high", PREFIX "queues:default",
+                         PREFIX "queues:low");
 }
 
 static bool have_run(size_t ct)
 {
     for (int i = 0; i < 20; i++) /* between two looks into long files */
         wait_pause();
-    return count("ledger", "end ") + count("log", "event=job.done ") >= ct;
+    return php_stage_count(&stage, "ledger", "end ") +
+               php_stage_count(&stage, "log", "event=job.done ") >=
+           ct;
 }
 
 /* ---- the books ---- */
@@ -364,16 +311,16 @@ static void read_books(void)
     redisReply *failed;
 
     for (size_t i = 0; i < PRODUCERS; i++) {
-        (void)snprintf(path, sizeof(path), "%s/producer%zu.out", scene->dir, i);
+        (void)snprintf(path, sizeof(path), "%s/producer%zu.out", stage.scene->dir, i);
         audit_enqueued(audit, path, natures[i], JOBS_EACH);
     }
-    text = scene_read(scene, "ledger");
+    text = scene_read(stage.scene, "ledger");
     audit_read_ledger(audit, text);
     free(text);
-    text = scene_read(scene, "log");
+    text = scene_read(stage.scene, "log");
     audit_read_log(audit, text);
     free(text);
-    failed = ask("ZRANGE " PREFIX "drover:failed 0 -1");
+    failed = php_stage_ask(&stage, "ZRANGE " PREFIX "drover:failed 0 -1");
     for (size_t i = 0; i < failed->elements; i++)
         audit_failed_in_drover(audit, failed->element[i]->str);
     freeReplyObject(failed);
@@ -384,7 +331,7 @@ static void stop_all(void)
     for (size_t i = 0; i < CONSUMERS_MAX; i++)
         if (consumers[i].pid)
             php_stop(&consumers[i]);
-    scene_stop(scene);
+    scene_stop(stage.scene);
 }
 
 START_TEST(ten_thousand_jobs_of_laravel_are_each_done_once_by_either)
@@ -394,7 +341,7 @@ START_TEST(ten_thousand_jobs_of_laravel_are_each_done_once_by_either)
     size_t held_ct, next = CONSUMERS;
     int64_t killed_at_ms;
 
-    scene_start(scene);
+    scene_start(stage.scene);
     for (size_t i = 0; i < CONSUMERS; i++)
         start_consumer(i);
     for (size_t i = 0; i < PRODUCERS; i++)
@@ -429,8 +376,8 @@ START_TEST(ten_thousand_jobs_of_laravel_are_each_done_once_by_either)
     ck_assert_uint_gt(sums.mixed, 0);
     ck_assert_uint_gt(sums.failed_php, 0);
     ck_assert_uint_gt(sums.failed_drover, 0);
-    ck_assert(!scene_log_has(scene, "event=lease.lost"));
-    ck_assert(!scene_log_has(scene, "event=queue.lost"));
+    ck_assert(!scene_log_has(stage.scene, "event=lease.lost"));
+    ck_assert(!scene_log_has(stage.scene, "event=queue.lost"));
 }
 END_TEST
 

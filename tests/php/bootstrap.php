@@ -93,8 +93,10 @@ function application(array $options): Container
     $app->instance(\Illuminate\Contracts\Events\Dispatcher::class, $events);
     $app->instance(\Illuminate\Contracts\Bus\Dispatcher::class, new Bus($app));
     $app->instance(\Illuminate\Contracts\Cache\Repository::class, new Cache(new ArrayStore));
-    $app->bind('task', Task::class);   // names that drover's configuration
-    $app->bind('errand', Task::class); // may treat differently
+    // The classes of string jobs; drover knows them by these names.
+    $app->bind('task', Task::class);
+    $app->bind('errand', Task::class);
+    $app->bind('mirror', Mirror::class);
 
     return $app;
 }

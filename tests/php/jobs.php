@@ -52,6 +52,29 @@ class Task
     }
 }
 
+/** Copies the payload as it was taken, in hexadecimal, to the ledger; then works, or throws. */
+class Mirror
+{
+    public function run(Job $job): void
+    {
+        $this->copy($job);
+        $job->delete();
+    }
+
+    public function refuse(Job $job): void
+    {
+        $this->copy($job);
+        throw new ToldToFail('refused');
+    }
+
+    private function copy(Job $job): void
+    {
+        $ledger = Container::getInstance()->make(Ledger::class);
+        $ledger->note('start', $job);
+        $ledger->note('raw/'.bin2hex($job->getRawBody()), $job);
+    }
+}
+
 /** A job that was pushed as an object, which runs through CallQueuedHandler. */
 class Parcel implements ShouldQueue
 {

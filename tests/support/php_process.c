@@ -3,10 +3,7 @@
 #include "tests/support/php_process.h"
 
 #include <check.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,23 +34,18 @@ static void redirect(const struct php_process *php)
 }
 
 void php_start(struct php_process *php, const char *dir, const char *name,
-               const char *script, ...)
+               const char *script, const char *const *options)
 {
-    const char *argv[ARGS_MAX] = {"php"}, *arg;
     char *path = must_format("%s/tests/php/%s", TOP_SRCDIR, script);
-    size_t ct = 1;
-    va_list ap;
+    const char *argv[ARGS_MAX] = {"php", path};
 
+    for (size_t i = 0; options[i]; i++) {
+        ck_assert_uint_lt(i, ARGS_MAX - 3);
+        argv[i + 2] = options[i];
+    }
     *php = (struct php_process){0};
     (void)snprintf(php->dir, sizeof(php->dir), "%s", dir);
     (void)snprintf(php->name, sizeof(php->name), "%s", name);
-    argv[ct++] = path;
-    va_start(ap, script);
-    while ((arg = va_arg(ap, const char *)) != NULL) {
-        ck_assert_uint_lt(ct, ARGS_MAX - 1);
-        argv[ct++] = arg;
-    }
-    va_end(ap);
     php->pid = fork();
     ck_assert_int_ge(php->pid, 0);
     if (php->pid == 0) {

@@ -15,11 +15,11 @@ struct php_process {
     pid_t pid; /* 0: not running */
 };
 
-/* Starts tests/php/SCRIPT with the options that follow, each "--name=value", NULL at the
- * end. In `dir`, DIR/NAME.in is its stdin where there is such a file, and DIR/NAME.out
- * and DIR/NAME.err take what it writes. It dies with the test. */
+/* Starts tests/php/SCRIPT with options, each "--name=value", NULL behind the last.
+ * DIR/NAME.in is its stdin where there is such a file, and DIR/NAME.out and DIR/NAME.err
+ * take what it writes. It dies with the test. */
 void php_start(struct php_process *php, const char *dir, const char *name,
-               const char *script, ...) __attribute__((sentinel));
+               const char *script, const char *const *options);
 
 /* Waits until it has ended by itself; it must have exited with 0 and said nothing on
  * stderr. */
