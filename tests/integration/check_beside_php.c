@@ -57,17 +57,17 @@ struct order {
 };
 
 #define NAP "\"sleep\":0.003"
-#define TASK(data) "\"job\":\"task@run\",\"data\":{" data "}"
+#define TASK(data) "\"job\":\"task\",\"data\":{" data "}"
 #define FIVE(job) job "," job "," job "," job "," job
 
 static const struct order orders[] = {
     {"bulk",
-     "\"data\":{" NAP "},\"jobs\":[" FIVE(FIVE("\"task@run\"")) "]",
+     "\"data\":{" NAP "},\"jobs\":[" FIVE(FIVE("\"task\"")) "]",
      {.tries = 3},
      25,
      1},
     {"bulk",
-     "\"data\":[],\"jobs\":[" FIVE("\"task@run\",{\"name\":\"parcel.good\"}") "]",
+     "\"data\":[],\"jobs\":[" FIVE("\"task\",{\"name\":\"parcel.good\"}") "]",
      {.tries = 3},
      10,
      2},
@@ -97,7 +97,7 @@ static const struct order orders[] = {
      {.tries = 1},
      1,
      3},
-    {"push", "\"job\":\"errand@run\"", {.tries = 3, .by_shell = true}, 1, 3},
+    {"push", "\"job\":\"errand\"", {.tries = 3, .by_shell = true}, 1, 3},
 };
 
 static const char *const queues[] = {"high", "default", "low"};

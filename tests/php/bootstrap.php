@@ -96,6 +96,7 @@ function application(array $options): Container
     // The classes of string jobs; drover knows them by these names.
     $app->bind('task', Task::class);
     $app->bind('errand', Task::class);
+    $app->bind('stuck', Task::class);
     $app->bind('mirror', Mirror::class);
 
     return $app;

@@ -2,7 +2,8 @@
 /*
  * A worker as `artisan queue:work redis` is one: Laravel's own Worker on its RedisQueue,
  * until SIGTERM. The jobs write starts and ends to the ledger, this script what failed for
- * good. Any other exception than one that a job was told to throw goes to stderr.
+ * good. Any exception goes to stderr, but for those that a job was told to throw and the one
+ * that says that its tries are used up.
  *
  * Options besides those of bootstrap.php:
  *   --queues=a,b     in this order (default: high,default,low)
@@ -14,6 +15,7 @@ namespace Drover\Tests;
 
 use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Queue\Events\JobFailed;
+use Illuminate\Queue\MaxAttemptsExceededException;
 use Illuminate\Queue\Worker;
 use Illuminate\Queue\WorkerOptions;
 
@@ -30,7 +32,7 @@ class Reporter implements ExceptionHandler
 
     public function shouldReport(\Throwable $e)
     {
-        return ! $e instanceof ToldToFail;
+        return ! $e instanceof ToldToFail && ! $e instanceof MaxAttemptsExceededException;
     }
 
     public function render($request, \Throwable $e)

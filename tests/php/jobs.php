@@ -40,10 +40,10 @@ function perform(Job $job, array $data): void
     }
 }
 
-/** A job that was pushed as a string, `task@run`, with its data in the payload. */
+/** A job that was pushed as a string, `task` or `task@fire`, with its data in the payload. */
 class Task
 {
-    public function run(Job $job, $data): void
+    public function fire(Job $job, $data): void
     {
         perform($job, is_array($data) ? $data : []);
         if (! $job->isDeletedOrReleased()) {

@@ -2,12 +2,14 @@
 /*
  * Enqueues what it is told to, a line of JSON each on stdin, with Laravel's own push, later
  * and bulk:
- *   {"op":"push","queue":"high","job":"task@run","data":{"sleep":1}}
+ *   {"op":"push","queue":"high","job":"task","data":{"sleep":1}}
  *   {"op":"push","queue":"low","parcel":{"name":"App\\Parcel","tries":3}}
  *   {"op":"later","delay":2,"queue":"high", ...}
- *   {"op":"bulk","queue":"high","jobs":["task@run",{"name":"App\\Parcel"}],"data":{}}
+ *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"}],"data":{}}
  *   {"op":"raw","queue":"high","payload":"{...}"}
- * Prints the uuid of each job that Laravel made a payload for, a line each, in that order.
+ *   {"op":"pause","seconds":0.1}
+ * Prints a line for each job that Laravel made a payload for, in that order: its uuid, and
+ * when that was, in ms.
  *
  * No options but those of bootstrap.php.
  */
@@ -38,6 +40,9 @@ function enqueue(Queue $queue, array $order): void
     case 'raw':
         $queue->pushRaw($order['payload'], $order['queue']);
         break;
+    case 'pause':
+        usleep((int) ($order['seconds'] * 1e6));
+        break;
     default:
         throw new \InvalidArgumentException("no such op: {$order['op']}");
     }
@@ -45,7 +50,7 @@ function enqueue(Queue $queue, array $order): void
 
 $queue = application(options([]))->make('queue')->connection();
 Queue::createPayloadUsing(function ($connection, $queue, array $payload) {
-    echo $payload['uuid'], "\n";
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
 
     return [];
 });
