@@ -145,31 +145,46 @@ static void note(struct audit *audit, const char *event, const char *uuid,
         ck_abort_msg("the ledger has an unknown event: %s", event);
 }
 
-void audit_read_ledger(struct audit *audit, const char *text)
+static void read_ledger_line(struct audit *audit, const char *line)
 {
     char event[16], uuid[UUID_BYTES], who[WHO_BYTES];
     unsigned attempt;
     int64_t ms;
 
-    for (; *text; text = strchr(text, '\n') + 1) {
-        ck_assert_msg(strchr(text, '\n') != NULL &&
-                          sscanf(text, "%15s %39s %u %23s %" SCNd64, event, uuid,
-                                 &attempt, who, &ms) == 5,
-                      "the ledger has a strange line: %.100s", text);
-        note(audit, event, uuid, attempt, who, ms);
-    }
+    ck_assert_msg(
+        sscanf(line, "%15s %39s %u %23s %" SCNd64, event, uuid, &attempt, who, &ms) == 5,
+        "the ledger has a strange line: %.100s", line);
+    note(audit, event, uuid, attempt, who, ms);
 }
 
-/* The value of a field in the line at `line`; "" where it has none. */
+/* Each line on its own, for what looks for an end would look through the whole text. */
+static void each_line(struct audit *audit, char *text,
+                      void (*read_line)(struct audit *audit, const char *line))
+{
+    char *end;
+
+    for (; (end = strchr(text, '\n')) != NULL; text = end + 1) {
+        *end = '\0';
+        read_line(audit, text);
+    }
+    ck_assert_msg(text[0] == '\0', "half a line at the end: %.100s", text);
+}
+
+void audit_read_ledger(struct audit *audit, char *text)
+{
+    each_line(audit, text, read_ledger_line);
+}
+
+/* The value of a field; "" where the line has none. */
 static void field(const char *line, const char *name, char *value, size_t size)
 {
-    const char *end = strchr(line, '\n'), *at = strstr(line, name);
+    const char *at = strstr(line, name);
 
     value[0] = '\0';
-    if (at == NULL || (end && at > end))
+    if (at == NULL)
         return;
     at += strlen(name);
-    (void)snprintf(value, size, "%.*s", (int)strcspn(at, " \n"), at);
+    (void)snprintf(value, size, "%.*s", (int)strcspn(at, " "), at);
 }
 
 static int64_t instant(const char *line)
@@ -201,24 +216,26 @@ static const char *event_of(const char *line)
     return NULL;
 }
 
-void audit_read_log(struct audit *audit, const char *text)
+static void read_log_line(struct audit *audit, const char *line)
 {
     char uuid[UUID_BYTES], who[WHO_BYTES], attempt[16], run_ms[16];
-    const char *event;
+    const char *event = event_of(line);
 
-    for (; *text; text = strchr(text, '\n') + 1) {
-        ck_assert_ptr_nonnull(strchr(text, '\n'));
-        if ((event = event_of(text)) == NULL)
-            continue;
-        field(text, " uuid=", uuid, sizeof(uuid));
-        field(text, " attempt=", attempt, sizeof(attempt));
-        field(text, " who=", who, sizeof(who));
-        field(text, " run_ms=", run_ms, sizeof(run_ms));
-        /* A job whose tries are used up fails without a run. */
-        if (strcmp(event, "throw") != 0 || run_ms[0])
-            note(audit, event, uuid, (unsigned)strtoul(attempt, NULL, 10), who,
-                 instant(text));
-    }
+    if (event == NULL)
+        return;
+    field(line, " uuid=", uuid, sizeof(uuid));
+    field(line, " attempt=", attempt, sizeof(attempt));
+    field(line, " who=", who, sizeof(who));
+    field(line, " run_ms=", run_ms, sizeof(run_ms));
+    /* A job whose tries are used up fails without a run. */
+    if (strcmp(event, "throw") != 0 || run_ms[0])
+        note(audit, event, uuid, (unsigned)strtoul(attempt, NULL, 10), who,
+             instant(line));
+}
+
+void audit_read_log(struct audit *audit, char *text)
+{
+    each_line(audit, text, read_log_line);
 }
 
 void audit_failed_in_drover(struct audit *audit, const char *uuid)

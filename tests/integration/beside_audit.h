@@ -30,9 +30,9 @@ void audit_destroy(struct audit *audit);
 void audit_enqueued(struct audit *audit, const char *path,
                     const struct nature *const *natures, size_t ct);
 
-/* Runs, in any order of files. */
-void audit_read_ledger(struct audit *audit, const char *text);
-void audit_read_log(struct audit *audit, const char *text);
+/* Runs, in any order of files. The text is cut into lines in place. */
+void audit_read_ledger(struct audit *audit, char *text);
+void audit_read_log(struct audit *audit, char *text);
 void audit_failed_in_drover(struct audit *audit, const char *uuid); /* from its store */
 
 /* A PHP worker that was killed while it ran this job: Laravel counted the attempt when it

@@ -148,11 +148,13 @@ void php_stage_start_consumer(struct php_stage *stage, struct php_process *php,
 
 size_t php_stage_count(struct php_stage *stage, const char *file, const char *text)
 {
-    char *all = scene_read(stage->scene, file);
+    char *all = scene_read(stage->scene, file), *line = all, *end;
     size_t ct = 0;
 
-    for (const char *at = all; (at = strstr(at, text)) != NULL; at++)
-        ct++;
+    for (; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        *end = '\0';
+        ct += strstr(line, text) != NULL;
+    }
     free(all);
     return ct;
 }

@@ -41,7 +41,7 @@ void php_stage_produce(struct php_stage *stage, const char *orders);
 void php_stage_start_consumer(struct php_stage *stage, struct php_process *php,
                               const char *name, ...) __attribute__((sentinel));
 
-/* How often a text is in a file of the scene. */
+/* How many lines of a file of the scene hold a text. */
 size_t php_stage_count(struct php_stage *stage, const char *file, const char *text);
 
 #endif
