@@ -371,6 +371,45 @@ START_TEST(what_a_dead_drover_held_php_runs_when_the_lease_is_over)
 }
 END_TEST
 
+/* ---- what drover does not know ---- */
+
+static const char sharing_settings[] =
+    "log: { level = \"debug\"; };\n"
+    "pools: ( { name = \"main\"; queues = [ \"default\" ]; workers = 2; concurrency = "
+    "4;\n"
+    "           unmatched = \"release\"; } );\n"
+    "jobs: ( { name = \"errand\"; type = \"noop\"; } );\n";
+
+enum { LEFT_JOBS = 5 };
+
+/* Both idle, and drover always the quicker: it must let the other take its turn. */
+START_TEST(what_drover_leaves_php_gets_unchanged)
+{
+    char *waiting = must_strdup(_i ? "--block-for=1" : "--sleep=0.5"), *pushed, *left;
+
+    scene_configure(stage.scene, sharing_settings);
+    php_stage_produce(&stage, "{\"op\":\"push\",\"queue\":\"default\",\"job\":"
+                              "\"task\",\"data\":{\"n\":[]}}\n");
+    pushed = php_stage_only(&stage, "queues:default");
+    scene_start(stage.scene);
+    WAIT_FOR(size_of(":delayed") == 1);
+    left = php_stage_only(&stage, "queues:default:delayed");
+    ck_assert_str_eq(left, pushed);
+    start_consumer(&php, "php0", waiting);
+    for (int i = 1; i < LEFT_JOBS; i++)
+        php_stage_produce(&stage, "{\"op\":\"push\",\"queue\":\"default\",\"job\":"
+                                  "\"task\"}\n{\"op\":\"push\",\"queue\":"
+                                  "\"default\",\"job\":\"errand\"}\n");
+    WAIT_FOR(is_all_done());
+    WAIT_FOR(php_stage_count(&stage, "ledger", " 1 php0 ") >= 2 * LEFT_JOBS);
+    ck_assert_uint_eq(php_stage_count(&stage, "log", "event=job.failed"), 0);
+    php_stop(&php);
+    free(pushed);
+    free(left);
+    free(waiting);
+}
+END_TEST
+
 /* ---- tokens ---- */
 
 static long long commands_so_far(void)
@@ -457,6 +496,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_timeout_that_php_wrote_holds_in_drover);
     tcase_add_test(tc, what_a_killed_php_worker_held_drover_runs_when_the_lease_is_over);
     tcase_add_test(tc, what_a_dead_drover_held_php_runs_when_the_lease_is_over);
+    tcase_add_loop_test(tc, what_drover_leaves_php_gets_unchanged, 0, 2);
     tcase_add_test(tc, tokens_wake_both_and_neither_is_driven_round);
 }
 
