@@ -98,7 +98,7 @@ static void connect_options(const struct php_stage *stage, struct connection *op
 void php_stage_start_producer(struct php_stage *stage, struct php_process *php,
                               const char *name)
 {
-    struct connection connection;
+    struct connection connection = {0};
     const char *options[] = {connection.socket, connection.prefix, NULL};
 
     connect_options(stage, &connection);
@@ -125,7 +125,7 @@ void php_stage_start_consumer(struct php_stage *stage, struct php_process *php,
                               const char *name, ...)
 {
     const char *options[OPTIONS_MAX] = {0}, *option;
-    struct connection connection;
+    struct connection connection = {0};
     char ledger[160], who[64];
     size_t ct = 0;
     va_list ap;
