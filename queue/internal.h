@@ -56,10 +56,13 @@ struct queue_pace {
 struct pool_queue {
     const char *name; /* borrowed from the pool */
     struct queue_keys keys;
-    char *problem;   /* NULL: healthy; as the last reserve told */
-    bool bad;        /* ready, delayed or reserved is not what it must be */
-    bool bad_notify; /* not in the BRPOP */
+    char *problem;           /* NULL: healthy; as the last reserve told */
+    bool bad;                /* ready, delayed or reserved is not what it must be */
+    bool bad_notify;         /* not in the BRPOP */
+    int64_t yields_until_ms; /* monotonic; nor until then, see queue_yield() */
 };
+
+enum { YIELD_MS = 60000, SETTLE_YIELDS = -1 };
 
 enum settle_kind { SETTLE_ACK, SETTLE_RELEASE, SETTLE_FAIL, SETTLE_GIVE_BACK };
 
@@ -71,7 +74,7 @@ struct settle {
     struct lease *again; /* same bytes, reserved while this was in flight; in the table */
     char *bytes;         /* RELEASE: the payload to come back */
     size_t bytes_len;
-    int64_t due_ms;             /* RELEASE: monotonic */
+    int64_t due_ms;             /* RELEASE: monotonic, or SETTLE_YIELDS */
     char *note;                 /* RELEASE: a line for the record; NULL: none */
     struct fail_record *record; /* FAIL: owned, with all it points to */
     bool in_flight;

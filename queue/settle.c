@@ -68,6 +68,19 @@ void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
     settle->due_ms = clock_mono_ms() + (delay_ms > 0 ? delay_ms : 0);
 }
 
+void queue_yield(struct queue *queue, struct lease *lease)
+{
+    struct settle *settle;
+
+    queue->queues[lease->queue].yields_until_ms = clock_mono_ms() + YIELD_MS;
+    settle = begin(queue, lease, SETTLE_RELEASE);
+    if (settle == NULL)
+        return;
+    settle->bytes = slice_dup(lease->bytes);
+    settle->bytes_len = lease->bytes.len;
+    settle->due_ms = SETTLE_YIELDS;
+}
+
 void queue_fail(struct queue *queue, struct lease *lease,
                 const struct fail_record *record)
 {

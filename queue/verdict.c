@@ -94,7 +94,10 @@ static struct call *spell_release(struct queue *queue, const struct settle *sett
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
     call_add(call, slice_of(settle->bytes, settle->bytes_len));
-    call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
+    if (settle->due_ms == SETTLE_YIELDS)
+        call_add_int(call, -1);
+    else
+        call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
     call_add_seconds(call,
                      queue->options.pool->poll_interval_ms + queue->pace.brpop_early_ms);
     call_add_text(call, settle_crash_key(settle->lease, key));

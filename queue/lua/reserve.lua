@@ -19,6 +19,7 @@
 --@ begin
 
 local BATCH, ROOM, UNPACK = 100, 4194304, 1000
+local LEFT = 60 -- seconds that a job which drover left to others is theirs alone
 
 local tag, lease, slots = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_payload, horizon = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -121,12 +122,16 @@ local function is_dead(tag)
     return beat == 0 and 1 or 0
 end
 
+-- A score below 0 is when a job was left to others: it is due from the lower bound on. What
+-- is below even that can be none of ours (a clock was put back, a producer's whim).
+local lowest, strange = LEFT - now, -now - LEFT
+
 -- Moves what is due from a zset to the tail of ready; returns how many. Payloads may be
 -- big: the first is fetched alone, then as many as fit if all are as big as the biggest.
-local function move_due(from, ready, expired_of)
+local function move_due(from, ready, first, last, expired_of)
     local moved, step, biggest = 0, 1, 1
     while step > 0 do
-        local due = redis.call('ZRANGEBYSCORE', from, '-inf', now, 'WITHSCORES', 'LIMIT', 0, step)
+        local due = redis.call('ZRANGEBYSCORE', from, first, last, 'WITHSCORES', 'LIMIT', 0, step)
         local members = {}
         for i = 1, #due, 2 do
             members[#members + 1] = due[i]
@@ -154,11 +159,14 @@ end
 
 local function collect_due(q, queue)
     if queue.reserved > 0 and batch > 0 and room > 0 then
-        local n = move_due(queue.reserved_key, queue.ready_key, q)
+        local n = move_due(queue.reserved_key, queue.ready_key, '-inf', now, q)
         queue.reserved, queue.ready = queue.reserved - n, queue.ready + n
     end
     if queue.delayed > 0 and batch > 0 and room > 0 then
-        local n = move_due(queue.delayed_key, queue.ready_key)
+        local n = move_due(queue.delayed_key, queue.ready_key, lowest, now)
+        if batch > 0 and room > 0 then
+            n = n + move_due(queue.delayed_key, queue.ready_key, '-inf', strange)
+        end
         queue.delayed, queue.ready = queue.delayed - n, queue.ready + n
     end
 end
@@ -236,15 +244,15 @@ end
 -- for the member would fetch its payload.
 local function due_in(key, best)
     local low, high = 0, best
-    if redis.call('ZCOUNT', key, '-inf', now + best / 1000) == 0 then
+    if redis.call('ZCOUNT', key, lowest, now + best / 1000) == 0 then
         return best
     end
-    if redis.call('ZCOUNT', key, '-inf', now) > 0 then
+    if redis.call('ZCOUNT', key, lowest, now) > 0 then
         return 0
     end
     while high - low > 1 do
         local middle = math.floor((low + high) / 2)
-        if redis.call('ZCOUNT', key, '-inf', now + middle / 1000) > 0 then
+        if redis.call('ZCOUNT', key, lowest, now + middle / 1000) > 0 then
             high = middle
         else
             low = middle
