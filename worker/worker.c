@@ -117,12 +117,28 @@ void worker_drain(struct worker *worker, const char *why)
     queue_drain(worker->queue);
 }
 
+/* A TERM looks the same for a stop, a reload and a smaller pool. */
+static const char *why_to_end(struct board *board, int signum)
+{
+    switch ((enum board_end)atomic_load(&board->end)) {
+    case BOARD_END_STOP:
+        return "stop";
+    case BOARD_END_RELOAD:
+        return "reload";
+    case BOARD_END_SCALE:
+        return "scale";
+    case BOARD_END_UNTOLD:
+        break;
+    }
+    return reaper_signal_name(signum);
+}
+
 static void asked_to_stop(int signum, void *arg)
 {
     struct worker *worker = arg;
 
     if (worker->phase == WORKER_WORKING)
-        worker_drain(worker, reaper_signal_name(signum));
+        worker_drain(worker, why_to_end(worker->start->board, signum));
     else if (worker->phase != WORKER_LEAVING)
         stop_jobs(worker, CANCEL_NOW, CANCEL_MARGIN_MS);
 }
