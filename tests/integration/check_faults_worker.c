@@ -70,9 +70,13 @@ static long long sum_of(const char *field)
 
 static bool is_empty(void)
 {
-    return scene_redis_int(scene, "LLEN", "queues:default") == 0 &&
-           scene_redis_int(scene, "ZCARD", "queues:default:delayed") == 0 &&
-           scene_redis_int(scene, "ZCARD", "queues:default:reserved") == 0;
+    const char *sum = scene_redis(
+        scene, "EVAL",
+        "return redis.call('LLEN', 'queues:default') + redis.call('ZCARD', "
+        "'queues:default:delayed') + redis.call('ZCARD', 'queues:default:reserved')",
+        "0", NULL);
+
+    return strcmp(sum, "0\n") == 0;
 }
 
 /* How many of the jobs with the uuids prefix-1 .. prefix-ct the log calls done, each
