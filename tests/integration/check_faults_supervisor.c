@@ -364,6 +364,9 @@ static void hup_in_vain(void)
     WAIT_FOR(count_in_log("event=supervisor.reload_failed") == before + 1);
 }
 
+#define BAD_PLACEHOLDER                                                                  \
+    "jobs: ( { name = \"x\"; type = \"shell\"; command = [ \"/bin/{\" ]; } );"
+
 static void hup_with_texts(const char *good)
 {
     static const char *const texts[] = {
@@ -380,8 +383,7 @@ static void hup_with_texts(const char *good)
         "@include \"/dev/zero\"\n",
         "pools: ( { name = \"main\"; }, { name = \"main\"; } );",
         "\xff\xfe\xfd",
-        "jobs: ( { name = \"x\"; type = \"shell\"; command = [ \"/bin/{\" "
-        "]; } );",
+        BAD_PLACEHOLDER,
         "pools: ( { workers = 2147483648; } );"};
     static const char with_nul[] = "stop_grace = 1;\0pools: ( );\n";
     char *huge = must_alloc(2 << 20);

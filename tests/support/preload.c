@@ -77,7 +77,7 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
     int rc = (int)syscall(SYS_gettimeofday, now, zone);
 
-    if (rc == 0 && page && now)
+    if (rc == 0 && page)
         now->tv_sec += (time_t)page->clock_shift_s;
     return rc;
 }
