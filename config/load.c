@@ -11,10 +11,6 @@
 #include "config/salvage.h"
 #include "config/source.h"
 
-/* Makes a configuration of a file's text. */
-typedef struct config *(*reader_cb)(void *arg, const char *name, const char *text,
-                                    struct err *err);
-
 static struct config *finish(struct config *config, struct err *err)
 {
     if (config == NULL)
@@ -31,18 +27,12 @@ struct config *config_load_text(const char *name, const char *text, struct err *
     return finish(config_parse(name, text, err), err);
 }
 
-static struct config *read_whole(void *arg UNUSED, const char *name, const char *text,
-                                 struct err *err)
-{
-    return config_load_text(name, text, err);
-}
-
 /* Adds one top-level setting after the other to what is taken, and keeps those with which
  * it is still right. */
-static struct config *read_well(void *arg, const char *name, const char *text,
+static struct config *read_well(struct err *broken, const char *name, const char *text,
                                 struct err *err)
 {
-    struct config *config = config_load_text(name, text, arg), *more;
+    struct config *config = config_load_text(name, text, broken), *more;
     struct buf taken;
     struct slice part;
 
@@ -70,14 +60,10 @@ static struct config *read_well(void *arg, const char *name, const char *text,
     return config;
 }
 
-struct reader {
-    reader_cb read;
-    void *arg;
-};
-
+/* `broken`: where to put what is wrong with a file of which some is well; NULL: it must
+ * be well altogether. */
 /* NULL with ERR_NOT_FOUND in `err` where there is no such file, else with ERR_CONFIG. */
-static struct config *load_file(const struct reader *reader, const char *path,
-                                struct err *err)
+static struct config *load_file(struct err *broken, const char *path, struct err *err)
 {
     struct config *config = NULL;
     struct buf text;
@@ -87,7 +73,8 @@ static struct config *load_file(const struct reader *reader, const char *path,
     if (source_read_file(path, SOURCE_BYTES_MAX, &text, &why) != 0)
         (void)err_set(err, why.code, "%s: %s", path, why.text);
     else
-        config = reader->read(reader->arg, path, text.data ? text.data : "", err);
+        config = broken ? read_well(broken, path, text.data ? text.data : "", err)
+                        : config_load_text(path, text.data ? text.data : "", err);
     if (text.data)
         explicit_bzero(text.data, text.cap);
     buf_free(&text);
@@ -95,8 +82,7 @@ static struct config *load_file(const struct reader *reader, const char *path,
 }
 
 /* A file that somebody named must be there. */
-static struct config *load_named(const struct reader *reader, const char *path,
-                                 struct err *err)
+static struct config *load_named(struct err *broken, const char *path, struct err *err)
 {
     struct config *config;
     struct err why = {0};
@@ -105,19 +91,19 @@ static struct config *load_named(const struct reader *reader, const char *path,
         (void)err_set(err, ERR_CONFIG, "the path of the configuration file is empty");
         return NULL;
     }
-    config = load_file(reader, path, &why);
+    config = load_file(broken, path, &why);
     if (config == NULL)
         (void)err_set(err, ERR_CONFIG, "%s", why.text);
     return config;
 }
 
-static struct config *load_found(const struct reader *reader, struct err *err)
+static struct config *load_found(struct err *broken, struct err *err)
 {
     static const char *const places[] = {"drover.conf", "/etc/drover/drover.conf"};
 
     for (size_t i = 0; i < ARRAY_CT(places); i++) {
         struct err why = {0};
-        struct config *config = load_file(reader, places[i], &why);
+        struct config *config = load_file(broken, places[i], &why);
 
         if (config)
             return config;
@@ -129,23 +115,22 @@ static struct config *load_found(const struct reader *reader, struct err *err)
     return finish(config_create(NULL, 1, 0), err);
 }
 
-static struct config *load_by(const struct reader *reader, const char *path,
-                              struct err *err)
+static struct config *load_by(struct err *broken, const char *path, struct err *err)
 {
     const char *named = path ? path : getenv("DROVER_CONFIG");
 
     if (path || (named && *named))
-        return load_named(reader, named, err);
-    return load_found(reader, err);
+        return load_named(broken, named, err);
+    return load_found(broken, err);
 }
 
 struct config *config_load(const char *path, struct err *err)
 {
-    return load_by(&(struct reader){.read = read_whole}, path, err);
+    return load_by(NULL, path, err);
 }
 
 struct config *config_load_usable(const char *path, struct err *broken, struct err *err)
 {
     *broken = (struct err){.code = ERR_NONE};
-    return load_by(&(struct reader){.read = read_well, .arg = broken}, path, err);
+    return load_by(broken, path, err);
 }

@@ -26,7 +26,7 @@ static bool is_setting(const char *at, bool any)
     char name[NAME_BYTES];
     size_t len = 0;
 
-    while (is_word(at[len]) && len < sizeof(name) - 1)
+    while (len < sizeof(name) - 1 && is_word(at[len]))
         len++;
     memcpy(name, at, len);
     name[len] = '\0';
