@@ -56,6 +56,10 @@ int cli_fail(const struct err *err);
  * *exit_code set. */
 struct config *cli_config(const struct cli_args *args, int *exit_code);
 
+/* The same for commands that only talk to a running supervisor: a file with a mistake is
+ * a warning, and what is well of it is used. */
+struct config *cli_config_usable(const struct cli_args *args, int *exit_code);
+
 bool cli_colour(void); /* stdout is a tty and NO_COLOR is not set */
 
 /* The commands, each file with its own. */

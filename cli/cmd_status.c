@@ -151,7 +151,7 @@ static int run(const struct cli_args *args)
 
     if (read_interval(args, &interval_ms, &err) != 0)
         return cli_fail(&err);
-    config = cli_config(args, &exit_code);
+    config = cli_config_usable(args, &exit_code);
     if (config == NULL)
         return exit_code;
     watch.config = config;

@@ -33,3 +33,14 @@ struct config *cli_config(const struct cli_args *args, int *exit_code)
     *exit_code = config ? EXIT_DONE : cli_fail(&err);
     return config;
 }
+
+struct config *cli_config_usable(const struct cli_args *args, int *exit_code)
+{
+    struct err err = {0}, broken = {0};
+    struct config *config = config_load_usable(args->config_path, &broken, &err);
+
+    *exit_code = config ? EXIT_DONE : cli_fail(&err);
+    if (config && broken.code != ERR_NONE)
+        output_note("warning: %s; going on with the rest of the file", broken.text);
+    return config;
+}

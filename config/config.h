@@ -102,6 +102,13 @@ struct config {
  * whole. On error returns NULL with the first problem as "FILE:LINE: setting: what is
  * wrong", ready to print, and always ERR_CONFIG. Caller owns the result. */
 struct config *config_load(const char *path, struct err *err) MUSTCHECK;
+
+/* As config_load(), but takes of a file with mistakes each top-level setting that is well
+ * by itself; `broken` (empty: none) gets what config_load() would have said. For commands
+ * that need no more than to find a running supervisor, which must be possible to stop
+ * while its file is being mended. */
+struct config *config_load_usable(const char *path, struct err *broken,
+                                  struct err *err) MUSTCHECK;
 void config_free(struct config *config); /* NULL is fine; secrets are wiped */
 
 /* Where Redis is, worked out from redis.* (url first, then host and port). The texts are

@@ -49,6 +49,15 @@ static struct queue_pace usual_pace(int64_t lease_ms)
 
 /* ---- the pump ---- */
 
+static void tell_quiet(struct queue *queue)
+{
+    if (!queue->hushing || !queue_idle(queue) || queue->reserving || queue->waiting ||
+        queue->arriving > 0)
+        return;
+    queue->hushing = false;
+    queue->events.on_quiet(queue->options.arg);
+}
+
 static void pump(void *arg)
 {
     struct queue *queue = arg;
@@ -68,6 +77,7 @@ static void pump(void *arg)
         wait_start(queue);
     if (queue_idle(queue))
         owner_leave(queue);
+    tell_quiet(queue);
 }
 
 void queue_pump_soon(struct queue *queue)
@@ -81,6 +91,14 @@ void queue_want(struct queue *queue, unsigned free_slots)
     if (free_slots > queue->want && !queue->waiting)
         queue->look = true;
     queue->want = free_slots;
+    queue_pump_soon(queue);
+}
+
+void queue_hush(struct queue *queue)
+{
+    if (!queue->hushing && queue->waiting)
+        wait_nudge(queue);
+    queue->hushing = true;
     queue_pump_soon(queue);
 }
 

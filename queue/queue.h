@@ -55,6 +55,8 @@ struct queue_events {
     void (*on_drained)(void *arg);
     /* Everything given back so far has been answered (queue_idle() is true). */
     void (*on_settled)(void *arg);
+    /* Once after queue_hush(); may be NULL where that is never called. */
+    void (*on_quiet)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
 };
 
@@ -98,6 +100,11 @@ void queue_fail(struct queue *queue, struct lease *lease,
  * in reverse order of reservation to keep the order. */
 void queue_give_back(struct queue *queue, struct lease *lease);
 void queue_forget(struct queue *queue, struct lease *lease);
+
+/* With nothing wanted: ends the wait that is in flight, and calls on_quiet(), later, once
+ * no reserve and nothing given back is unanswered any more. What came meanwhile has been
+ * through on_jobs(). From then on this process holds the leases it runs, and no other. */
+void queue_hush(struct queue *queue);
 
 /* Closes the gate: SREM of the tag, CLIENT UNBLOCK, both replies read; leases that still
  * came with them are given back by the queue itself. */

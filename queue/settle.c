@@ -185,6 +185,8 @@ void settle_done(struct queue *queue, struct settle *settle, bool ours)
 
 void settle_tell(struct queue *queue)
 {
+    if (queue->hushing)
+        queue_pump_soon(queue);
     if (queue->settled_told || !TAILQ_EMPTY(&queue->settles))
         return;
     queue->settled_told = true;

@@ -107,9 +107,8 @@ void flight_start_suspect(struct worker *worker)
 {
     struct flight *flight;
 
-    /* One that cannot even start is settled at once: then it is the next one's turn. */
-    while (worker->running_ct == 0 && worker->phase == WORKER_WORKING &&
-           (flight = TAILQ_FIRST(&worker->held)) != NULL)
+    if (worker->running_ct == 0 && worker->phase == WORKER_WORKING &&
+        (flight = TAILQ_FIRST(&worker->held)) != NULL)
         start_alone(worker, flight);
 }
 

@@ -81,6 +81,17 @@ static void return_held(struct worker *worker)
         verdict_return(flight);
 }
 
+/* A suspect that waits beside another would share its death: the others go back to the
+ * head of their queues, uncounted, for other workers or for later. */
+static void keep_one_suspect(struct worker *worker)
+{
+    struct flight *flight;
+
+    while ((flight = TAILQ_LAST(&worker->held, flight_list)) !=
+           TAILQ_FIRST(&worker->held))
+        verdict_return(flight);
+}
+
 static void stop_jobs(struct worker *worker, enum cancel_reason why, int64_t within_ms)
 {
     worker->phase = WORKER_STOPPING;
@@ -117,12 +128,28 @@ void worker_drain(struct worker *worker, const char *why)
     queue_drain(worker->queue);
 }
 
+/* A TERM looks the same for a stop, a reload and a smaller pool. */
+static const char *why_to_end(struct board *board, int signum)
+{
+    switch ((enum board_end)atomic_load(&board->end)) {
+    case BOARD_END_STOP:
+        return "stop";
+    case BOARD_END_RELOAD:
+        return "reload";
+    case BOARD_END_SCALE:
+        return "scale";
+    case BOARD_END_UNTOLD:
+        break;
+    }
+    return reaper_signal_name(signum);
+}
+
 static void asked_to_stop(int signum, void *arg)
 {
     struct worker *worker = arg;
 
     if (worker->phase == WORKER_WORKING)
-        worker_drain(worker, reaper_signal_name(signum));
+        worker_drain(worker, why_to_end(worker->start->board, signum));
     else if (worker->phase != WORKER_LEAVING)
         stop_jobs(worker, CANCEL_NOW, CANCEL_MARGIN_MS);
 }
@@ -140,6 +167,7 @@ static void on_jobs(void *arg, struct lease *const *leases, size_t ct)
     }
     for (size_t i = 0; i < ct; i++)
         flight_admit(worker, leases[i]);
+    keep_one_suspect(worker);
     worker_settled_one(worker);
 }
 
@@ -162,6 +190,12 @@ static void on_settled(void *arg)
     leave_if_done(arg);
 }
 
+static void on_quiet(void *arg)
+{
+    flight_start_suspect(arg);
+    worker_settled_one(arg); /* one that could not even start */
+}
+
 static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
 {
     struct worker *worker = arg;
@@ -177,6 +211,7 @@ static const struct queue_events queue_events = {
     .on_lost = on_lost,
     .on_drained = on_drained,
     .on_settled = on_settled,
+    .on_quiet = on_quiet,
     .on_fatal = on_fatal,
 };
 
@@ -184,7 +219,8 @@ void worker_settled_one(struct worker *worker)
 {
     const struct pool_config *pool = worker->start->pool;
 
-    flight_start_suspect(worker);
+    if (worker->held_ct > 0 && worker->running_ct == 0)
+        queue_hush(worker->queue);
     if (pool->max_jobs > 0 && (int64_t)worker->started_ct >= pool->max_jobs)
         worker_drain(worker, "max_jobs");
     worker_want(worker);

@@ -34,14 +34,22 @@ static pid_t start(struct scene *scene, const char *const *argv, const char *out
                    const char *err)
 {
     char out_path[128], err_path[128];
+    sigset_t all, before;
     pid_t pid;
 
     (void)snprintf(out_path, sizeof(out_path), "%s/%s", scene->dir, out);
     (void)snprintf(err_path, sizeof(err_path), "%s/%s", scene->dir, err);
+    (void)sigfillset(&all); /* Check's handlers would run in the child, for the test */
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
     pid = fork();
     ck_assert_int_ge(pid, 0);
-    if (pid > 0)
+    if (pid > 0) {
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
         return pid;
+    }
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)setpgid(0, 0); /* not in the way of the test's own group */
     if (freopen("/dev/null", "r", stdin) == NULL ||
@@ -153,6 +161,14 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
 void scene_spawn(struct scene *scene)
 {
     const char *argv[] = {drover_binary(), "supervise", "-c", scene->conf, NULL};
+
+    scene->supervisor = start(scene, argv, "out", "log");
+}
+
+void scene_spawn_by(struct scene *scene, const char *line)
+{
+    const char *argv[] = {"/bin/sh",   "-c",       line, drover_binary(),
+                          scene->conf, scene->dir, NULL};
 
     scene->supervisor = start(scene, argv, "out", "log");
 }

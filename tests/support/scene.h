@@ -34,7 +34,10 @@ void scene_configure(struct scene *scene,
                      const char *settings); /* rewrites drover.conf */
 void scene_start(struct scene *scene); /* drover supervise; waits until all workers run */
 void scene_spawn(struct scene *scene); /* as scene_start(), without waiting */
-void scene_stop(struct scene *scene);  /* TERM; waits; fails the test unless it exits 0 */
+/* As scene_spawn() by a line for sh that ends in an exec: "$0" is drover, "$1" the
+ * configuration, "$2" the directory. */
+void scene_spawn_by(struct scene *scene, const char *line);
+void scene_stop(struct scene *scene); /* TERM; waits; fails the test unless it exits 0 */
 void scene_destroy(
     struct scene *scene); /* stops what runs, checks that nothing is left */
 
