@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "tests/support/wait.h"
 
-enum { ARGS_MAX = 32 };
+enum { ARGS_MAX = 32, TURN_MS = 5 };
 
 static const char *drover_binary(void)
 {
@@ -43,6 +43,7 @@ static pid_t start(struct scene *scene, const char *const *argv, const char *out
         return pid;
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)setpgid(0, 0); /* not in the way of the test's own group */
+    (void)signal(SIGPIPE, SIG_DFL);
     if (freopen("/dev/null", "r", stdin) == NULL ||
         freopen(out_path, "a", stdout) == NULL || freopen(err_path, "a", stderr) == NULL)
         _exit(99);
@@ -80,9 +81,45 @@ static void start_redis(struct scene *scene)
     WAIT_FOR(strstr(scene_redis(scene, "PING", NULL), "PONG") != NULL);
 }
 
+static void stop_turn(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void turn_proxy(void *arg)
+{
+    struct scene *scene = arg;
+
+    timer_set(&scene->pause, TURN_MS);
+    loop_run(scene->loop);
+}
+
+static void start_proxy(struct scene *scene)
+{
+    char own[128], target[128];
+
+    (void)snprintf(own, sizeof(own), "%s/proxy.sock", scene->dir);
+    (void)snprintf(target, sizeof(target), "%s/redis.sock", scene->dir);
+    scene->loop = loop_create(NULL);
+    ck_assert_ptr_nonnull(scene->loop);
+    timer_init(&scene->pause, scene->loop, stop_turn, scene->loop);
+    scene->proxy = proxy_create(scene->loop, own, target);
+    wait_set_turn(turn_proxy, scene);
+}
+
+static void stop_proxy(struct scene *scene)
+{
+    if (scene->proxy == NULL)
+        return;
+    wait_set_turn(NULL, NULL);
+    proxy_destroy(scene->proxy);
+    timer_free(&scene->pause);
+    loop_destroy(scene->loop);
+}
+
 static bool is_embedded(struct scene *scene)
 {
-    return scene->redis == 0;
+    return scene->kind == SCENE_EMBEDDED;
 }
 
 void scene_configure(struct scene *scene, const char *settings)
@@ -94,7 +131,8 @@ void scene_configure(struct scene *scene, const char *settings)
     if (is_embedded(scene))
         fprintf(file, "redis: { url = \"embedded\"; };\n");
     else
-        fprintf(file, "redis: { url = \"unix://%s/redis.sock\"; };\n", scene->dir);
+        fprintf(file, "redis: { url = \"unix://%s/%s.sock\"; };\n", scene->dir,
+                scene->proxy ? "proxy" : "redis");
     fprintf(file, "state_dir = \"%s/state\";\n", scene->dir);
     while ((at = strstr(settings, "@DIR@")) != NULL) {
         fprintf(file, "%.*s%s", (int)(at - settings), settings, scene->dir);
@@ -117,8 +155,11 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
     (void)snprintf(scene->dir, sizeof(scene->dir), "/tmp/drover-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(scene->dir));
     (void)snprintf(scene->conf, sizeof(scene->conf), "%s/drover.conf", scene->dir);
-    if (redis == SCENE_REDIS)
+    scene->kind = redis;
+    if (redis != SCENE_EMBEDDED)
         start_redis(scene);
+    if (redis == SCENE_PROXY)
+        start_proxy(scene);
     scene_configure(scene, settings);
     return scene;
 }
@@ -193,6 +234,7 @@ void scene_destroy(struct scene *scene)
         (void)kill(scene->redis, SIGKILL);
         (void)finish(scene->redis);
     }
+    stop_proxy(scene);
     WAIT_FOR(nothing_left());
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", scene->dir);
     ck_assert_int_eq(system(command), 0);

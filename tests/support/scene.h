@@ -13,17 +13,26 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/loop.h"
+#include "tests/support/proxy.h"
+
+/* PROXY: as REDIS, but drover and its commands reach it through `proxy`, while
+ * scene_redis() asks it directly. */
+enum scene_redis { SCENE_REDIS, SCENE_EMBEDDED, SCENE_PROXY };
+
 struct scene {
     char dir[64];
     char conf[96];
-    pid_t redis; /* 0: none of our own */
+    enum scene_redis kind;
+    pid_t redis;         /* 0: none of our own */
+    struct proxy *proxy; /* SCENE_PROXY; else NULL */
+    struct loop *loop;   /* the proxy's; turns wherever the test waits */
+    struct timer pause;
     pid_t supervisor;
     int exit_status; /* of the last scene_stop(), as from wait(2) */
     char *out;       /* stdout of the last scene_run() */
     char *err;       /* stderr of it */
 };
-
-enum scene_redis { SCENE_REDIS, SCENE_EMBEDDED };
 
 /* Makes directory, redis-server and drover.conf: "redis" and "state_dir" are set,
  * `settings` (pools, jobs, ...) follows. Does not start drover. */
