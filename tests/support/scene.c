@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "tests/support/wait.h"
 
-enum { ARGS_MAX = 32, TURN_MS = 5 };
+enum { ARGS_MAX = 32, TURN_MS = 5, POWER_OFF_MAX = 256 };
 
 static const char *drover_binary(void)
 {
@@ -131,7 +131,7 @@ void scene_configure(struct scene *scene, const char *settings)
     if (is_embedded(scene))
         fprintf(file, "redis: { url = \"embedded\"; };\n");
     else
-        fprintf(file, "redis: { url = \"unix://%s/%s.sock\"; };\n", scene->dir,
+        fprintf(file, "redis: { url = \"unix://%s/%s.sock\"; };\n", scene->redis_dir,
                 scene->proxy ? "proxy" : "redis");
     fprintf(file, "state_dir = \"%s/state\";\n", scene->dir);
     while ((at = strstr(settings, "@DIR@")) != NULL) {
@@ -142,7 +142,8 @@ void scene_configure(struct scene *scene, const char *settings)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-struct scene *scene_create(enum scene_redis redis, const char *settings)
+/* A directory, and nothing that runs. */
+static struct scene *create(enum scene_redis redis)
 {
     static const char *const variables[] = {
         "REDIS_URL", "REDIS_HOST",   "REDIS_PORT",  "REDIS_USERNAME", "REDIS_PASSWORD",
@@ -155,7 +156,24 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
     (void)snprintf(scene->dir, sizeof(scene->dir), "/tmp/drover-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(scene->dir));
     (void)snprintf(scene->conf, sizeof(scene->conf), "%s/drover.conf", scene->dir);
+    (void)snprintf(scene->redis_dir, sizeof(scene->redis_dir), "%s", scene->dir);
     scene->kind = redis;
+    return scene;
+}
+
+struct scene *scene_create_beside(const struct scene *other, const char *settings)
+{
+    struct scene *scene = create(SCENE_BESIDE);
+
+    (void)snprintf(scene->redis_dir, sizeof(scene->redis_dir), "%s", other->redis_dir);
+    scene_configure(scene, settings);
+    return scene;
+}
+
+struct scene *scene_create(enum scene_redis redis, const char *settings)
+{
+    struct scene *scene = create(redis);
+
     if (redis != SCENE_EMBEDDED)
         start_redis(scene);
     if (redis == SCENE_PROXY)
@@ -224,6 +242,43 @@ static bool nothing_left(void)
     return pid < 0 && errno == ECHILD;
 }
 
+/* Of a process; returns how many, the first `max` of them written down. */
+static size_t children_of(pid_t pid, pid_t *list, size_t max)
+{
+    char path[64];
+    size_t ct = 0;
+    FILE *file;
+    int child;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    file = fopen(path, "re");
+    while (file && ct < max && fscanf(file, "%d", &child) == 1)
+        list[ct++] = child;
+    if (file)
+        (void)fclose(file);
+    return ct;
+}
+
+void scene_power_off(struct scene *scene)
+{
+    pid_t all[POWER_OFF_MAX] = {scene->supervisor};
+    size_t ct = 1;
+
+    /* Stopped before they are looked at: nobody has children after that, nor reacts. */
+    for (size_t i = 0; i < ct; i++) {
+        (void)kill(all[i], SIGSTOP);
+        WAIT_FOR(process_state(all[i]) != 'R' && process_state(all[i]) != 'S');
+        ct += children_of(all[i], all + ct, ARRAY_CT(all) - ct);
+    }
+    MUST(ct < ARRAY_CT(all));
+    for (size_t i = 0; i < ct; i++)
+        (void)kill(all[i], SIGKILL);
+    for (size_t i = 0; i < ct; i++)
+        WAIT_FOR(!process_exists(all[i]));
+    (void)waitpid(scene->supervisor, NULL, WNOHANG);
+    scene->supervisor = 0;
+}
+
 void scene_destroy(struct scene *scene)
 {
     char command[128];
@@ -235,7 +290,8 @@ void scene_destroy(struct scene *scene)
         (void)finish(scene->redis);
     }
     stop_proxy(scene);
-    WAIT_FOR(nothing_left());
+    if (scene->kind != SCENE_BESIDE)
+        WAIT_FOR(nothing_left());
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", scene->dir);
     ck_assert_int_eq(system(command), 0);
     free(scene->out);
@@ -291,7 +347,7 @@ const char *scene_redis(struct scene *scene, const char *first, ...)
     const char *argv[ARGS_MAX] = {"redis-cli", "-s", socket};
     va_list ap;
 
-    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->dir,
+    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->redis_dir,
                    is_embedded(scene) ? "state/redis.sock" : "redis.sock");
     va_start(ap, first);
     (void)collect(argv, 3, first, ap);
