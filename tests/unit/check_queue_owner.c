@@ -212,6 +212,34 @@ START_TEST(a_heartbeat_that_stands_still_is_a_dead_workers)
 }
 END_TEST
 
+/* Counted in heartbeats of the one who judges: one for each tag would be too many. */
+START_TEST(many_dead_tags_are_taken_back_one_after_the_other)
+{
+    enum { DEAD = 40 };
+    double expiry = (double)(long long)world_redis_now(&world) + 1000;
+    long long before;
+
+    for (unsigned tag = 1; tag <= DEAD; tag++) {
+        (void)real_redis_int(&world.server, "SADD drover:open %u", tag);
+        (void)real_redis_int(&world.server, "HSET drover:owners %u default", tag);
+        (void)real_redis_int(&world.server, "HSET drover:beats %u 7", tag);
+        (void)real_redis_int(&world.server,
+                             "ZADD queues:default:reserved %.17g {\"uuid\":\"u-%u\"}",
+                             expiry + tag / 1048576.0, tag);
+    }
+    hand_open(&hands[0], 0);
+    UNTIL(&world, hands[0].queue->peers.ct == DEAD);
+    hurry(&hands[0]);
+    hands[0].queue->pace.beat_ms = 200;
+    before = real_redis_int(&world.server, "HGET drover:beats %u", tag_of(&hands[0]));
+    UNTIL(&world, world_len(&world, "queues:default") == DEAD);
+    ck_assert_int_lt(
+        real_redis_int(&world.server, "HGET drover:beats %u", tag_of(&hands[0])) - before,
+        DEAD / 2);
+    UNTIL(&world, world_len(&world, "drover:beats") == 1);
+}
+END_TEST
+
 START_TEST(the_living_are_left_alone)
 {
     push_jobs("default", 6);
@@ -509,6 +537,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, what_a_dead_tag_held_in_a_queue_of_another_pool_is_given_back_too);
     tcase_add_test(tc, many_jobs_of_a_dead_worker_come_back_in_pages);
     tcase_add_test(tc, a_heartbeat_that_stands_still_is_a_dead_workers);
+    tcase_add_test(tc, many_dead_tags_are_taken_back_one_after_the_other);
     tcase_add_test(tc, the_living_are_left_alone);
     tcase_add_test(tc, a_stall_of_redis_condemns_nobody);
     tcase_add_test(tc, two_who_take_back_the_same_tag_do_no_harm);
