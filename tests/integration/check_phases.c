@@ -18,74 +18,23 @@
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
-#define SH(name, script, more)                                                           \
-    "{ name = \"" name                                                                   \
-    "\"; type = \"shell\"; command = [ \"/bin/sh\", \"-c\", \"" script                   \
-    "\", \"sh\", \"@DIR@\" ]; " more " }"
-
-/* "gated" runs until the test opens the gate: the file `open` for who comes later, and a
+/* Each job notes its runs: "start UUID PID", "end UUID". */
+#define START "echo start $DROVER_JOB_UUID $$ >> $1/ledger; "
+#define END "echo end $DROVER_JOB_UUID >> $1/ledger"
+#define SH(script) "\"/bin/sh\", \"-c\", \"" script "\", \"sh\", \"@DIR@\""
+#define GOOD SH(START END)
+#define BAD SH(START "exit 3")
+#define AGAIN SH(START "[ $DROVER_JOB_ATTEMPT = 2 ] || exit 3; " END)
+/* Runs until the test opens the gate: the file `open.UUID` for who comes later, and a
  * writer of the fifo for who waits there. */
-#define JOBS                                                                             \
-    "jobs: ( " SH(                                                                       \
-        "good", "echo start $$ >> $1/ledger; echo end >> $1/ledger",                     \
-        "") ", " SH("bad", "echo start $$ >> $1/ledger; exit 3",                         \
-                    "tries = 1;") ", " SH("again",                                       \
-                                          "echo start $$ >> $1/ledger; [ "               \
-                                          "$DROVER_JOB_ATTEMPT = 2 ] || exit 3;"         \
-                                          " echo end >> $1/ledger",                      \
-                                          "tries = 2; backoff = [ 0.05 ];") ", " SH("ga" \
-                                                                                    "te" \
-                                                                                    "d", \
-                                                                                    "ec" \
-                                                                                    "ho" \
-                                                                                    " s" \
-                                                                                    "ta" \
-                                                                                    "rt" \
-                                                                                    " $" \
-                                                                                    "$ " \
-                                                                                    ">>" \
-                                                                                    " $" \
-                                                                                    "1/" \
-                                                                                    "le" \
-                                                                                    "dg" \
-                                                                                    "er" \
-                                                                                    "; " \
-                                                                                    "[ " \
-                                                                                    "-e" \
-                                                                                    " $" \
-                                                                                    "1/" \
-                                                                                    "op" \
-                                                                                    "en" \
-                                                                                    " ]" \
-                                                                                    " |" \
-                                                                                    "| " \
-                                                                                    "re" \
-                                                                                    "ad" \
-                                                                                    " x" \
-                                                                                    " <" \
-                                                                                    " $" \
-                                                                                    "1/" \
-                                                                                    "ga" \
-                                                                                    "te" \
-                                                                                    ";"  \
-                                                                                    " e" \
-                                                                                    "ch" \
-                                                                                    "o " \
-                                                                                    "en" \
-                                                                                    "d " \
-                                                                                    ">>" \
-                                                                                    " $" \
-                                                                                    "1/" \
-                                                                                    "le" \
-                                                                                    "dg" \
-                                                                                    "e"  \
-                                                                                    "r", \
-                                                                                    "") " );\n"
+#define GATED SH(START "[ -e $1/open.$DROVER_JOB_UUID ] || read x < $1/gate; " END)
 
-#define POOL(lease)                                                                      \
-    "stop_grace = 20;\n"                                                                 \
-    "pools: ( { name = \"main\"; queues = [ \"default\" ]; workers = 1;"                 \
-    " concurrency = 1; poll_interval = 0.3; timeout = 60; lease = " lease "; } );\n"
+static const char jobs[] =
+    "jobs: ( { name = \"good\"; type = \"shell\"; command = [ " GOOD " ]; },\n"
+    " { name = \"bad\"; type = \"shell\"; command = [ " BAD " ]; tries = 1; },\n"
+    " { name = \"again\"; type = \"shell\"; command = [ " AGAIN " ];"
+    " tries = 2; backoff = [ 0.05 ]; },\n"
+    " { name = \"gated\"; type = \"shell\"; command = [ " GATED " ]; } );\n";
 
 enum { ASKED_CT = 7 };
 
@@ -95,6 +44,7 @@ enum fault {
     KILL,      /* a request that was asked is lost with its worker */
     KILL_SENT, /* it arrives nevertheless */
     KILL_LATE, /* it arrives when all is over */
+    KILL_ALL,  /* the supervisor dies, too, at the same time */
     CUT,
     CUT_LATE /* the request arrives when all is over */
 };
@@ -150,8 +100,9 @@ static struct scene *scene;
 static struct {
     const struct phase *phase;
     enum fault fault;
-    bool done;     /* the fault has happened */
-    unsigned late; /* the link that holds the request; 0: none */
+    char uuid[16], queue[16]; /* of the job */
+    bool done;                /* the fault has happened */
+    unsigned late;            /* the link that holds the request; 0: none */
 } stage;
 
 static void clear_stage(void)
@@ -161,46 +112,44 @@ static void clear_stage(void)
 
 /* ---- the job ---- */
 
-static size_t ledger_ct(const char *word)
+static unsigned ledger_ct(const char *word)
 {
     char *ledger = scene_read(scene, "ledger");
-    size_t ct = 0;
+    char *line = must_format("%s %s", word, stage.uuid);
+    unsigned ct = 0;
 
-    for (const char *at = ledger; (at = strstr(at, word)) != NULL; at++)
+    for (const char *at = ledger; (at = strstr(at, line)) != NULL; at++)
         ct++;
     free(ledger);
+    free(line);
     return ct;
 }
 
-static pid_t last_started(void)
+static pid_t first_started(void)
 {
-    char *ledger = scene_read(scene, "ledger"), *at = ledger, *last = NULL;
-    pid_t pid;
+    char *ledger = scene_read(scene, "ledger");
+    char *line = must_format("start %s ", stage.uuid), *at = strstr(ledger, line);
+    pid_t pid = at ? (pid_t)strtol(at + strlen(line), NULL, 10) : 0;
 
-    for (; (at = strstr(at, "start ")) != NULL; at++)
-        last = at;
-    pid = last ? (pid_t)strtol(last + strlen("start "), NULL, 10) : 0;
     free(ledger);
+    free(line);
     return pid;
 }
 
 static void push(const char *job)
 {
     char *payload =
-        must_format("{\"uuid\":\"job-1\",\"job\":\"%s\",\"attempts\":0}", job);
+        must_format("{\"uuid\":\"%s\",\"job\":\"%s\",\"attempts\":0}", stage.uuid, job);
+    char *key = must_format("queues:%s", stage.queue);
 
-    (void)scene_redis(scene, "RPUSH", "queues:default", payload, NULL);
+    (void)scene_redis(scene, "RPUSH", key, payload, NULL);
     free(payload);
-}
-
-static char *path_of(const char *name)
-{
-    return must_format("%s/%s", scene->dir, name);
+    free(key);
 }
 
 static void make_gate(void)
 {
-    char *path = path_of("gate");
+    char *path = must_format("%s/gate", scene->dir);
 
     ck_assert_int_eq(mkfifo(path, 0600), 0);
     free(path);
@@ -208,7 +157,8 @@ static void make_gate(void)
 
 static void open_gate(void)
 {
-    char *path = path_of("open"), *gate = path_of("gate");
+    char *path = must_format("%s/open.%s", scene->dir, stage.uuid);
+    char *gate = must_format("%s/gate", scene->dir);
     int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
     ck_assert_int_ge(fd, 0);
@@ -219,6 +169,37 @@ static void open_gate(void)
         (void)close(fd);
     free(path);
     free(gate);
+}
+
+/* Sets the stage for the phase, with a pool that serves the job's queue; or all
+ * queues. */
+static void use_phase(const struct phase *phase, enum fault fault)
+{
+    stage.phase = phase;
+    stage.fault = fault;
+    stage.done = false;
+    stage.late = 0;
+    (void)snprintf(stage.uuid, sizeof(stage.uuid), "job-%02d", (int)(phase - phases));
+    (void)snprintf(stage.queue, sizeof(stage.queue), "q%02d", (int)(phase - phases));
+}
+
+static char *settings_for(const char *queues, bool short_lease)
+{
+    return must_format("stop_grace = 20;\n"
+                       "pools: ( { name = \"main\"; queues = [ %s ]; workers = 1;"
+                       " concurrency = 1; poll_interval = 0.3; timeout = 60;"
+                       " lease = %d; } );\n%s",
+                       queues, short_lease ? 3 : 90, jobs);
+}
+
+static void configure(void)
+{
+    char *queue = must_format("\"%s\"", stage.queue);
+    char *settings = settings_for(queue, stage.phase->short_lease);
+
+    scene_configure(scene, settings);
+    free(settings);
+    free(queue);
 }
 
 /* ---- the fault ---- */
@@ -253,6 +234,9 @@ static void inflict(pid_t worker)
     case KILL_SENT:
     case KILL_LATE:
         end_worker(worker);
+        break;
+    case KILL_ALL:
+        scene_power_off(scene);
         break;
     case CUT:
         proxy_cut(scene->proxy, PROXY_FIN);
@@ -295,7 +279,7 @@ static void strike_running_job(void)
 
     WAIT_FOR(ledger_ct("start") == 1);
     worker = worker_pid();
-    job = last_started();
+    job = first_started();
     if (stage.phase->where == EXITED) {
         freeze(worker);
         open_gate();
@@ -307,10 +291,10 @@ static void strike_running_job(void)
 
 /* ---- the audit ---- */
 
-static long long left_in(const char *suffix)
+static long long left_in(const char *command, const char *suffix)
 {
-    char *key = must_format("queues:default%s", suffix);
-    long long ct = scene_redis_int(scene, suffix[0] ? "ZCARD" : "LLEN", key);
+    char *key = must_format("queues:%s%s", stage.queue, suffix);
+    long long ct = scene_redis_int(scene, command, key);
 
     free(key);
     return ct;
@@ -318,18 +302,35 @@ static long long left_in(const char *suffix)
 
 static bool is_over(void)
 {
-    return left_in("") == 0 && left_in(":delayed") == 0 && left_in(":reserved") == 0;
+    return left_in("ZCARD", ":reserved") == 0 && left_in("LLEN", "") == 0 &&
+           left_in("ZCARD", ":delayed") == 0;
+}
+
+static bool fails(void)
+{
+    return strcmp(stage.phase->job, "bad") == 0;
+}
+
+/* Done or failed, and nothing is left to do. */
+static bool has_ended(void)
+{
+    if (fails() ? scene_redis_int(scene, "ZCARD", "drover:failed") == 0
+                : ledger_ct("end") == 0)
+        return false;
+    return is_over();
 }
 
 static void audit(unsigned extra)
 {
-    bool fails = strcmp(stage.phase->job, "bad") == 0;
     unsigned usual = strcmp(stage.phase->job, "again") == 0 ? 2 : 1;
+    char *record = must_format("drover:failed:%s", stage.uuid);
 
-    ck_assert_uint_eq(ledger_ct("start"), usual + extra);
-    ck_assert_int_eq(ledger_ct("end") > 0, !fails);
-    ck_assert_int_eq(scene_redis_int(scene, "ZCARD", "drover:failed"), fails);
+    ck_assert_msg(ledger_ct("start") == usual + extra, "%s: %u runs, not %u", stage.uuid,
+                  ledger_ct("start"), usual + extra);
+    ck_assert_int_eq(ledger_ct("end") > 0, !fails());
+    ck_assert_int_eq(scene_redis_int(scene, "EXISTS", record), fails());
     ck_assert(is_over());
+    free(record);
 }
 
 /* After a stop, which takes its leave. */
@@ -365,18 +366,16 @@ static unsigned extra_of(const struct phase *phase, enum fault fault)
     return fault == KILL_SENT ? phase->sent_extra : phase->kill_extra;
 }
 
-static void run_phase(const struct phase *phase, enum fault fault)
+/* Until the fault has happened. */
+static void play(void)
 {
+    const struct phase *phase = stage.phase;
     const struct proxy_rule rule = {.script = phase->script,
-                                    .holds = phase->names_job ? "job-1" : NULL,
+                                    .holds = phase->names_job ? stage.uuid : NULL,
                                     .nth = 1,
                                     .cb = take_step};
 
-    stage.phase = phase;
-    stage.fault = fault;
-    scene =
-        scene_create(SCENE_PROXY, phase->short_lease ? POOL("3") JOBS : POOL("90") JOBS);
-    make_gate();
+    configure();
     push(phase->job);
     if (phase->where == AT_REQUEST) {
         /* So that it is executed the first time it is asked for. */
@@ -393,9 +392,17 @@ static void run_phase(const struct phase *phase, enum fault fault)
     if (phase->where != AT_REQUEST)
         strike_running_job();
     WAIT_FOR(stage.done);
+    proxy_forget_rules(scene->proxy);
     open_gate();
-    WAIT_FOR(is_over() && (ledger_ct("end") > 0 ||
-                           scene_redis_int(scene, "ZCARD", "drover:failed") > 0));
+}
+
+static void run_phase(const struct phase *phase, enum fault fault)
+{
+    scene = scene_create(SCENE_PROXY, "");
+    make_gate();
+    use_phase(phase, fault);
+    play();
+    WAIT_FOR(has_ended());
     let_go();
     scene_stop(scene);
     audit(extra_of(phase, fault));
@@ -411,6 +418,39 @@ END_TEST
 START_TEST(connections_are_cut_at)
 {
     run_phase(&phases[_i], CUT);
+}
+END_TEST
+
+/* All phases one after the other, each with a supervisor that dies in it; then one
+ * that finds what they left. */
+START_TEST(worker_and_supervisor_are_killed_at_each)
+{
+    struct buf queues;
+    char *settings;
+
+    scene = scene_create(SCENE_PROXY, "");
+    make_gate();
+    buf_init(&queues, 0);
+    for (size_t i = 0; i < ARRAY_CT(phases); i++) {
+        use_phase(&phases[i], KILL_ALL);
+        play();
+        (void)buf_addf(&queues, "%s\"%s\"", i ? ", " : "", stage.queue);
+    }
+    settings = settings_for(queues.data, false);
+    scene_configure(scene, settings);
+    free(settings);
+    buf_free(&queues);
+    scene_spawn(scene);
+    for (size_t i = 0; i < ARRAY_CT(phases); i++) {
+        use_phase(&phases[i], KILL_ALL);
+        WAIT_FOR(has_ended());
+    }
+    scene_stop(scene);
+    for (size_t i = 0; i < ARRAY_CT(phases); i++) {
+        use_phase(&phases[i], KILL_ALL);
+        audit(phases[i].kill_extra);
+    }
+    audit_leftovers();
 }
 END_TEST
 
@@ -446,6 +486,7 @@ static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, NULL, clear_stage);
     tcase_add_loop_test(tc, a_worker_is_killed_at, 0, (int)ARRAY_CT(phases));
+    tcase_add_test(tc, worker_and_supervisor_are_killed_at_each);
     tcase_add_loop_test(tc, connections_are_cut_at, 0, (int)ARRAY_CT(phases));
     tcase_add_loop_test(tc, what_was_sent_before_the_death_arrives, 0, ASKED_CT);
     tcase_add_loop_test(tc, what_was_sent_before_the_death_arrives_when_all_is_over, 0,
