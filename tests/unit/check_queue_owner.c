@@ -362,6 +362,30 @@ START_TEST(a_condemned_worker_loses_what_was_given_back)
 }
 END_TEST
 
+/* By a worker that drains, say: its BRPOP pops the token, its reserve may take nothing.
+ * The loop does not turn, so nobody else looks. */
+START_TEST(a_token_that_a_shut_gate_swallowed_is_there_again)
+{
+    static const char *const add[] = {
+        "redis.call('RPUSH', 'queues:default', 'job')",
+        "redis.call('ZADD', 'queues:default:delayed', 1, 'job')"};
+    char *script = must_format("redis.call('SREM', 'drover:open', ARGV[1]) %s "
+                               "return redis.call('RPUSH', 'queues:default:notify', 1)",
+                               add[_i]);
+
+    hand_open(&hands[0], 4);
+    hands[0].pool.poll_interval_ms = 20000;
+    hand_rests(&hands[0]);
+    hand_rests(&hands[0]);
+    ck_assert_int_eq(
+        real_redis_int(&world.server, "EVAL %s 0 %u", script, tag_of(&hands[0])), 1);
+    ck_assert_int_eq(world_len(&world, "queues:default:notify"), 1);
+    ck_assert_int_eq(world_len(&world, "queues:default:reserved"), 0);
+    UNTIL(&world, hands[0].job_ct == 1);
+    free(script);
+}
+END_TEST
+
 START_TEST(acks_are_taken_though_the_gate_is_shut)
 {
     push_jobs("default", 1);
@@ -545,6 +569,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, who_claimed_a_dead_tag_and_died_too_is_followed_by_another);
     tcase_add_test(tc, a_worker_refused_by_the_gate_takes_a_new_tag_and_keeps_its_jobs);
     tcase_add_test(tc, a_condemned_worker_loses_what_was_given_back);
+    tcase_add_loop_test(tc, a_token_that_a_shut_gate_swallowed_is_there_again, 0, 2);
     tcase_add_test(tc, acks_are_taken_though_the_gate_is_shut);
     tcase_add_test(tc, tags_skip_those_that_live);
     tcase_add_test(tc, tags_stay_within_twenty_bits);
