@@ -92,11 +92,7 @@ void owner_open(struct queue *queue, void (*opened)(struct queue *queue))
 
 /* ---- heartbeat ---- */
 
-static void took_dead(struct queue *queue, uint32_t tag, bool taken)
-{
-    if (taken)
-        peers_forget(&queue->peers, tag);
-}
+static void took_dead(struct queue *queue, uint32_t tag, bool taken);
 
 static void take_back_dead(struct queue *queue)
 {
@@ -112,6 +108,14 @@ static void take_back_dead(struct queue *queue)
     options.judged = true;
     options.beat = peer->beat;
     take_back_start(queue, &options);
+}
+
+/* A host takes many tags with it: the next one's jobs do not wait for a heartbeat. One
+ * that was not taken beats, or is being taken by another: it is watched anew. */
+static void took_dead(struct queue *queue, uint32_t tag, bool taken UNUSED)
+{
+    peers_forget(&queue->peers, tag);
+    take_back_dead(queue);
 }
 
 static void read_beats(struct queue *queue, const redisReply *list)

@@ -77,8 +77,22 @@ local function ack_all()
     return lost
 end
 
+-- Who is turned away may have popped a token for it, which somebody else needs then.
+local function return_tokens()
+    for k = 6, 5 + 4 * queue_ct, 4 do
+        local ready = redis.pcall('LLEN', KEYS[k])
+        local soon = redis.pcall('ZCOUNT', KEYS[k + 1], '-inf', now + horizon)
+        local some = ready ~= 0 and type(ready) == 'number'
+            or soon ~= 0 and type(soon) == 'number'
+        if some and redis.pcall('LLEN', KEYS[k + 3]) == 0 then
+            redis.pcall('RPUSH', KEYS[k + 3], '1')
+        end
+    end
+end
+
 local lost = ack_all()
 if redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then
+    return_tokens()
     return {0, now_ms, lost}
 end
 

@@ -18,7 +18,7 @@
 #include "tests/support/acl.h"
 #include "tests/support/wait.h"
 
-enum { ARGS_MAX = 32, SERVER_ARGS = 13 };
+enum { ARGS_MAX = 32, SERVER_ARGS = 13, TURN_MS = 5, POWER_OFF_MAX = 256 };
 
 static const char *drover_binary(void)
 {
@@ -52,6 +52,7 @@ static pid_t start(struct scene *scene, const char *const *argv, const char *out
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)setpgid(0, 0); /* not in the way of the test's own group */
+    (void)signal(SIGPIPE, SIG_DFL);
     if (freopen("/dev/null", "r", stdin) == NULL ||
         freopen(out_path, "a", stdout) == NULL || freopen(err_path, "a", stderr) == NULL)
         _exit(99);
@@ -113,9 +114,45 @@ void scene_redis_again(struct scene *scene)
     start_redis(scene);
 }
 
+static void stop_turn(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void turn_proxy(void *arg)
+{
+    struct scene *scene = arg;
+
+    timer_set(&scene->pause, TURN_MS);
+    loop_run(scene->loop);
+}
+
+static void start_proxy(struct scene *scene)
+{
+    char own[128], target[128];
+
+    (void)snprintf(own, sizeof(own), "%s/proxy.sock", scene->dir);
+    (void)snprintf(target, sizeof(target), "%s/redis.sock", scene->dir);
+    scene->loop = loop_create(NULL);
+    ck_assert_ptr_nonnull(scene->loop);
+    timer_init(&scene->pause, scene->loop, stop_turn, scene->loop);
+    scene->proxy = proxy_create(scene->loop, own, target);
+    wait_set_turn(turn_proxy, scene);
+}
+
+static void stop_proxy(struct scene *scene)
+{
+    if (scene->proxy == NULL)
+        return;
+    wait_set_turn(NULL, NULL);
+    proxy_destroy(scene->proxy);
+    timer_free(&scene->pause);
+    loop_destroy(scene->loop);
+}
+
 static bool is_embedded(struct scene *scene)
 {
-    return scene->embedded;
+    return scene->kind == SCENE_EMBEDDED;
 }
 
 void scene_configure(struct scene *scene, const char *settings)
@@ -127,7 +164,8 @@ void scene_configure(struct scene *scene, const char *settings)
     if (is_embedded(scene))
         fprintf(file, "redis: { url = \"embedded\"; };\n");
     else
-        fprintf(file, "redis: { url = \"unix://%s/redis.sock%s\"; };\n", scene->dir,
+        fprintf(file, "redis: { url = \"unix://%s/%s.sock%s\"; };\n", scene->redis_dir,
+                scene->proxy ? "proxy" : "redis",
                 scene->no_user ? "" : "?username=" ACL_USER "&password=" ACL_PASSWORD);
     fprintf(file, "state_dir = \"%s/state\";\n", scene->dir);
     while ((at = strstr(settings, "@DIR@")) != NULL) {
@@ -138,7 +176,8 @@ void scene_configure(struct scene *scene, const char *settings)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-struct scene *scene_create(enum scene_redis redis, const char *settings)
+/* A directory, and nothing that runs. */
+static struct scene *create(enum scene_redis redis)
 {
     static const char *const variables[] = {
         "REDIS_URL", "REDIS_HOST",   "REDIS_PORT",  "REDIS_USERNAME", "REDIS_PASSWORD",
@@ -151,9 +190,28 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
     (void)snprintf(scene->dir, sizeof(scene->dir), "/tmp/drover-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(scene->dir));
     (void)snprintf(scene->conf, sizeof(scene->conf), "%s/drover.conf", scene->dir);
-    scene->embedded = redis == SCENE_EMBEDDED;
-    if (!scene->embedded)
+    (void)snprintf(scene->redis_dir, sizeof(scene->redis_dir), "%s", scene->dir);
+    scene->kind = redis;
+    return scene;
+}
+
+struct scene *scene_create_beside(const struct scene *other, const char *settings)
+{
+    struct scene *scene = create(SCENE_BESIDE);
+
+    (void)snprintf(scene->redis_dir, sizeof(scene->redis_dir), "%s", other->redis_dir);
+    scene_configure(scene, settings);
+    return scene;
+}
+
+struct scene *scene_create(enum scene_redis redis, const char *settings)
+{
+    struct scene *scene = create(redis);
+
+    if (redis != SCENE_EMBEDDED)
         start_redis(scene);
+    if (redis == SCENE_PROXY)
+        start_proxy(scene);
     scene_configure(scene, settings);
     return scene;
 }
@@ -234,6 +292,43 @@ static void check_denials(struct scene *scene)
     ck_assert_msg(!acl_log_has_denial(log), "drover was denied:\n%s", log);
 }
 
+/* Of a process; returns how many, the first `max` of them written down. */
+static size_t children_of(pid_t pid, pid_t *list, size_t max)
+{
+    char path[64];
+    size_t ct = 0;
+    FILE *file;
+    int child;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    file = fopen(path, "re");
+    while (file && ct < max && fscanf(file, "%d", &child) == 1)
+        list[ct++] = child;
+    if (file)
+        (void)fclose(file);
+    return ct;
+}
+
+void scene_power_off(struct scene *scene)
+{
+    pid_t all[POWER_OFF_MAX] = {scene->supervisor};
+    size_t ct = 1;
+
+    /* Stopped before they are looked at: nobody has children after that, nor reacts. */
+    for (size_t i = 0; i < ct; i++) {
+        (void)kill(all[i], SIGSTOP);
+        WAIT_FOR(process_state(all[i]) != 'R' && process_state(all[i]) != 'S');
+        ct += children_of(all[i], all + ct, ARRAY_CT(all) - ct);
+    }
+    MUST(ct < ARRAY_CT(all));
+    for (size_t i = 0; i < ct; i++)
+        (void)kill(all[i], SIGKILL);
+    for (size_t i = 0; i < ct; i++)
+        WAIT_FOR(!process_exists(all[i]));
+    (void)waitpid(scene->supervisor, NULL, WNOHANG);
+    scene->supervisor = 0;
+}
+
 void scene_destroy(struct scene *scene)
 {
     char command[128];
@@ -244,7 +339,9 @@ void scene_destroy(struct scene *scene)
         check_denials(scene);
         scene_redis_stop(scene);
     }
-    WAIT_FOR(nothing_left());
+    stop_proxy(scene);
+    if (scene->kind != SCENE_BESIDE)
+        WAIT_FOR(nothing_left());
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", scene->dir);
     ck_assert_int_eq(system(command), 0);
     free(scene->out);
@@ -300,7 +397,7 @@ const char *scene_redis(struct scene *scene, const char *first, ...)
     const char *argv[ARGS_MAX] = {"redis-cli", "-s", socket};
     va_list ap;
 
-    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->dir,
+    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->redis_dir,
                    is_embedded(scene) ? "state/redis.sock" : "redis.sock");
     va_start(ap, first);
     (void)collect(argv, 3, first, ap);

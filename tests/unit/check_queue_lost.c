@@ -49,8 +49,8 @@ static void open_through_proxy(unsigned slots)
 
 static void come_back(void)
 {
-    proxy_cut(world.proxy);
-    proxy_set(world.proxy, PROXY_PASS);
+    proxy_cut(world.proxy, PROXY_FIN);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_PASS);
     UNTIL(&world, hand.queue->link != LINK_READY);
     UNTIL(&world, hand.queue->link == LINK_READY);
 }
@@ -61,7 +61,7 @@ START_TEST(a_job_whose_reserve_was_not_answered_comes_again)
 {
     world_push(&world, "default", "job");
     open_through_proxy(0);
-    proxy_set(world.proxy, PROXY_DROP_ANSWERS);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_LOSE);
     hand_want(&hand, 4);
     UNTIL(&world, world_len(&world, "queues:default:reserved") == 1);
     ck_assert_uint_eq(hand.job_ct, 0);
@@ -78,7 +78,7 @@ START_TEST(a_job_whose_wait_was_not_answered_comes_again)
 {
     open_through_proxy(4);
     hand_rests(&hand);
-    proxy_set(world.proxy, PROXY_DROP_ANSWERS);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_LOSE);
     world_push(&world, "default", "job");
     UNTIL(&world, world_len(&world, "queues:default:reserved") == 1);
     come_back();
@@ -92,7 +92,7 @@ START_TEST(a_verdict_whose_answer_was_lost_is_not_given_twice)
     world_push(&world, "default", "job");
     open_through_proxy(1);
     UNTIL(&world, hand.job_ct == 1);
-    proxy_set(world.proxy, PROXY_DROP_ANSWERS);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_LOSE);
     hand.free_slots = 0;
     if (_i == 0)
         queue_ack(hand.queue, hand.jobs[0]);
@@ -121,13 +121,13 @@ START_TEST(a_silent_redis_is_left_and_found_again)
     UNTIL(&world, hand.job_ct == 1);
     hand.queue->pace.answer_ms = 200;
     accepted = proxy_accepted(world.proxy);
-    proxy_set(world.proxy, PROXY_DROP_ALL);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_LOSE);
     hand_want(&hand, 0);
     hand_ack(&hand, 0);
     UNTIL(&world, hand.queue->link == LINK_DOWN);
     ck_assert_int_eq(atomic_load(&hand.board->link), BOARD_LINK_DOWN);
     ck_assert(!queue_idle(hand.queue));
-    proxy_set(world.proxy, PROXY_PASS);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_PASS);
     hand_settled(&hand);
     ck_assert_uint_ge(proxy_accepted(world.proxy), accepted + 1); /* not the old socket */
     world_expect(&world, "default", 0, 0, 0);
