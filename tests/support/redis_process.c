@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -17,17 +18,39 @@
 #include "base/must.h"
 #include "tests/support/wait.h"
 
+enum { ARGS_MAX = 32 };
+
+static void add_more(const char **argv, size_t *ct, const char *const *more)
+{
+    while (argv[*ct])
+        ++*ct;
+    for (; more && *more && *ct + 1 < ARGS_MAX; more++)
+        argv[(*ct)++] = *more;
+}
+
 static void exec_server(const struct redis_process *process)
 {
+    const char *argv[ARGS_MAX] = {"redis-server",
+                                  "--port",
+                                  "0",
+                                  "--unixsocket",
+                                  process->socket,
+                                  "--dir",
+                                  process->dir,
+                                  "--save",
+                                  "",
+                                  "--appendonly",
+                                  process->files == REDIS_ON_DISK ? "yes" : "no",
+                                  "--appendfsync",
+                                  "no"};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    size_t ct = 0;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         (void)dup2(null, fd);
-    (void)execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
-                 process->socket, "--dir", process->dir, "--save", "", "--appendonly",
-                 process->files == REDIS_ON_DISK ? "yes" : "no", "--appendfsync", "no",
-                 (char *)NULL);
+    add_more(argv, &ct, process->more);
+    (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
 }
 
