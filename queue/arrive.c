@@ -137,6 +137,7 @@ static void set_crashes(struct lease *lease, const redisReply *found)
     if (found->type != REDIS_REPLY_STRING)
         return;
     lease->crashes = crash_parse(slice_of(found->str, found->len), &note);
+    lease->was_alone = crash_take_alone(&note);
     if (note.ptr)
         lease->crash_note = slice_dup(note);
 }

@@ -33,6 +33,7 @@ struct lease {
     uint32_t tag;           /* owner tag it was reserved under */
     unsigned crashes;       /* workers that died holding it */
     char *crash_note;       /* how the last of them ended; NULL: none known */
+    bool was_alone;         /* one of those runs was announced by queue_alone() */
     int64_t reserved_at_ms; /* Redis wall clock */
     bool noted; /* the worker's word: earlier attempts left notes, which go with it */
     void *user; /* the worker's; NULL when handed over */
@@ -94,6 +95,11 @@ void queue_fail(struct queue *queue, struct lease *lease,
  * in reverse order of reservation to keep the order. */
 void queue_give_back(struct queue *queue, struct lease *lease);
 void queue_forget(struct queue *queue, struct lease *lease);
+
+/* The job, which has crashes behind it, is about to run with nothing beside it: should
+ * the worker die now, the job is the cause. Where Redis cannot be told, a death tells
+ * less. */
+void queue_alone(struct queue *queue, const struct lease *lease);
 
 /* Closes the gate: SREM of the tag, CLIENT UNBLOCK, both replies read; leases that still
  * came with them are given back by the queue itself. */

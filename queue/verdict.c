@@ -1,4 +1,4 @@
-/* Release, fail and give_back: one call each. */
+/* Release, fail and give_back: one call each; and the word that a job runs alone. */
 #include "queue/internal.h"
 
 #include <stdlib.h>
@@ -145,6 +145,28 @@ void verdict_send(struct queue *queue, struct settle *settle)
     sending->settle = settle;
     call_send(spell[settle->kind](queue, settle), queue->main, queue->pace.answer_ms,
               took_verdict, sending);
+}
+
+/* ---- alone ---- */
+
+static void took_alone(void *arg, const redisReply *reply)
+{
+    (void)link_took_or_nil(arg, "alone", reply);
+}
+
+void queue_alone(struct queue *queue, const struct lease *lease)
+{
+    char key[CRASH_KEY_BYTES];
+    struct call *call;
+
+    if (!link_may_send(queue))
+        return;
+    crash_key(lease->bytes, key);
+    call = call_create("alone", 2);
+    call_add_text(call, queue->own.failed);
+    call_add_text(call, queue->own.crashes);
+    call_add_text(call, key);
+    call_send(call, queue->main, queue->pace.answer_ms, took_alone, queue);
 }
 
 /* ---- the record ---- */
