@@ -355,6 +355,10 @@ void audit_make(struct audit *audit, const struct audit_input *input)
     open_books(&books, audit, input);
     for (size_t n = 0; n < input->plan->job_ct; n++)
         audit_job(audit, &books, n);
+    if (audit->bad_lines > 0)
+        audit_find(audit, "%u lines of the ledger are none", audit->bad_lines);
+    if (audit->strange > 0)
+        audit_find(audit, "%u payloads in Redis are nobody's", audit->strange);
     audit_noops(audit, &books);
     audit_runs(audit, &books);
     time_all(audit, &books);

@@ -116,14 +116,20 @@ static bool was_poisoned(const struct blame *blame, const struct run_seen *befor
 const char *blame_rerun(const struct blame *blame, const struct run_seen *before,
                         const struct run_seen *next)
 {
+    const struct fault_event *later = NULL; /* the surest cause counts */
+
     for (size_t i = 0; i < blame->event_ct; i++) {
         const struct fault_event *event = &blame->events[i];
 
-        if (hit_holder(event, before, next) || ended(blame, event, before, next) ||
-            cut_off(blame, event, before, next->start.at_ns))
+        if (hit_holder(event, before, next))
             return fault_infos[event->plan.kind].name;
+        if (later == NULL && (cut_off(blame, event, before, next->start.at_ns) ||
+                              ended(blame, event, before, next)))
+            later = event;
     }
-    return was_poisoned(blame, before, next) ? job_kind_names[JOB_POISON] : NULL;
+    if (was_poisoned(blame, before, next))
+        return job_kind_names[JOB_POISON];
+    return later ? fault_infos[later->plan.kind].name : NULL;
 }
 
 const char *blame_overlap(const struct blame *blame, const struct run_seen *before,

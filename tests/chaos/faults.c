@@ -46,13 +46,31 @@ static void signal_all(const struct fault_event *event, int signum)
         (void)kill(event->pids[i], signum);
 }
 
+/* Those first that have jobs, which is where it hurts; returns how many these are. */
+static size_t sort_busy(const struct procs *procs, pid_t *workers, size_t ct)
+{
+    pid_t one;
+    size_t busy_ct = 0;
+
+    for (size_t i = 0; i < ct; i++)
+        if (procs_descendants(procs, workers[i], &one, 1) > 0) {
+            one = workers[i];
+            workers[i] = workers[busy_ct];
+            workers[busy_ct++] = one;
+        }
+    return busy_ct;
+}
+
 /* One worker of the host, by the plan's random number, or none. */
 static void find_worker(struct fault_event *event, const struct procs *procs,
                         const struct host *host)
 {
     pid_t workers[FAULT_PIDS];
     size_t ct = procs_workers(procs, host->supervisor, workers, FAULT_PIDS);
+    size_t busy_ct = sort_busy(procs, workers, ct);
 
+    if (busy_ct > 0)
+        ct = busy_ct;
     if (ct > 0)
         event->pids[event->pid_ct++] = workers[event->plan.pick % ct];
 }

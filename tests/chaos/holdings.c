@@ -132,6 +132,18 @@ bool holdings_are_drained(const struct server *server)
     return drained;
 }
 
+bool holdings_are_tidy(const struct server *server, size_t worker_ct)
+{
+    redisContext *redis = server_connect(server, ANSWER_MS);
+    long long owner_ct = redis ? size_of(redis, "HLEN %s", "drover:owners") : -1;
+    long long beat_ct = redis ? size_of(redis, "HLEN %s", "drover:beats") : -1;
+
+    if (redis)
+        redisFree(redis);
+    return owner_ct >= 0 && owner_ct <= (long long)worker_ct && beat_ct >= 0 &&
+           beat_ct <= (long long)worker_ct;
+}
+
 void holdings_check_keys(const struct server *server, struct audit *audit)
 {
     static const char *const gone[] = {"drover:open", "drover:beats", "drover:owners",

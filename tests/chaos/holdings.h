@@ -15,6 +15,9 @@ void holdings_free(struct holdings *holdings);
 /* Whether no queue has anything left; false also while Redis does not answer. */
 bool holdings_are_drained(const struct server *server);
 
+/* Whether the living alone answer for tags: the dead ones' have been taken back. */
+bool holdings_are_tidy(const struct server *server, size_t worker_ct);
+
 /* After all supervisors have ended: what they should have taken with them, as findings.
  */
 void holdings_check_keys(const struct server *server, struct audit *audit);

@@ -181,6 +181,7 @@ void host_kill(struct host *host, uint32_t pause_ms)
     int64_t now_ns = ledger_now_ns();
 
     host->end = HOST_END_KILL;
+    host->kills++;
     host->pause_ms = pause_ms;
     host->orphans_until_ns = now_ns + ORPHANS_MS * NS_PER_MS;
     change_state(host, HOST_LEAVING, now_ns);

@@ -33,6 +33,7 @@ struct host {
     int64_t since_ns;         /* of the last change of state */
     int64_t orphans_until_ns; /* a start may find the state directory held until then */
     uint32_t pause_ms;        /* between its end and its next start */
+    unsigned kills;           /* of the supervisor */
     unsigned starts, clean_exits, refused_starts, bad_exits;
     char bad_exit[128]; /* the last one */
     struct host_sample first, last;

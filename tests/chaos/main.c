@@ -31,10 +31,11 @@ enum {
     TICK_MS = 20,
     BEFORE_MS = 1000,  /* from the start to the first job */
     DRAIN_MS = 150000, /* after the last fault: poison makes its workers' slots wait */
+    TIDY_MS = 60000,   /* then, for what is left of dead workers */
     STOP_MS = 60000,   /* then, for the supervisors */
     LEFT_MS = 5000,    /* and for what they leave to be gone */
     DRAINED_LOOK_MS = 300, /* between two looks whether the queues are empty */
-    JOBS_PER_SECOND = 20,
+    JOBS_PER_SECOND = 40,
     FD_GROWTH_MAX = 2,
     RSS_GROWTH_MAX_KIB = 1024,
     PROCESSES_MAX = 256
@@ -51,7 +52,7 @@ struct chaos {
     struct logs logs;
     pid_t producer; /* 0: it has ended */
     int64_t start_ns, next_look_ns;
-    unsigned processes_left;
+    unsigned processes_left, orphaned_daemons;
     bool keep;
     struct audit audit;
 };
@@ -214,6 +215,16 @@ static bool has_drained(struct chaos *chaos)
     return holdings_are_drained(&chaos->server);
 }
 
+static bool has_tidied(struct chaos *chaos)
+{
+    int64_t now_ns = ledger_now_ns();
+
+    if (now_ns < chaos->next_look_ns)
+        return false;
+    chaos->next_look_ns = now_ns + DRAINED_LOOK_MS * NS_PER_MS;
+    return holdings_are_tidy(&chaos->server, PLAN_HOSTS * PLAN_WORKERS);
+}
+
 static bool has_samples(struct chaos *chaos)
 {
     for (int i = 0; i < PLAN_HOSTS; i++)
@@ -238,6 +249,9 @@ static void run(struct chaos *chaos)
             (void)host_command(&chaos->hosts[i], "scale", "main", PLAN_WORKERS);
     if (!turn_until(chaos, has_drained, DRAIN_MS, "draining"))
         audit_find(&chaos->audit, "the queues did not drain in %d s", DRAIN_MS / 1000);
+    if (!turn_until(chaos, has_tidied, TIDY_MS, "tidying"))
+        audit_find(&chaos->audit, "tags of the dead were not taken back in %d s",
+                   TIDY_MS / 1000);
     (void)turn_until(chaos, has_samples, DRAIN_MS, "drained");
 }
 
@@ -256,12 +270,40 @@ static void end_hosts(struct chaos *chaos)
         audit_find(&chaos->audit, "the supervisors did not end");
 }
 
+/* A job's process in a session of its own, whose supervisor was killed: nobody is left
+ * who knows it but the service manager, which ends it with the unit. */
+static bool is_orphaned_daemon(const struct chaos *chaos, const char *what)
+{
+    for (int i = 0; i < PLAN_HOSTS; i++) {
+        char daemon[96];
+
+        (void)snprintf(daemon, sizeof(daemon), " job %s %d %s ", chaos->dir, i,
+                       job_kind_names[JOB_DAEMON]);
+        if (chaos->hosts[i].kills > 0 && strstr(what, daemon))
+            return true;
+    }
+    return false;
+}
+
+static void end_process(struct chaos *chaos, pid_t pid)
+{
+    char what[256];
+
+    proc_describe(pid, what, sizeof(what));
+    (void)kill(pid, SIGKILL);
+    if (is_orphaned_daemon(chaos, what)) {
+        chaos->orphaned_daemons++;
+        return;
+    }
+    chaos->processes_left++;
+    audit_find(&chaos->audit, "process %d is left: %s", (int)pid, what);
+}
+
 /* What carries our mark and should be gone is counted, told, and killed. */
 static void end_processes(struct chaos *chaos)
 {
     int64_t end_ns = ledger_now_ns() + LEFT_MS * NS_PER_MS;
     pid_t pids[PROCESSES_MAX];
-    char what[128];
     size_t ct;
 
     do {
@@ -274,12 +316,8 @@ static void end_processes(struct chaos *chaos)
         ct = procs_marked(&procs, chaos->mark, pids, PROCESSES_MAX);
         procs_free(&procs);
     } while (ct > 0 && ledger_now_ns() < end_ns);
-    chaos->processes_left = (unsigned)ct;
-    for (size_t i = 0; i < ct; i++) {
-        proc_describe(pids[i], what, sizeof(what));
-        audit_find(&chaos->audit, "process %d is left: %s", (int)pids[i], what);
-        (void)kill(pids[i], SIGKILL);
-    }
+    for (size_t i = 0; i < ct; i++)
+        end_process(chaos, pids[i]);
 }
 
 static void check_hosts(struct chaos *chaos)
@@ -395,6 +433,7 @@ static int chaos_main(struct chaos *chaos)
                                   .events = chaos->faults.events,
                                   .event_ct = chaos->faults.event_ct,
                                   .processes_left = chaos->processes_left,
+                                  .orphaned_daemons = chaos->orphaned_daemons,
                                   .took_s = (double)(ledger_now_ns() - began_ns) / 1e9},
                  stdout);
     clean_up(chaos);

@@ -95,16 +95,18 @@ void report_print(const struct report *report, FILE *out)
 {
     const struct audit *audit = report->audit;
     json_t *json = json_pack(
-        "{s:b, s:I, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:I, s:o, s:o, s:o}",
+        "{s:b, s:I, s:i, s:f, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:I, s:o, s:o, "
+        "s:o}",
         "ok", audit->finding_ct == 0, "seed", (json_int_t)report->plan->seed, "seconds",
         (int)(report->plan->run_ms / 1000), "took_s", report->took_s, "jobs",
         jobs_json(audit), "runs", runs_json(audit), "faults", faults_json(report),
         "rerun_after_worker_kill", latencies_json(&audit->after_worker_kill),
         "rerun_after_host_kill", latencies_json(&audit->after_host_kill),
-        "processes_left", (int)report->processes_left, "zombies",
-        (int)report->watch->zombie_ct, "zombie_max_ms",
-        (json_int_t)report->watch->zombie_max_ms, "hosts", hosts_json(report->hosts),
-        "log", log_json(report->logs), "findings", findings_json(audit));
+        "processes_left", (int)report->processes_left, "orphaned_daemons",
+        (int)report->orphaned_daemons, "zombies", (int)report->watch->zombie_ct,
+        "zombie_max_ms", (json_int_t)report->watch->zombie_max_ms, "hosts",
+        hosts_json(report->hosts), "log", log_json(report->logs), "findings",
+        findings_json(audit));
 
     MUST(json != NULL);
     (void)json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(4));

@@ -18,7 +18,7 @@ struct report {
     const struct watch *watch;
     const struct fault_event *events;
     size_t event_ct;
-    unsigned processes_left;
+    unsigned processes_left, orphaned_daemons;
     double took_s;
 };
 
