@@ -37,7 +37,7 @@ enum {
     DRAINED_LOOK_MS = 300, /* between two looks whether the queues are empty */
     JOBS_PER_SECOND = 40,
     FD_GROWTH_MAX = 2,
-    RSS_GROWTH_MAX_KIB = 1024,
+    RSS_GROWTH_MAX_KIB = 2048, /* the first reloads leave a heap of 1 MiB, and no more */
     PROCESSES_MAX = 256
 };
 
