@@ -12,15 +12,16 @@
 
 enum {
     CRASHES_MAX = 4, /* max_crashes, and once alone */
-    NOOPS_AT_ONCE = 2
+    NOOPS_AT_ONCE = 2,
+    ACK_MS = 10000 /* a fault so long after a run may still have met its ack */
 };
 
 /* One number's part of the input. */
 struct account {
     const struct planned_job *job;
     unsigned pushes, acked, maybe;
-    unsigned well, cut_short; /* runs */
-    int attempts;             /* the highest */
+    unsigned well; /* runs */
+    int attempts;  /* the highest */
 };
 
 struct books {
@@ -77,7 +78,6 @@ static void open_books(struct books *books, struct audit *audit,
             continue;
         account = &books->accounts[run->start.n];
         account->well += run->ok;
-        account->cut_short += run->end_ns == 0;
         if (run->start.attempt > account->attempts)
             account->attempts = run->start.attempt;
     }
@@ -89,27 +89,42 @@ static bool must_fail_in_the_end(int kind)
            kind == JOB_STUBBORN;
 }
 
-static void audit_end(struct audit *audit, const struct account *account, unsigned done,
-                      unsigned failed)
+/* Whether its last run went well, and nothing kept the ack of that from Redis. */
+static bool was_settled_well(const struct books *books, uint32_t n)
+{
+    const struct run_seen *last = NULL;
+    struct run_seen later = {.start.host = -1, .start.worker = -1};
+
+    for (size_t i = 0; i < books->runs.ct; i++)
+        if (books->runs.list[i].start.n == n &&
+            (last == NULL || books->runs.list[i].start.at_ns > last->start.at_ns))
+            last = &books->runs.list[i];
+    if (last == NULL || !last->ok)
+        return false;
+    later.start.at_ns = last->end_ns + ACK_MS * NS_PER_MS;
+    return blame_rerun(&books->blame, last, &later) == NULL;
+}
+
+/* What became of a job that is in the failed store. */
+static void audit_failed(struct audit *audit, const struct books *books,
+                         const struct account *account)
 {
     const struct planned_job *job = account->job;
+    const struct log_marks *marks = &books->input->marks[job->n];
     const char *kind = job_kind_names[job->kind];
-    bool crashed = account->cut_short >= CRASHES_MAX;
+    bool crashed = marks->alone > 0; /* for its crashes a job fails only after that */
 
-    if (failed > 0 && !must_fail_in_the_end(job->kind)) {
-        audit->crash_failed += crashed;
-        if (!crashed) {
-            audit->wrong_end++;
-            audit_find(audit, "%s job %u failed, though it can go well", kind, job->n);
-        }
+    audit->crash_failed += crashed && !must_fail_in_the_end(job->kind);
+    if (!crashed && !must_fail_in_the_end(job->kind)) {
+        audit->wrong_end++;
+        audit_find(audit, "%s job %u failed, though it can go well", kind, job->n);
     }
-    if (job->kind == JOB_DOOMED && failed > 0 && account->attempts < PLAN_TRIES &&
-        !crashed) {
+    if (!crashed && job->kind == JOB_DOOMED && account->attempts < PLAN_TRIES) {
         audit->wrong_end++;
         audit_find(audit, "%s job %u failed after %d of %d attempts", kind, job->n,
                    account->attempts, PLAN_TRIES);
     }
-    if (done > 0 && failed > 0 && account->pushes == 1) {
+    if (marks->done > 0 && account->pushes == 1 && was_settled_well(books, job->n)) {
         audit->done_and_failed++;
         audit_find(audit, "%s job %u is done, and failed too", kind, job->n);
     }
@@ -161,7 +176,8 @@ static void audit_job(struct audit *audit, const struct books *books, size_t n)
         audit_find(audit, "%s job %zu had %d attempts", job_kind_names[job->kind], n,
                    account->attempts);
     }
-    audit_end(audit, account, marks, failed);
+    if (failed > 0)
+        audit_failed(audit, books, account);
 }
 
 /* ---- runs ---- */

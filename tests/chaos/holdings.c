@@ -144,6 +144,19 @@ bool holdings_are_tidy(const struct server *server, size_t worker_ct)
            beat_ct <= (long long)worker_ct;
 }
 
+static void tell_left(redisContext *redis, const char *key, struct audit *audit)
+{
+    redisReply *reply = redisCommand(redis, "HGETALL %s", key);
+
+    for (size_t i = 0; reply && i + 1 < reply->elements; i += 2)
+        audit_find(audit, "%s is left over: %s: %s", key, reply->element[i]->str,
+                   reply->element[i + 1]->str);
+    if (reply == NULL || reply->elements == 0)
+        audit_find(audit, "%s is left over", key);
+    if (reply)
+        freeReplyObject(reply);
+}
+
 void holdings_check_keys(const struct server *server, struct audit *audit)
 {
     static const char *const gone[] = {"drover:open", "drover:beats", "drover:owners",
@@ -153,6 +166,6 @@ void holdings_check_keys(const struct server *server, struct audit *audit)
     MUST(redis != NULL);
     for (size_t i = 0; i < ARRAY_CT(gone); i++)
         if (size_of(redis, "EXISTS %s", gone[i]) != 0)
-            audit_find(audit, "%s is left over", gone[i]);
+            tell_left(redis, gone[i], audit);
     redisFree(redis);
 }

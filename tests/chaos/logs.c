@@ -82,6 +82,7 @@ static void mark_job(struct logs *logs, const char *event, const char *line)
         return;
     logs->marks[n].done += strcmp(event, "job.done") == 0;
     logs->marks[n].failed += strcmp(event, "job.failed") == 0;
+    logs->marks[n].alone += strcmp(event, "job.alone") == 0;
     logs->marks[n].returned += strcmp(event, "job.returned") == 0;
 }
 

@@ -19,7 +19,7 @@ struct log_rate {
 
 /* What was seen of one job, by number. */
 struct log_marks {
-    unsigned done, failed, returned;
+    unsigned done, failed, returned, alone;
 };
 
 struct logs {

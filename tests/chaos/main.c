@@ -475,13 +475,14 @@ int main(int argc, char **argv)
                                             {"plan", no_argument, NULL, 'p'},
                                             {"keep", no_argument, NULL, 'k'},
                                             {NULL, 0, NULL, 0}};
-    struct chaos *chaos = must_alloc(sizeof(*chaos));
+    struct chaos *chaos;
     struct plan_options plan = {.seed = 1, .seconds = 60};
     bool faults[FAULT_KINDS], print_plan = false;
     int option, status = 0;
 
     if (argc > 1 && strcmp(argv[1], "job") == 0)
         return job_main(argc - 2, argv + 2);
+    chaos = must_alloc(sizeof(*chaos));
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 's')
             plan.seed = read_number(optarg, UINT32_MAX);
