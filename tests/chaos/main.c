@@ -54,6 +54,7 @@ struct chaos {
     int64_t start_ns, next_look_ns;
     unsigned processes_left, orphaned_daemons;
     bool keep;
+    char *drover, *preload; /* paths; the second may be NULL */
     struct audit audit;
 };
 
@@ -83,11 +84,11 @@ static char *clock_library(void)
 static void begin_hosts(struct chaos *chaos)
 {
     const char *binary = getenv("DROVER_BINARY");
-    char *drover = realpath(binary ? binary : "./drover", NULL);
-    const char *preload = is_sanitized() ? NULL : clock_library();
     const char *logs[PLAN_HOSTS];
 
-    if (drover == NULL) {
+    chaos->drover = realpath(binary ? binary : "./drover", NULL);
+    chaos->preload = is_sanitized() ? NULL : clock_library();
+    if (chaos->drover == NULL) {
         (void)fprintf(stderr, "chaos: no ./drover here, nor at DROVER_BINARY\n");
         exit(2);
     }
@@ -95,8 +96,8 @@ static void begin_hosts(struct chaos *chaos)
         struct host *host = &chaos->hosts[i];
         char clock[128];
 
-        host_init(host, i, chaos->dir, drover);
-        host->preload = preload;
+        host_init(host, i, chaos->dir, chaos->drover);
+        host->preload = chaos->preload;
         host->port = chaos->nets[i].port;
         host_configure(host, 0);
         (void)snprintf(clock, sizeof(clock), "%s/clock%d", chaos->dir, i);
@@ -439,6 +440,8 @@ static int chaos_main(struct chaos *chaos)
     clean_up(chaos);
     faults_free(&chaos->faults);
     logs_close(&chaos->logs);
+    free(chaos->drover);
+    free(chaos->preload);
     return chaos->audit.finding_ct > 0;
 }
 

@@ -111,5 +111,6 @@ void report_print(const struct report *report, FILE *out)
     MUST(json != NULL);
     (void)json_dumpf(json, out, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
     (void)fputc('\n', out);
+    (void)fflush(out);
     json_decref(json);
 }
