@@ -62,6 +62,7 @@ static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
 
     if (known->priv->state != LEASE_LOST || known->priv->again) {
         known->tag = tag; /* it ran out and was regained: the same run goes on */
+        known->may_be_counted = true;
         log_info("queue.regained", log_str("queue", queue->queues[known->queue].name));
         return;
     }

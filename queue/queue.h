@@ -28,12 +28,13 @@
 struct queue;
 
 struct lease {
-    struct slice bytes;     /* exactly what lies in :reserved; owned by the lease */
-    unsigned queue;         /* index into the pool's queues */
-    uint32_t tag;           /* owner tag it was reserved under */
-    unsigned crashes;       /* workers that died holding it */
-    char *crash_note;       /* how the last of them ended; NULL: none known */
-    bool was_alone;         /* one of those runs was announced by queue_alone() */
+    struct slice bytes;  /* exactly what lies in :reserved; owned by the lease */
+    unsigned queue;      /* index into the pool's queues */
+    uint32_t tag;        /* owner tag it was reserved under */
+    unsigned crashes;    /* workers that died holding it */
+    char *crash_note;    /* how the last of them ended; NULL: none known */
+    bool was_alone;      /* one of those runs was announced by queue_alone() */
+    bool may_be_counted; /* it ran out and was regained: others may have counted that */
     int64_t reserved_at_ms; /* Redis wall clock */
     bool noted; /* the worker's word: earlier attempts left notes, which go with it */
     void *user; /* the worker's; NULL when handed over */

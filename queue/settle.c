@@ -169,7 +169,7 @@ struct settle *settle_find(const struct queue *queue, unsigned index, struct sli
 const char *settle_crash_key(const struct lease *lease, char *key)
 {
     key[0] = '\0';
-    if (lease->crashes)
+    if (lease->crashes || lease->may_be_counted)
         crash_key(lease->bytes, key);
     return key;
 }
