@@ -96,7 +96,8 @@ struct queue {
     int64_t warned_at_ms; /* of this outage, 0: not yet */
     bool was_up;
 
-    uint32_t tag; /* 0: none */
+    bool some_crashed; /* drover:crashes had something in it at the last look */
+    uint32_t tag;      /* 0: none */
     struct timer beat;
     bool beating; /* a beat is unanswered */
     struct peers peers;
@@ -206,7 +207,9 @@ void settle_tell(struct queue *queue); /* on_settled(), if that is news */
 void settle_link_lost(struct queue *queue);
 void settle_free_all(struct queue *queue);
 void settle_give_back(struct queue *queue, struct lease *lease);
-const char *settle_crash_key(const struct lease *lease, char *key);
+/* "" where nothing can have been counted, as far as is known. */
+const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
+                             char *key);
 
 /* verdict.c */
 void verdict_send(struct queue *queue, struct settle *settle);

@@ -64,7 +64,7 @@ static struct call *spell_release(struct queue *queue, const struct settle *sett
     call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
     call_add_seconds(call,
                      queue->options.pool->poll_interval_ms + queue->pace.brpop_early_ms);
-    call_add_text(call, settle_crash_key(settle->lease, key));
+    call_add_text(call, settle_crash_key(queue, settle->lease, key));
     call_add_text(call, notes && settle->note ? settle->note : "");
     free(notes);
     return call;
@@ -103,7 +103,7 @@ static struct call *spell_fail(struct queue *queue, const struct settle *settle)
     call_add_text(call, notes ? notes : queue->own.notes);
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
-    call_add_text(call, settle_crash_key(settle->lease, key));
+    call_add_text(call, settle_crash_key(queue, settle->lease, key));
     call_add_text(call, record->uuid[0] ? record->uuid : spare);
     call_add_text(call, spare);
     add_record(call, record);
