@@ -31,7 +31,7 @@ enum {
     TICK_MS = 20,
     BEFORE_MS = 1000,  /* from the start to the first job */
     DRAIN_MS = 150000, /* after the last fault: poison makes its workers' slots wait */
-    TIDY_MS = 60000,   /* then, for what is left of dead workers */
+    TIDY_MS = 100000,  /* then, for what is left of dead workers */
     STOP_MS = 60000,   /* then, for the supervisors */
     LEFT_MS = 5000,    /* and for what they leave to be gone */
     DRAINED_LOOK_MS = 300, /* between two looks whether the queues are empty */
@@ -216,6 +216,21 @@ static bool has_drained(struct chaos *chaos)
     return holdings_are_drained(&chaos->server);
 }
 
+/* Slots may wait after crashes: until then a dead worker's tag can pass for theirs. */
+static bool has_all_workers(const struct chaos *chaos)
+{
+    pid_t pids[PROCESSES_MAX];
+    struct procs procs;
+    bool all = true;
+
+    procs_read(&procs);
+    for (int i = 0; i < PLAN_HOSTS; i++)
+        all = all && procs_workers(&procs, chaos->hosts[i].supervisor, pids,
+                                   PROCESSES_MAX) == PLAN_WORKERS;
+    procs_free(&procs);
+    return all;
+}
+
 static bool has_tidied(struct chaos *chaos)
 {
     int64_t now_ns = ledger_now_ns();
@@ -223,7 +238,8 @@ static bool has_tidied(struct chaos *chaos)
     if (now_ns < chaos->next_look_ns)
         return false;
     chaos->next_look_ns = now_ns + DRAINED_LOOK_MS * NS_PER_MS;
-    return holdings_are_tidy(&chaos->server, PLAN_HOSTS * PLAN_WORKERS);
+    return has_all_workers(chaos) &&
+           holdings_are_tidy(&chaos->server, PLAN_HOSTS * PLAN_WORKERS);
 }
 
 static bool has_samples(struct chaos *chaos)
