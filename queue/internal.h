@@ -113,7 +113,8 @@ struct queue {
     char *said; /* reason of the last outage that was said; NULL: none */
     int64_t said_at_ms;
 
-    uint32_t tag; /* 0: none */
+    bool some_crashed; /* drover:crashes had something in it at the last look */
+    uint32_t tag;      /* 0: none */
     struct timer beat;
     bool beating; /* a beat is unanswered */
     struct peers peers;
@@ -241,7 +242,9 @@ void settle_hold(struct queue *queue, struct settle *settle, const char *reason)
 void settle_let_go(struct queue *queue); /* a drain begins: nothing is held any more */
 bool settle_holds_too_much(const struct queue *queue);
 void settle_held_due(void *arg);
-const char *settle_crash_key(const struct lease *lease, char *key);
+/* "" where nothing can have been counted, as far as is known. */
+const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
+                             char *key);
 
 /* verdict.c */
 void verdict_send(struct queue *queue, struct settle *settle);

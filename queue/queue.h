@@ -28,11 +28,13 @@
 struct queue;
 
 struct lease {
-    struct slice bytes;     /* exactly what lies in :reserved; owned by the lease */
-    unsigned queue;         /* index into the pool's queues */
-    uint32_t tag;           /* owner tag it was reserved under */
-    unsigned crashes;       /* workers that died holding it */
-    char *crash_note;       /* how the last of them ended; NULL: none known */
+    struct slice bytes;  /* exactly what lies in :reserved; owned by the lease */
+    unsigned queue;      /* index into the pool's queues */
+    uint32_t tag;        /* owner tag it was reserved under */
+    unsigned crashes;    /* workers that died holding it */
+    char *crash_note;    /* how the last of them ended; NULL: none known */
+    bool was_alone;      /* one of those runs was announced by queue_alone() */
+    bool may_be_counted; /* it ran out and was regained: others may have counted that */
     int64_t reserved_at_ms; /* Redis wall clock */
     bool noted; /* the worker's word: earlier attempts left notes, which go with it */
     void *user; /* the worker's; NULL when handed over */
@@ -105,6 +107,11 @@ void queue_forget(struct queue *queue, struct lease *lease);
  * no reserve and nothing given back is unanswered any more. What came meanwhile has been
  * through on_jobs(). From then on this process holds the leases it runs, and no other. */
 void queue_hush(struct queue *queue);
+
+/* The job, which has crashes behind it, is about to run with nothing beside it: should
+ * the worker die now, the job is the cause. Where Redis cannot be told, a death tells
+ * less. */
+void queue_alone(struct queue *queue, const struct lease *lease);
 
 /* Closes the gate: SREM of the tag, CLIENT UNBLOCK, both replies read; leases that still
  * came with them are given back by the queue itself. */

@@ -173,6 +173,7 @@ static void take_answer(struct queue *queue, const struct reserving *call,
     take_problems(queue, read->problems);
     take_oversize(queue, read->oversize, call->uuid);
     queue->next_due_ms = read->next_due_ms;
+    queue->some_crashed = read->crashed_ct > 0;
     queue->look = is_more_ready(queue, read);
     queue->batch++;
     counted =
@@ -244,7 +245,7 @@ static void add_acks(struct call *call, struct reserving *reserving)
         call_add_int(call, settle->lease->queue + 1);
         call_add_int(call, settle->lease->tag);
         call_add(call, settle->lease->bytes);
-        call_add_text(call, settle_crash_key(settle->lease, key));
+        call_add_text(call, settle_crash_key(reserving->queue, settle->lease, key));
     }
 }
 

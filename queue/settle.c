@@ -203,10 +203,12 @@ struct settle *settle_find(const struct queue *queue, unsigned index, struct sli
     return NULL;
 }
 
-const char *settle_crash_key(const struct lease *lease, char *key)
+/* A job that was reclaimed by one worker may be here before that one has counted it. */
+const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
+                             char *key)
 {
     key[0] = '\0';
-    if (lease->crashes)
+    if (lease->crashes || lease->may_be_counted || queue->some_crashed)
         crash_key(lease->bytes, key);
     return key;
 }
@@ -255,7 +257,7 @@ static void send_acks(struct queue *queue, unsigned index, size_t ct)
         acking->acks[acking->ct++] = settle;
         call_add_int(call, settle->lease->tag);
         call_add(call, settle->lease->bytes);
-        call_add_text(call, settle_crash_key(settle->lease, key));
+        call_add_text(call, settle_crash_key(queue, settle->lease, key));
     }
     call_send(call, queue->main, queue->pace.answer_ms, took_acks, acking);
 }

@@ -1,4 +1,4 @@
-/* Release, fail and give_back: one call each. */
+/* Release, fail and give_back: one call each; and the word that a job runs alone. */
 #include "queue/internal.h"
 
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static struct call *spell_release(struct queue *queue, const struct settle *sett
         call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
     call_add_seconds(call,
                      queue->options.pool->poll_interval_ms + queue->pace.brpop_early_ms);
-    call_add_text(call, settle_crash_key(settle->lease, key));
+    call_add_text(call, settle_crash_key(queue, settle->lease, key));
     call_add_text(call, notes && settle->note ? settle->note : "");
     free(notes);
     return call;
@@ -139,7 +139,7 @@ static struct call *spell_fail(struct queue *queue, const struct settle *settle)
     call_add_text(call, notes ? notes : queue->own.notes);
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
-    call_add_text(call, settle_crash_key(settle->lease, key));
+    call_add_text(call, settle_crash_key(queue, settle->lease, key));
     call_add_text(call, record->uuid[0] ? record->uuid : spare);
     call_add_text(call, spare);
     add_record(call, record);
@@ -181,6 +181,28 @@ void verdict_send(struct queue *queue, struct settle *settle)
     sending->settle = settle;
     call_send(spell[settle->kind](queue, settle), queue->main, queue->pace.answer_ms,
               took_verdict, sending);
+}
+
+/* ---- alone ---- */
+
+static void took_alone(void *arg, const redisReply *reply)
+{
+    (void)link_took_or_nil(arg, "alone", reply);
+}
+
+void queue_alone(struct queue *queue, const struct lease *lease)
+{
+    char key[CRASH_KEY_BYTES];
+    struct call *call;
+
+    if (!link_may_send(queue))
+        return;
+    crash_key(lease->bytes, key);
+    call = call_create("alone", 2);
+    call_add_text(call, queue->own.failed);
+    call_add_text(call, queue->own.crashes);
+    call_add_text(call, key);
+    call_send(call, queue->main, queue->pace.answer_ms, took_alone, queue);
 }
 
 /* ---- the record ---- */

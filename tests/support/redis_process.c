@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -18,11 +19,18 @@
 #include "tests/support/acl.h"
 #include "tests/support/wait.h"
 
-enum { SERVER_ARGS = 13, DENIALS_BYTES = 65536 };
+enum { SERVER_ARGS = 13, MORE_MAX = 16, DENIALS_BYTES = 65536 };
+
+static size_t add_more(const char **argv, size_t ct, const char *const *more)
+{
+    for (size_t i = 0; more && more[i] && i < MORE_MAX; i++)
+        argv[ct++] = more[i];
+    return ct;
+}
 
 static void exec_server(const struct redis_process *process)
 {
-    const char *argv[SERVER_ARGS + ACL_ARGS_MAX] = {
+    const char *argv[SERVER_ARGS + ACL_ARGS_MAX + MORE_MAX + 1] = {
         "redis-server",
         "--port",
         "0",
@@ -38,8 +46,9 @@ static void exec_server(const struct redis_process *process)
         "no"};
     struct acl_words words;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    size_t ct = acl_add_server_args(&words, argv, SERVER_ARGS);
 
-    (void)acl_add_server_args(&words, argv, SERVER_ARGS);
+    (void)add_more(argv, ct, process->more);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         (void)dup2(null, fd);

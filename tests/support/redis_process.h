@@ -14,6 +14,7 @@ struct redis_process {
     char dir[64];
     char socket[96];
     enum redis_files files;
+    const char *const *more; /* options for the next start, up to NULL; NULL: none */
     pid_t pid; /* 0: not running */
 };
 

@@ -402,6 +402,44 @@ START_TEST(an_expired_lease_of_a_living_drover_counts_no_crash)
 }
 END_TEST
 
+/* Another worker has reclaimed it, counted that, and we were the first to take it. */
+START_TEST(a_regained_lease_takes_the_count_of_others_with_it)
+{
+    static const char payload[] = "{\"uuid\":\"u-2\"}";
+
+    world_push(&world, "default", payload);
+    hand_open(&hand, 4);
+    UNTIL(&world, hand.job_ct == 1);
+    hand_rests(&hand);
+    hand.jobs[0]->tag = 77; /* of before, say */
+    (void)real_redis_int(&world.server, "HSET drover:crashes u-2 %s", "1 lease ran out");
+    ck_assert_int_eq(
+        real_redis_int(&world.server, "ZREM queues:default:reserved %s", payload), 1);
+    world_push(&world, "default", payload);
+    UNTIL(&world, hand.jobs[0]->tag != 77);
+    ck_assert_uint_eq(hand.job_ct, 1);
+    hand_ack(&hand, 0);
+    hand_settled(&hand);
+    world_expect(&world, "default", 0, 0, 0);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
+/* Who reclaims a job counts it afterwards: somebody else may have it by then. */
+START_TEST(a_count_that_came_after_the_job_goes_with_its_ack)
+{
+    world_push(&world, "default", "{\"uuid\":\"u-3\"}");
+    hand_open(&hand, 4);
+    UNTIL(&world, hand.job_ct == 1);
+    ck_assert_uint_eq(hand.jobs[0]->crashes, 0);
+    (void)real_redis_int(&world.server, "HSET drover:crashes u-3 %s", "1 lease ran out");
+    UNTIL(&world, hand.queue->some_crashed);
+    hand_ack(&hand, 0);
+    hand_settled(&hand);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
 START_TEST(crashes_are_cleared_by_any_verdict_but_giving_back)
 {
     set_score("default", "job", 1000, 77);
@@ -541,6 +579,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, an_expired_lease_that_is_ours_goes_on_as_the_same_run);
     tcase_add_test(tc, an_expired_lease_of_another_drover_counts_a_crash);
     tcase_add_test(tc, an_expired_lease_of_a_living_drover_counts_no_crash);
+    tcase_add_test(tc, a_count_that_came_after_the_job_goes_with_its_ack);
+    tcase_add_test(tc, a_regained_lease_takes_the_count_of_others_with_it);
     tcase_add_loop_test(tc, crashes_are_cleared_by_any_verdict_but_giving_back, 0, 3);
     tcase_add_test(tc, a_lease_that_somebody_took_is_told_once_at_the_next_extension);
     tcase_add_test(tc, a_lost_job_that_comes_again_waits_until_the_old_run_is_forgotten);
