@@ -79,7 +79,8 @@ end
 
 -- Who is turned away may have popped a token for it, which somebody else needs then.
 local function return_tokens()
-    for k = 6, 5 + 4 * queue_ct, 4 do
+    for q = 1, queue_ct do
+        local k = 4 * q + 3
         local ready = redis.pcall('LLEN', KEYS[k])
         local soon = redis.pcall('ZCOUNT', KEYS[k + 1], '-inf', now + horizon)
         local some = ready ~= 0 and type(ready) == 'number'
