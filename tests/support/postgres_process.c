@@ -115,6 +115,16 @@ bool postgres_process_is_installed(void)
     return find_program("postgres", path, sizeof(path));
 }
 
+static void name_socket(struct postgres_process *process)
+{
+    int port = process->tcp_port ? process->tcp_port : 5432;
+
+    (void)snprintf(process->socket, sizeof(process->socket), "%s/.s.PGSQL.%d",
+                   process->dir, port);
+    (void)snprintf(process->dsn, sizeof(process->dsn),
+                   "host=%s port=%d dbname=postgres user=postgres", process->dir, port);
+}
+
 void postgres_process_make(struct postgres_process *process)
 {
     char initdb[256], data[96], log[96];
@@ -127,10 +137,7 @@ void postgres_process_make(struct postgres_process *process)
     MUST(find_program("initdb", initdb, sizeof(initdb)));
     MUST(mkdtemp(process->dir) != NULL && chmod(process->dir, 0755) == 0);
     postgres_process_own(process->dir);
-    (void)snprintf(process->socket, sizeof(process->socket), "%s/.s.PGSQL.5432",
-                   process->dir);
-    (void)snprintf(process->dsn, sizeof(process->dsn),
-                   "host=%s port=5432 dbname=postgres user=postgres", process->dir);
+    name_socket(process);
     (void)snprintf(data, sizeof(data), "%s/data", process->dir);
     (void)snprintf(log, sizeof(log), "%s/initdb.log", process->dir);
     MUST(wait_for(postgres_process_spawn(log, SIGKILL, argv)) == 0);
@@ -140,21 +147,34 @@ void postgres_process_make(struct postgres_process *process)
 
 static pid_t spawn_server(const struct postgres_process *process)
 {
-    char postgres[256], data[96], log[96];
-    const char *const argv[] = {postgres,     "-D",
-                                data,         "-k",
-                                process->dir, "-F",
-                                "-c",         "listen_addresses=",
-                                "-c",         "shared_buffers=16MB",
-                                "-c",         "max_connections=60",
-                                "-c",         "autovacuum=off",
-                                "-c",         "wal_level=minimal",
-                                "-c",         "max_wal_senders=0",
-                                NULL};
+    char postgres[256], data[96], log[96], port[16];
+    const char *const argv[] = {
+        postgres,
+        "-D",
+        data,
+        "-k",
+        process->dir,
+        "-p",
+        port,
+        "-F",
+        "-c",
+        process->tcp_port ? "listen_addresses=127.0.0.1" : "listen_addresses=",
+        "-c",
+        "shared_buffers=16MB",
+        "-c",
+        "max_connections=60",
+        "-c",
+        "autovacuum=off",
+        "-c",
+        "wal_level=minimal",
+        "-c",
+        "max_wal_senders=0",
+        NULL};
 
     MUST(find_program("postgres", postgres, sizeof(postgres)));
     (void)snprintf(data, sizeof(data), "%s/data", process->dir);
     (void)snprintf(log, sizeof(log), "%s/server.log", process->dir);
+    (void)snprintf(port, sizeof(port), "%s", strrchr(process->socket, '.') + 1);
     return postgres_process_spawn(log, SIGQUIT, argv);
 }
 
@@ -179,6 +199,7 @@ void postgres_process_start(struct postgres_process *process)
 {
     int64_t end_ms = wait_now_ms() + WAIT_MS;
 
+    name_socket(process);
     process->pid = spawn_server(process);
     while (waitpid(process->pid, NULL, WNOHANG) != 0 || !is_answering(process)) {
         MUST(wait_now_ms() < end_ms);
@@ -276,8 +297,8 @@ void postgres_process_set_read_only(struct postgres_process *process, bool read_
 
 void postgres_process_end_sessions(struct postgres_process *process)
 {
-    (void)postgres_process_do(process,
-                              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                              "WHERE pid <> pg_backend_pid() AND "
-                              "backend_type = 'client backend'");
+    (void)postgres_process_do(
+        process, "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity "
+                 "WHERE pid <> pg_backend_pid() AND "
+                 "backend_type = 'client backend'");
 }

@@ -23,6 +23,7 @@ struct postgres_process {
     char dir[64];
     char socket[96]; /* the unix socket itself, as a proxy's target */
     char dsn[160];   /* as the superuser, database postgres */
+    int tcp_port;    /* on 127.0.0.1 too, where it is set before a start; 0: no TCP */
     pid_t pid;       /* 0: not running */
 };
 
