@@ -35,6 +35,7 @@ struct pg_conn {
     size_t resolving_ct; /* hosts of the target looked at so far */
     size_t first;        /* host that the next attempt starts with */
     PGconn *pg;          /* NULL: none */
+    bool dismissed;      /* the server has said that it ends the session */
     struct event *event;
     struct exchange *exchange; /* BUSY */
     pg_answer_cb done;
@@ -266,10 +267,29 @@ void pg_conn_cancel(struct pg_conn *conn)
         cancels_ask(conn->options.cancels, conn->pg);
 }
 
+/* A server that ends a session says so first, and nobody has asked: libpq makes it a
+ * notice. */
+static void take_notice(void *arg, const PGresult *notice)
+{
+    struct pg_conn *conn = arg;
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    if (severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        conn->dismissed = true;
+}
+
+static bool is_alive(struct pg_conn *conn)
+{
+    if (PQconsumeInput(conn->pg) != 1)
+        return false;
+    (void)PQisBusy(conn->pg); /* reads what has come */
+    return !conn->dismissed;
+}
+
 bool pg_conn_is_fresh(struct pg_conn *conn)
 {
     MUST(conn->state == CONN_READY);
-    if (PQconsumeInput(conn->pg) == 1)
+    if (is_alive(conn))
         return true;
     pg_conn_close(conn);
     return false;
@@ -277,19 +297,16 @@ bool pg_conn_is_fresh(struct pg_conn *conn)
 
 static void listen_idle(struct pg_conn *conn)
 {
-    if (PQconsumeInput(conn->pg) != 1)
-        fail(conn, PQerrorMessage(conn->pg));
+    if (!is_alive(conn))
+        fail(conn,
+             conn->dismissed ? "the server ended the session" : PQerrorMessage(conn->pg));
 }
 
 /* ---- connecting ---- */
 
-static void ignore_notice(void *arg UNUSED, const PGresult *notice UNUSED)
-{
-}
-
 static void connected(struct pg_conn *conn)
 {
-    (void)PQsetNoticeReceiver(conn->pg, ignore_notice, NULL);
+    (void)PQsetNoticeReceiver(conn->pg, take_notice, conn);
     if (PQsetnonblocking(conn->pg, 1) != 0 || PQenterPipelineMode(conn->pg) != 1) {
         fail(conn, PQerrorMessage(conn->pg));
         return;
@@ -409,6 +426,7 @@ void pg_conn_open(struct pg_conn *conn)
     conn->state = CONN_RESOLVING;
     conn->resolving_ct = 0;
     conn->ready_at_ms = 0;
+    conn->dismissed = false;
     timer_set(&conn->timer, conn->options.connect_within_ms);
     look_at_hosts(conn);
 }

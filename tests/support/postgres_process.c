@@ -236,10 +236,15 @@ void postgres_process_end(struct postgres_process *process)
 
 /* ---- statements ---- */
 
-static void run(struct postgres_process *process, const char *sql, struct buf *value)
+enum session { SESSION_WRITES, SESSION_AS_ANY };
+
+static void run(struct postgres_process *process, enum session session, const char *sql,
+                struct buf *value)
 {
-    char *dsn =
-        must_format("%s options='-c default_transaction_read_only=off'", process->dsn);
+    char *dsn = must_format("%s%s", process->dsn,
+                            session == SESSION_WRITES
+                                ? " options='-c default_transaction_read_only=off'"
+                                : "");
     PGconn *conn = PQconnectdb(dsn);
     PGresult *result = PQexec(conn, sql);
     ExecStatusType status = PQresultStatus(result);
@@ -263,7 +268,7 @@ const char *postgres_process_do(struct postgres_process *process, const char *fm
     va_start(args, fmt);
     MUST(vasprintf(&sql, fmt, args) >= 0);
     va_end(args);
-    run(process, sql, &value);
+    run(process, SESSION_WRITES, sql, &value);
     free(sql);
     return value.data;
 }
@@ -279,11 +284,23 @@ long long postgres_process_int(struct postgres_process *process, const char *fmt
     MUST(vasprintf(&sql, fmt, args) >= 0);
     va_end(args);
     buf_init(&value, 0);
-    run(process, sql, &value);
+    run(process, SESSION_WRITES, sql, &value);
     number = strtoll(value.data, NULL, 10);
     buf_free(&value);
     free(sql);
     return number;
+}
+
+static bool is_read_only(struct postgres_process *process)
+{
+    struct buf value;
+    bool is;
+
+    buf_init(&value, 0);
+    run(process, SESSION_AS_ANY, "SHOW default_transaction_read_only", &value);
+    is = strcmp(value.data, "on") == 0;
+    buf_free(&value);
+    return is;
 }
 
 void postgres_process_set_read_only(struct postgres_process *process, bool read_only)
@@ -293,6 +310,7 @@ void postgres_process_set_read_only(struct postgres_process *process, bool read_
     (void)postgres_process_do(
         process, "ALTER SYSTEM SET default_transaction_read_only = %s", word);
     (void)postgres_process_do(process, "SELECT pg_reload_conf()");
+    WAIT_FOR(is_read_only(process) == read_only);
 }
 
 void postgres_process_end_sessions(struct postgres_process *process)

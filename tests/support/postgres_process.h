@@ -44,7 +44,7 @@ const char *postgres_process_do(struct postgres_process *process, const char *fm
 long long postgres_process_int(struct postgres_process *process, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
-/* What every transaction is from now on, also in sessions that are open. */
+/* What every transaction is from now on; in sessions that are open a moment later. */
 void postgres_process_set_read_only(struct postgres_process *process, bool read_only);
 
 /* Ends all other sessions, as an administrator would. */
