@@ -9,6 +9,7 @@
  *   wait.c     the second connection: BRPOP and the reserve behind it
  *   extend.c   keeping leases
  *   settle.c   verdicts; verdict.c spells their calls
+ *   outbox.c   failed records on their way to PostgreSQL
  *   notes.c    how earlier attempts ended, until the job is done or fails
  *   hint.c     where Laravel may have its queues
  *   queue.c    create, destroy, want, and the pump that decides what is sent next
@@ -212,6 +213,11 @@ const char *settle_crash_key(const struct lease *lease, char *key);
 void verdict_send(struct queue *queue, struct settle *settle);
 struct fail_record *verdict_copy_record(const struct fail_record *record) MUSTCHECK;
 void verdict_free_record(struct fail_record *record);
+
+/* outbox.c */
+const char *outbox_index(const struct queue *queue); /* where failed records go */
+const char *outbox_other_index(const struct queue *queue);
+void outbox_counted(struct queue *queue, int64_t ct);
 
 /* hint.c */
 void hint_prefix(struct queue *queue);

@@ -234,6 +234,7 @@ static int open_queue(struct worker *worker, struct err *err)
         .endpoint = start->endpoint,
         .prefix = start->config->redis.prefix,
         .pool = start->pool,
+        .to_outbox = start->config->failed.store == FAILED_IN_POSTGRES,
         .max_payload_bytes = start->config->max_payload_mib * 1024 * 1024,
         .board = start->board,
         .events = &queue_events,
