@@ -90,7 +90,8 @@ int client_failed_get(struct client *client, const char *uuid, failed_each_cb ea
                       void *arg, struct err *err) MUSTCHECK;
 
 /* Completes a unique prefix of at least CLIENT_UUID_PREFIX_MIN characters to the uuid.
- * ERR_NOT_FOUND: none or several, ERR_USAGE: too short, said in `err`. */
+ * ERR_NOT_FOUND: none (`uuid` is "" then) or several (it is one of them), ERR_USAGE: too
+ * short; said in `err`. */
 enum { CLIENT_UUID_PREFIX_MIN = 4 };
 int client_failed_resolve(struct client *client, const char *prefix, char uuid[64],
                           struct err *err) MUSTCHECK;

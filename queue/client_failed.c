@@ -292,6 +292,8 @@ int client_failed_resolve(struct client *client, const char *prefix, char uuid[6
     struct search search = {.prefix = prefix, .uuid = uuid};
     int whole = strlen(prefix) < 64 ? is_record(client, prefix, err) : 0;
 
+    uuid[0] = '\0';
+
     if (whole < 0)
         return -1;
     if (whole) {
