@@ -10,7 +10,8 @@ bool failed_raw_is_text(struct slice bytes);
 
 /* Appends `payload` in an envelope that is a payload itself, so that whoever retries it
  * (Laravel's queue:retry too) loses nothing:
- * {"uuid":U,"displayName":"drover.raw","job":"drover.raw","data":{"base64":"..."},"attempts":0} */
+ * {"uuid":U,"displayName":"drover.raw","job":"drover.raw","data":{"base64":"..."},"attempts":0}
+ */
 void failed_raw_encode(struct buf *out, const char *uuid, struct slice payload);
 
 /* Where `payload` is such an envelope, also one whose text was written anew by others,

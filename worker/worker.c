@@ -172,12 +172,21 @@ static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
     loop_stop(worker->loop);
 }
 
+static void on_outbox(void *arg, int64_t ct UNUSED)
+{
+    struct worker *worker = arg;
+
+    if (worker->mover)
+        mover_wake(worker->mover);
+}
+
 static const struct queue_events queue_events = {
     .on_jobs = on_jobs,
     .on_lost = on_lost,
     .on_drained = on_drained,
     .on_settled = on_settled,
     .on_fatal = on_fatal,
+    .on_outbox = on_outbox,
 };
 
 void worker_settled_one(struct worker *worker)
@@ -245,6 +254,21 @@ static int open_queue(struct worker *worker, struct err *err)
     return worker->queue ? 0 : -1;
 }
 
+static int open_mover(struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->start->config;
+    struct postgres_endpoint endpoint = {0};
+    struct mover_options options = {
+        .loop = worker->loop, .queue = worker->queue, .endpoint = &endpoint};
+
+    if (config->failed.store != FAILED_IN_POSTGRES)
+        return 0;
+    if (postgres_endpoint_resolve(config, &endpoint, err) == 0)
+        worker->mover = mover_create(&options, err);
+    postgres_endpoint_free(&endpoint);
+    return worker->mover ? 0 : -1;
+}
+
 static int watch_signals(struct worker *worker, struct err *err)
 {
     static const int stops[] = {SIGTERM, SIGINT, SIGQUIT};
@@ -276,7 +300,7 @@ static int worker_open(struct worker *worker, struct err *err)
     worker->env.loop = worker->loop;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
-        open_queue(worker, err) != 0)
+        open_queue(worker, err) != 0 || open_mover(worker, err) != 0)
         return -1;
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
@@ -292,7 +316,8 @@ static void worker_close(struct worker *worker)
     TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
     flight_free(flight); /* the supervisor kills what is left of their processes */
     if (worker->queue)
-        queue_destroy(worker->queue);
+        queue_destroy(worker->queue); /* tells the mover what will not come */
+    mover_destroy(worker->mover);
     reaper_destroy(worker->env.reaper);
     if (worker->loop) {
         timer_free(&worker->beat);
