@@ -347,6 +347,48 @@ START_TEST(a_retry_that_cannot_be_pushed_leaves_the_row)
 }
 END_TEST
 
+/* Redis is held up while the row is out, so that the job's next record comes just then.
+ */
+START_TEST(a_job_that_fails_again_meanwhile_keeps_its_new_record)
+{
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect(0,
+           "redis-cli -s $S CLIENT PAUSE 20000 WRITE; $D failed retry 1000 & "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_stat_activity WHERE "
+           "state = 'idle in transaction'\")\" = 1 ]; do sleep 0.05; done; "
+           "psql \"$P\" -c \"INSERT INTO failed_jobs (uuid, connection, queue, payload, "
+           "exception) VALUES ('10000000-0000-4000-8000-000000000001', 'redis', "
+           "'high', '{}', 'new') ON CONFLICT (uuid) DO NOTHING\" & "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_stat_activity WHERE "
+           "wait_event_type = 'Lock'\")\" = 1 ]; do sleep 0.05; done; "
+           "redis-cli -s $S CLIENT UNPAUSE; wait");
+    expect_out("redis-cli -s $S LLEN queues:high", "1");
+    sql_is("SELECT exception FROM failed_jobs", "new");
+}
+END_TEST
+
+START_TEST(an_interrupt_ends_a_wait_for_postgresql)
+{
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect(0,
+           "psql \"$P\" -c \"BEGIN; LOCK failed_jobs; SELECT pg_sleep(60)\" > /dev/null "
+           "2>&1 & lock=$!; "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_locks WHERE mode = "
+           "'AccessExclusiveLock' AND granted AND relation = "
+           "'failed_jobs'::regclass\")\" = 1 ]; do sleep 0.05; done; "
+           "$D failed flush --yes > $T/flush 2>&1 & pid=$!; "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_stat_activity WHERE "
+           "wait_event_type = 'Lock'\")\" = 1 ]; do sleep 0.05; done; "
+           "kill -TERM $pid; wait $pid; code=$?; kill $lock; "
+           "psql \"$P\" -Atc \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+           "WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()\" > /dev/null; "
+           "cat $T/flush; [ $code = 1 ]");
+    IN_OUT("interrupted");
+    sql_is("SELECT count(*) FROM failed_jobs", "1");
+}
+END_TEST
+
 START_TEST(a_retry_that_comes_too_late_says_so)
 {
     go(_i);
@@ -478,6 +520,9 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, status_counts_both, 0, WAY_CT);
     tcase_add_loop_test(tc, retry_takes_the_row_and_pushes_with_attempts_0, 0, WAY_CT);
     tcase_add_loop_test(tc, a_retry_that_cannot_be_pushed_leaves_the_row, 0, WAY_CT);
+    tcase_add_loop_test(tc, a_job_that_fails_again_meanwhile_keeps_its_new_record, 0,
+                        WAY_CT);
+    tcase_add_test(tc, an_interrupt_ends_a_wait_for_postgresql);
     tcase_add_loop_test(tc, a_retry_that_comes_too_late_says_so, 0, WAY_CT);
     tcase_add_loop_test(tc, payloads_that_text_cannot_hold_come_back_byte_for_byte, 0,
                         WAY_CT);
@@ -512,6 +557,7 @@ int main(void)
         must_format("failed: { store = \"postgres\"; dsn = \"%s\"; };", server.dsn);
     sh = shell_open(settings);
     free(settings);
+    setenv("P", server.dsn, 1);
     write_pooled();
     status = run_suite("cli_failed_postgres", 240, add_tests);
     shell_close(sh);
