@@ -103,6 +103,19 @@ static int list_records(struct list *list, const struct failed_filter *filter,
     return rc;
 }
 
+/* What the store of before holds is in no list of this one. */
+static void hint_at_redis(const struct cli_session *session)
+{
+    int64_t ct;
+
+    if (session->config->failed.store != FAILED_IN_POSTGRES ||
+        client_failed_count(session->client, &ct, NULL) != 0 || ct == 0)
+        return;
+    output_note("%" PRId64 " failed job%s in the Redis store of before: `drover failed "
+                "migrate` moves %s",
+                ct, ct == 1 ? " is" : "s are", ct == 1 ? "it" : "them");
+}
+
 static int run_list(const struct cli_args *args)
 {
     struct list list = {.args = args, .payload = cli_flag(args, "--payload")};
@@ -118,6 +131,8 @@ static int run_list(const struct cli_args *args)
         return exit_code;
     if (list_records(&list, &filter, session.failed, &err) != 0)
         exit_code = cli_fail(&err);
+    else
+        hint_at_redis(&session);
     cli_session_close(&session);
     return exit_code;
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "failed/again.h"
+#include "failed/raw.h"
 #include "failed/store.h"
 #include "failed/table.h"
 
@@ -82,9 +83,14 @@ static bool mark_waiting(void *arg, const struct fail_record *record)
 {
     struct marking *marking = arg;
     struct fail_record marked = *record;
+    struct buf raw;
 
+    buf_init(&raw, 0);
     marked.waiting = true;
+    if (record->payload.ptr && failed_raw_decode(record->payload, &raw))
+        marked.payload = buf_slice(&raw); /* as it is shown once it is a row */
     marking->stopped = !marking->each(marking->arg, &marked);
+    buf_free(&raw);
     return !marking->stopped;
 }
 
