@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 /* Refused by libpq when it checks its options, before it looks at any host. */
 static const char impossible_option[] = "channel_binding";
 
@@ -53,6 +52,7 @@ static const char *option_value(const PQconninfoOption *options, const char *key
     return "";
 }
 
+/* libpq has seen to it that the lists go together. */
 static int take_hosts(struct target *target, const PQconninfoOption *options,
                       struct err *err)
 {
@@ -64,8 +64,6 @@ static int take_hosts(struct target *target, const PQconninfoOption *options,
 
     if (ct > TARGET_HOSTS_MAX)
         return err_set(err, ERR_CONFIG, "more than %d hosts", TARGET_HOSTS_MAX);
-    if (list_ct(ports) != 1 && list_ct(ports) != ct)
-        return err_set(err, ERR_CONFIG, "%zu ports for %zu hosts", list_ct(ports), ct);
     for (size_t i = 0; i < ct; i++) {
         target->hosts[i].host = list_item(hosts, i);
         target->hosts[i].hostaddr = list_item(addresses, i);

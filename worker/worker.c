@@ -344,7 +344,8 @@ int worker_main(const struct worker_start *start)
     keep_small();
     if (worker_open(&worker, &err) != 0) {
         log_error("worker.fatal", log_str("reason", err.text));
-        worker.exit_code = WORKER_EXIT_FAILURE;
+        worker.exit_code =
+            err.code == ERR_CONFIG ? WORKER_EXIT_CONFIG : WORKER_EXIT_FAILURE;
     } else {
         loop_run(worker.loop);
     }

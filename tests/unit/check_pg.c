@@ -278,5 +278,7 @@ static void add_tests(TCase *tc)
 
 int main(void)
 {
+    if (!postgres_process_is_installed() || !pgbouncer_process_is_installed())
+        return 77; /* skipped */
     return run_suite("pg", 120, add_tests);
 }

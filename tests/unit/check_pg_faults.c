@@ -217,6 +217,85 @@ START_TEST(hosts_are_tried_in_turn_and_names_resolved)
 }
 END_TEST
 
+START_TEST(a_dsn_that_cannot_be_understood_is_refused)
+{
+    static const char *const table[][2] = {
+        {"nonsense", "missing \"=\""},
+        {"host=a colour=red", "invalid connection option"},
+        {"postgresql://[::1", "IPv6"},
+        {"host=a,b,c port=1,2", "match 2 port"},
+        {"host=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "more than 16 hosts"},
+        {"sslmode=perhaps", "invalid sslmode"},
+        {"service=no-such-service", "service"},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(table); i++) {
+        struct pg_pool_options options = {
+            .loop = pg.loop, .name = "test", .dsn = table[i][0], .size = 1};
+        struct err err = {0};
+
+        ck_assert_ptr_null(pg_pool_create(&options, &err));
+        ck_assert_int_eq(err.code, ERR_CONFIG);
+        ck_assert_msg(strstr(err.text, table[i][1]) != NULL, "%s: %s", table[i][0],
+                      err.text);
+    }
+}
+END_TEST
+
+static void demand_password(void)
+{
+    char *path = must_format("%s/data/pg_hba.conf", pg.server.dir);
+    FILE *file = fopen(path, "we");
+
+    ck_assert_ptr_nonnull(file);
+    (void)fputs("local all guest scram-sha-256\nlocal all all trust\n"
+                "host all all 127.0.0.1/32 trust\n",
+                file);
+    ck_assert_int_eq(fclose(file), 0);
+    free(path);
+    (void)postgres_process_do(
+        &pg.server,
+        "SET client_min_messages = warning; DROP ROLE IF EXISTS guest; CREATE ROLE guest "
+        "LOGIN PASSWORD 'secret'; SELECT "
+        "pg_reload_conf()");
+}
+
+START_TEST(a_password_beside_the_dsn_counts)
+{
+    static const struct {
+        const char *in_dsn, *beside;
+        enum pg_end end;
+    } table[] = {{"", "secret", PG_DONE},
+                 {"password=wrong", "secret", PG_DONE},
+                 {"password=secret", NULL, PG_DONE},
+                 {"password=secret", "wrong", PG_UNSENT}};
+
+    demand_password();
+    for (size_t i = 0; i < ARRAY_CT(table); i++) {
+        char *dsn = must_format("host=%s port=5432 dbname=postgres user=guest %s",
+                                pg.server.dir, table[i].in_dsn);
+        struct pg_pool_options options = {.loop = pg.loop,
+                                          .name = "test",
+                                          .dsn = dsn,
+                                          .password = table[i].beside,
+                                          .size = 1,
+                                          .connect_within_ms = 5000,
+                                          .idle_ms = 60000};
+        static const struct pg_statement one = {.sql = "SELECT 1"};
+
+        pg.pool = pg_pool_create(&options, NULL);
+        ck_assert_ptr_nonnull(pg.pool);
+        pg.told[0] = (struct told){0};
+        (void)pg_start(PG_ONE, &one, 1, table[i].end == PG_DONE ? LONG_MS : 700, 0);
+        UNTIL(pg.told[0].ct == 1);
+        ck_assert_msg(pg.told[0].end == table[i].end, "%zu: %s", i, pg.told[0].why);
+        pg_close();
+        free(dsn);
+    }
+    ck_assert_ptr_nonnull(strstr(pg.told[0].why, "password authentication failed"));
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_unchecked_fixture(tc, pg_scene_make, pg_scene_end);
@@ -227,10 +306,14 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_lost_answer_to_commit_leaves_it_unknown, 0, 2);
     tcase_add_test(tc, a_silent_connection_is_never_used_again);
     tcase_add_test(tc, a_pool_that_goes_tells_what_it_drops);
+    tcase_add_test(tc, a_dsn_that_cannot_be_understood_is_refused);
+    tcase_add_test(tc, a_password_beside_the_dsn_counts);
     tcase_add_test(tc, hosts_are_tried_in_turn_and_names_resolved);
 }
 
 int main(void)
 {
+    if (!postgres_process_is_installed() || !pgbouncer_process_is_installed())
+        return 77; /* skipped */
     return run_suite("pg_faults", 120, add_tests);
 }
