@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "failed/again.h"
 #include "failed/raw.h"
 #include "failed/store.h"
@@ -99,18 +98,20 @@ static int walk_records(struct failed_store *base, const struct failed_walk *wal
 {
     struct postgres_store *store = store_of(base);
     struct marking marking = {.each = each, .arg = arg};
-    struct failed_walk bounded = *walk;
-    struct failed_table *table;
+    struct failed_table *table = open_table(store, NULL);
+    struct failed_moment start;
+    bool bounded = false;
 
     /* What fails again while it is retried must not be met a second time. */
-    if (walk->oldest_first && walk->before_ms == 0)
-        bounded.before_ms = clock_wall_ms() + 1;
-    if (failed_store_walk(store->waiting, &bounded, mark_waiting, &marking, err) != 0)
+    if (table && walk->oldest_first)
+        bounded = failed_table_now(table, &start, NULL) == 0;
+    if (failed_store_walk(store->waiting, walk, mark_waiting, &marking, err) != 0)
         return -1;
     if (marking.stopped)
         return 0;
     table = open_table(store, err);
-    return table ? failed_table_walk(table, &bounded, each, arg, err) : -1;
+    return table ? failed_table_walk(table, walk, bounded ? &start : NULL, each, arg, err)
+                 : -1;
 }
 
 /* ---- one record ---- */

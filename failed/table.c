@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "failed/row.h"
 
 enum { PAGE_ROWS = 500, PAGE_BYTES = 4 * 1024 * 1024, FORGET_CHUNK = 500 };
@@ -81,19 +82,34 @@ static bool show_row(const struct pg_ask_rows *rows, size_t at, failed_each_cb e
 struct page {
     struct failed_table *table;
     const struct failed_walk *walk;
+    struct failed_moment moment;
     int64_t last_id; /* of the row seen last */
     int64_t most_id; /* of the table at the start: later ones are not visited */
 };
 
-static int find_most_id(struct page *page, struct err *err)
+int failed_table_now(struct failed_table *table, struct failed_moment *moment,
+                     struct err *err)
 {
     struct pg_ask_rows *rows =
-        run(page->table, "SELECT coalesce(max(id), 0) FROM", "", NULL, 0, err);
+        run(table, "SELECT coalesce(max(id), 0) FROM", "", NULL, 0, err);
 
     if (rows == NULL)
         return -1;
-    page->most_id = pg_ask_integer(rows, 0, 0);
+    moment->id = pg_ask_integer(rows, 0, 0);
+    moment->at_ms = clock_wall_ms();
     pg_ask_free(rows);
+    return 0;
+}
+
+static int begin_walk(struct page *page, const struct failed_moment *moment,
+                      struct err *err)
+{
+    struct failed_moment now;
+
+    if (failed_table_now(page->table, &now, err) != 0)
+        return -1;
+    page->moment = moment ? *moment : now;
+    page->most_id = now.id;
     page->last_id = page->walk->oldest_first ? 0 : page->most_id + 1;
     return 0;
 }
@@ -108,7 +124,9 @@ static char *spell_page(const struct page *page)
     return must_format(
         "WHERE id %s $1::bigint AND id <= $2::bigint AND ($3::bigint = 0 OR failed_at >= "
         "to_timestamp($3::bigint / 1000.0) AT TIME ZONE 'UTC') AND ($4::bigint = 0 OR "
-        "failed_at < to_timestamp($4::bigint / 1000.0) AT TIME ZONE 'UTC') ORDER BY id "
+        "failed_at < to_timestamp($4::bigint / 1000.0) AT TIME ZONE 'UTC') AND (id <= "
+        "$5::bigint OR failed_at < to_timestamp($6::bigint / 1000.0) AT TIME ZONE 'UTC') "
+        "ORDER BY id "
         "%s LIMIT %d), fits AS (SELECT id, sum(bytes) OVER (ORDER BY id %s) - bytes AS "
         "before FROM page) SELECT %s FROM %s t JOIN fits USING (id) WHERE before < %d "
         "ORDER BY t.id %s",
@@ -119,8 +137,9 @@ static char *spell_page(const struct page *page)
 
 static struct pg_ask_rows *fetch_page(struct page *page, struct err *err)
 {
-    const int64_t numbers[] = {page->last_id, page->most_id, page->walk->after_ms,
-                               page->walk->before_ms};
+    const int64_t numbers[] = {page->last_id,        page->most_id,
+                               page->walk->after_ms, page->walk->before_ms,
+                               page->moment.id,      page->moment.at_ms};
     char texts[ARRAY_CT(numbers)][24];
     struct pg_param params[ARRAY_CT(numbers)];
     struct pg_ask_rows *rows;
@@ -142,11 +161,12 @@ static struct pg_ask_rows *fetch_page(struct page *page, struct err *err)
 }
 
 int failed_table_walk(struct failed_table *table, const struct failed_walk *walk,
-                      failed_each_cb each, void *arg, struct err *err)
+                      const struct failed_moment *moment, failed_each_cb each, void *arg,
+                      struct err *err)
 {
     struct page page = {.table = table, .walk = walk};
     bool more = true;
-    int rc = find_most_id(&page, err);
+    int rc = begin_walk(&page, moment, err);
 
     while (rc == 0 && more) {
         struct pg_ask_rows *rows = fetch_page(&page, err);

@@ -15,9 +15,21 @@ struct failed_table {
 int failed_table_count(struct failed_table *table, int64_t *ct,
                        struct err *err) MUSTCHECK;
 
-/* As client_failed_walk(); by id, which is the order in which rows were written. */
+/* The table at one time: rows up to `id` were there; a later one is of that time too if
+ * it failed before `at_ms`, and only came late. (Not by that alone: Laravel writes the
+ * time of its own zone.) */
+struct failed_moment {
+    int64_t id;
+    int64_t at_ms;
+};
+int failed_table_now(struct failed_table *table, struct failed_moment *moment,
+                     struct err *err) MUSTCHECK;
+
+/* As client_failed_walk(); by id, which is the order in which rows were written. Only
+ * what is of the `moment`; NULL: all that is there at the start. */
 int failed_table_walk(struct failed_table *table, const struct failed_walk *walk,
-                      failed_each_cb each, void *arg, struct err *err) MUSTCHECK;
+                      const struct failed_moment *moment, failed_each_cb each, void *arg,
+                      struct err *err) MUSTCHECK;
 
 /* ERR_NOT_FOUND where there is no such row. */
 int failed_table_get(struct failed_table *table, const char *uuid, failed_each_cb each,

@@ -334,6 +334,14 @@ START_TEST(retry_takes_the_row_and_pushes_with_attempts_0)
 }
 END_TEST
 
+START_TEST(a_row_of_another_time_zone_is_retried_too)
+{
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2126-01-01");
+    expect_out("$D failed retry --all", "1 job retried");
+}
+END_TEST
+
 START_TEST(a_retry_that_cannot_be_pushed_leaves_the_row)
 {
     go(_i);
@@ -537,6 +545,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, show_takes_prefixes_of_both, 0, WAY_CT);
     tcase_add_loop_test(tc, status_counts_both, 0, WAY_CT);
     tcase_add_loop_test(tc, retry_takes_the_row_and_pushes_with_attempts_0, 0, WAY_CT);
+    tcase_add_loop_test(tc, a_row_of_another_time_zone_is_retried_too, 0, WAY_CT);
     tcase_add_loop_test(tc, a_retry_that_cannot_be_pushed_leaves_the_row, 0, WAY_CT);
     tcase_add_loop_test(tc, a_job_that_fails_again_meanwhile_keeps_its_new_record, 0,
                         WAY_CT);
