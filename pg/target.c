@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Refused by libpq when it checks its options, before it looks at any host. */
-static const char impossible_option[] = "channel_binding";
+/* The last that libpq checks, before it looks at any host. */
+static const char impossible_option[] = "target_session_attrs";
 
 static void wipe(char *secret)
 {

@@ -77,7 +77,7 @@ void pg_open(const char *dsn, unsigned size)
 static void take_answer(void *arg, const struct pg_answer *answer)
 {
     struct told *to = arg;
-    const struct pg_result *first = &answer->results[0];
+    const struct pg_result *first = answer->results;
 
     to->ct++;
     to->end = answer->end;
