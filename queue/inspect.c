@@ -151,7 +151,7 @@ static const struct own_key own_table[OWN_TYPED_CT] = {
     {offsetof(struct own_keys, failed), "zset",
      "failed jobs are recorded again; earlier records are kept, but not listed"},
     {offsetof(struct own_keys, outbox), "zset",
-     "failed jobs go to PostgreSQL again; earlier records are kept, but not found"},
+     "failed jobs are recorded again; earlier records are kept, but not listed"},
 };
 
 static const char *key_name(const struct queue *queue, size_t i)

@@ -10,10 +10,10 @@
 --@ begin
 
 begin_writing(KEYS[1])
-local known = redis.pcall('HEXISTS', KEYS[3], ARGV[1])
-local open = redis.call('SISMEMBER', KEYS[2], ARGV[1])
 local waiting = redis.pcall('ZCARD', KEYS[4])
 waiting = type(waiting) == 'number' and waiting or -1
+local known = redis.pcall('HEXISTS', KEYS[3], ARGV[1])
+local open = redis.call('SISMEMBER', KEYS[2], ARGV[1])
 if is_wrong_type(known) then
     return {open, {}, waiting}
 end
