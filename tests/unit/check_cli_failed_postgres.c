@@ -293,6 +293,7 @@ START_TEST(show_takes_prefixes_of_both)
     expect(0, "$D failed show 20000");
     expect(3, "$D failed show 9999");
     IN_ERR("no failed job 9999");
+    expect(3, "$D failed show \"$(printf '1000\\377')\"");
     expect(2, "$D failed show 1");
 }
 END_TEST
