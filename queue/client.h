@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "queue/record.h"
+#include "queue/vitals.h"
 
 struct client;
 
@@ -29,6 +30,10 @@ struct depths {
     int64_t reserved;
 };
 int client_depths(struct client *client, const char *queue, struct depths *depths,
+                  struct err *err) MUSTCHECK;
+
+/* What Redis is set to; what the user may not ask stays unknown. */
+int client_vitals(struct client *client, struct vitals *vitals,
                   struct err *err) MUSTCHECK;
 
 /* Pushes `ct` <= CLIENT_PUSH_MAX payloads to one queue in one round trip, with their

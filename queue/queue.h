@@ -91,6 +91,10 @@ void queue_ack(struct queue *queue, struct lease *lease);
  * this attempt, kept until the job is done or fails; only for payloads with a uuid. */
 void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
                    int64_t delay_ms, const char *note);
+/* Unchanged and uncounted into :delayed, for who else reads the queue: due at once for a
+ * PHP worker, for drover in a minute. Until then tokens of this queue do not wake us,
+ * for we should always be there before whoever promoted the job to take it. */
+void queue_yield(struct queue *queue, struct lease *lease);
 /* Into the failed store, from :reserved, in one script. `record` is copied. */
 void queue_fail(struct queue *queue, struct lease *lease,
                 const struct fail_record *record);

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "queue/crash.h"
 
+enum { RELEASED_WITHOUT_NOTE = 2 }; /* the release script's word */
+
 struct sending {
     struct queue *queue;
     struct settle *settle; /* stays until it is answered or the link is lost */
@@ -20,12 +22,42 @@ static bool was_ours(const redisReply *reply)
     return reply->type == REDIS_REPLY_INTEGER && reply->integer > 0;
 }
 
+/* The failed store has a wrong type: what cannot be recorded must not be removed. */
+static bool is_store_error(const struct settle *settle, const redisReply *reply)
+{
+    return settle->kind == SETTLE_FAIL && reply && reply->type == REDIS_REPLY_ERROR &&
+           strncmp(reply->str, "DROVERSTORE", strlen("DROVERSTORE")) == 0;
+}
+
+static void note_spoilt_notes(struct queue *queue, const struct settle *settle,
+                              const redisReply *reply)
+{
+    char *key, *mend;
+
+    if (settle->kind != SETTLE_RELEASE || reply->type != REDIS_REPLY_INTEGER ||
+        reply->integer != RELEASED_WITHOUT_NOTE)
+        return;
+    key = notes_key(queue, settle->lease);
+    mend = must_format("DEL %s", key ? key : "");
+    log_error("redis.wrong_type", log_str("key", key), log_str("wants", "string"),
+              log_str("mend", mend),
+              log_str("then", "notes of this job's attempts are kept again"));
+    free(mend);
+    free(key);
+}
+
 static void took_verdict(void *arg, const redisReply *reply)
 {
     struct sending sending = *(struct sending *)arg;
     struct queue *queue = sending.queue;
 
     free(arg);
+    if (is_store_error(sending.settle, reply)) {
+        settle_hold(queue, sending.settle, reply->str);
+        inspect_own_keys(queue);
+        queue_pump_soon(queue);
+        return;
+    }
     if (reply && reply->type == REDIS_REPLY_ERROR && !link_is_outage(reply->str)) {
         /* Sending it again would fail again. The job stays leased until that runs out. */
         log_error("queue.settle_failed",
@@ -34,6 +66,7 @@ static void took_verdict(void *arg, const redisReply *reply)
         sending.settle->sent_ct = 1;
         settle_done(queue, sending.settle, false);
     } else if (link_took(queue, "settle", reply)) {
+        note_spoilt_notes(queue, sending.settle, reply);
         settle_done(queue, sending.settle, was_ours(reply));
     } else {
         return;
@@ -61,7 +94,10 @@ static struct call *spell_release(struct queue *queue, const struct settle *sett
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
     call_add(call, slice_of(settle->bytes, settle->bytes_len));
-    call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
+    if (settle->due_ms == SETTLE_YIELDS)
+        call_add_int(call, -1);
+    else
+        call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
     call_add_seconds(call,
                      queue->options.pool->poll_interval_ms + queue->pace.brpop_early_ms);
     call_add_text(call, settle_crash_key(settle->lease, key));

@@ -3,9 +3,11 @@
  *   {"supervisor":{"pid","state","uptime_s"},
  *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
  *              "restarts"}]}],
- *    "queues":[{"name","ready","delayed","reserved"}],"failed":N}
+ *    "queues":[{"name","ready","delayed","reserved"}],"failed":N,
+ *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
- * Pools stand in the configuration's order; null is what could not be reached.
+ * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
+ * "reachable" is what this program saw, "up" what the workers tell the supervisor.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
@@ -29,6 +31,8 @@ struct status_redis {
     int64_t failed;  /* -1: not known */
     int64_t waiting; /* of these, in Redis for PostgreSQL; -1: not known, or that is not
                         the store */
+    bool reachable;
+    struct vitals vitals;
 };
 
 /* Asks Redis, and PostgreSQL where it is the store of failed jobs; `client` NULL where it

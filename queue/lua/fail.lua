@@ -9,21 +9,29 @@
 --      12 failed_at, ms  13 payload for the record
 --      14 bytes of the exception that stand before the earlier attempts
 -- Reply: 1 done, 2 done under the spare uuid, 0 the lease was not ours
+--
+-- Where the index or the record has a wrong type the job stays reserved, and the error says
+-- so: what cannot be recorded must not be removed.
+--@ begin
+
 --@ fence
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 
 local function is_ours()
     return tag_of(redis.call('ZSCORE', KEYS[2], ARGV[2])) == tonumber(ARGV[1])
 end
 
-if type(redis.pcall('ZCARD', KEYS[2])) == 'table' or not is_ours() then
+if is_wrong_type(redis.pcall('ZCARD', KEYS[2])) or not is_ours() then
     return 0
+end
+if is_wrong_type(redis.pcall('ZCARD', KEYS[1])) then
+    return redis.error_reply('DROVERSTORE ' .. KEYS[1] .. ' has a wrong type')
 end
 -- The same uuid with another payload is another job: its record must not be overwritten.
 local key, uuid, done = KEYS[3], ARGV[4], 1
 local there = redis.pcall('HGET', key, 'payload')
-if there and there ~= ARGV[13] then
+if is_wrong_type(there) or (there and there ~= ARGV[13]) then
     key, uuid, done = KEYS[4], ARGV[5], 2
 end
 
@@ -33,7 +41,6 @@ local exception = string.sub(ARGV[11], 1, before) ..
                   (type(notes) == 'string' and notes or '') ..
                   string.sub(ARGV[11], before + 1)
 
-redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('HSET', key, 'uuid', uuid, 'connection', ARGV[6], 'queue', ARGV[7], 'job', ARGV[8],
            'attempts', ARGV[9], 'reason', ARGV[10], 'exception', exception,
            'failed_at_ms', ARGV[12], 'payload', ARGV[13])
@@ -42,6 +49,7 @@ if done == 2 then
 end
 redis.call('ZADD', KEYS[1], ARGV[12], uuid)
 redis.pcall('ZREM', KEYS[7], uuid)
+redis.call('ZREM', KEYS[2], ARGV[2]) -- last: what cannot be recorded is not removed
 if ARGV[3] ~= '' then
     redis.pcall('HDEL', KEYS[5], ARGV[3])
 end

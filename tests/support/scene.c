@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "tests/support/acl.h"
 #include "tests/support/wait.h"
 
-enum { ARGS_MAX = 32 };
+enum { ARGS_MAX = 32, SERVER_ARGS = 13 };
 
 static const char *drover_binary(void)
 {
@@ -70,19 +71,43 @@ static int finish(pid_t pid)
 static void start_redis(struct scene *scene)
 {
     char socket[128], dir[128];
-    const char *argv[] = {
-        "redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "",
-        "--appendonly", "no",     NULL};
+    struct acl_words words;
+    const char *argv[SERVER_ARGS + ACL_ARGS_MAX] = {"redis-server",
+                                                    "--port",
+                                                    "0",
+                                                    "--unixsocket",
+                                                    socket,
+                                                    "--dir",
+                                                    dir,
+                                                    "--save",
+                                                    "",
+                                                    "--appendonly",
+                                                    "no",
+                                                    "--enable-debug-command",
+                                                    "yes"};
 
+    (void)acl_add_server_args(&words, argv, SERVER_ARGS);
     (void)snprintf(socket, sizeof(socket), "%s/redis.sock", scene->dir);
     (void)snprintf(dir, sizeof(dir), "%s", scene->dir);
     scene->redis = start(scene, argv, "redis.log", "redis.log");
     WAIT_FOR(strstr(scene_redis(scene, "PING", NULL), "PONG") != NULL);
 }
 
+void scene_redis_stop(struct scene *scene)
+{
+    (void)kill(scene->redis, SIGKILL);
+    (void)finish(scene->redis);
+    scene->redis = 0;
+}
+
+void scene_redis_again(struct scene *scene)
+{
+    start_redis(scene);
+}
+
 static bool is_embedded(struct scene *scene)
 {
-    return scene->redis == 0;
+    return scene->embedded;
 }
 
 void scene_configure(struct scene *scene, const char *settings)
@@ -94,7 +119,8 @@ void scene_configure(struct scene *scene, const char *settings)
     if (is_embedded(scene))
         fprintf(file, "redis: { url = \"embedded\"; };\n");
     else
-        fprintf(file, "redis: { url = \"unix://%s/redis.sock\"; };\n", scene->dir);
+        fprintf(file, "redis: { url = \"unix://%s/redis.sock%s\"; };\n", scene->dir,
+                scene->no_user ? "" : "?username=" ACL_USER "&password=" ACL_PASSWORD);
     fprintf(file, "state_dir = \"%s/state\";\n", scene->dir);
     while ((at = strstr(settings, "@DIR@")) != NULL) {
         fprintf(file, "%.*s%s", (int)(at - settings), settings, scene->dir);
@@ -117,7 +143,8 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
     (void)snprintf(scene->dir, sizeof(scene->dir), "/tmp/drover-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(scene->dir));
     (void)snprintf(scene->conf, sizeof(scene->conf), "%s/drover.conf", scene->dir);
-    if (redis == SCENE_REDIS)
+    scene->embedded = redis == SCENE_EMBEDDED;
+    if (!scene->embedded)
         start_redis(scene);
     scene_configure(scene, settings);
     return scene;
@@ -183,6 +210,14 @@ static bool nothing_left(void)
     return pid < 0 && errno == ECHILD;
 }
 
+/* drover asks for nothing that contrib/drover.acl does not give. */
+static void check_denials(struct scene *scene)
+{
+    const char *log = scene_redis(scene, "ACL", "LOG", NULL);
+
+    ck_assert_msg(!acl_log_has_denial(log), "drover was denied:\n%s", log);
+}
+
 void scene_destroy(struct scene *scene)
 {
     char command[128];
@@ -190,8 +225,8 @@ void scene_destroy(struct scene *scene)
     if (scene->supervisor)
         scene_stop(scene);
     if (scene->redis) {
-        (void)kill(scene->redis, SIGKILL);
-        (void)finish(scene->redis);
+        check_denials(scene);
+        scene_redis_stop(scene);
     }
     WAIT_FOR(nothing_left());
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", scene->dir);

@@ -17,6 +17,8 @@ struct scene {
     char dir[64];
     char conf[96];
     pid_t redis; /* 0: none of our own */
+    bool embedded;
+    bool no_user; /* drover is to be the default user; before scene_configure() */
     pid_t supervisor;
     int exit_status; /* of the last scene_stop(), as from wait(2) */
     char *out;       /* stdout of the last scene_run() */
@@ -43,6 +45,10 @@ int scene_run(struct scene *scene, const char *first, ...) __attribute__((sentin
 #define scene_do(scene, ...)                                                             \
     ck_assert_msg(scene_run(scene, __VA_ARGS__, NULL) == 0, "%s%s", (scene)->out,        \
                   (scene)->err)
+
+/* Kills the redis-server, which keeps nothing; starts it anew. */
+void scene_redis_stop(struct scene *scene);
+void scene_redis_again(struct scene *scene);
 
 /* drover status --json, failed list --json: new references, never NULL. */
 json_t *scene_status(struct scene *scene);

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "jobs/payload.h"
+#include "tests/support/acl.h"
 
 enum { TURN_MS = 3 };
 
@@ -21,6 +22,8 @@ static void stop_turn(void *arg)
 
 void world_start(struct world *world)
 {
+    static char user[] = ACL_USER, password[] = ACL_PASSWORD;
+
     *world = (struct world){.proxy = NULL};
     log_setup(getenv("DROVER_TEST_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -29,6 +32,14 @@ void world_start(struct world *world)
     ck_assert_ptr_nonnull(world->loop);
     timer_init(&world->stop, world->loop, stop_turn, world->loop);
     world->endpoint.unix_path = world->server.process.socket;
+    world->endpoint.username = user;
+    world->endpoint.password = password;
+}
+
+void world_use_default_user(struct world *world)
+{
+    world->endpoint.username = NULL;
+    world->endpoint.password = NULL;
 }
 
 void world_use_proxy(struct world *world)

@@ -37,7 +37,8 @@ struct hand {
 };
 
 void world_start(struct world *world);
-void world_use_proxy(struct world *world); /* before the hands are made */
+void world_use_default_user(struct world *world); /* likewise: not drover's own user */
+void world_use_proxy(struct world *world);        /* before the hands are made */
 void world_end(struct world *world);
 void world_keep_log(
     struct world *world); /* from now on, all levels, for world_logged() */

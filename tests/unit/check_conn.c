@@ -43,6 +43,7 @@ static void on_reply(void *arg UNUSED, const struct redisReply *reply)
 static void set_up(void)
 {
     world_start(&world);
+    world_use_default_user(&world);
 }
 
 static void tear_down(void)

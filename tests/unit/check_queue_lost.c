@@ -281,6 +281,7 @@ END_TEST
 START_TEST(a_refused_password_is_said_again_from_time_to_time)
 {
     world_keep_log(&world);
+    world_use_default_user(&world);
     (void)real_redis_try(&world.server, "CONFIG SET requirepass secret");
     hand_open(&hand, 1);
     UNTIL(&world, hand.queue->attempt >= 3);
@@ -294,6 +295,7 @@ END_TEST
 START_TEST(queues_under_laravels_usual_prefix_are_pointed_at)
 {
     world_keep_log(&world);
+    world_use_default_user(&world);
     if (_i < 2)
         (void)real_redis_int(&world.server, "RPUSH %s%s x",
                              _i ? "laravel-database-" : "laravel_database_",
@@ -374,6 +376,29 @@ START_TEST(an_expired_lease_of_another_drover_counts_a_crash)
         hand_ack(&hand, i);
     hand_settled(&hand);
     ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
+/* Redis was away for longer than the lease, say: the holder lives, the job is innocent.
+ */
+START_TEST(an_expired_lease_of_a_living_drover_counts_no_crash)
+{
+    struct hand holder;
+
+    hand_init(&holder, &world);
+    hand_open(&holder, 1);
+    world_push(&world, "default", "job");
+    UNTIL(&world, holder.job_ct == 1);
+    set_score("default", "job", 1000, holder.jobs[0]->tag);
+    hand_open(&hand, 1);
+    UNTIL(&world, hand.job_ct == 1);
+    ck_assert_uint_eq(hand.jobs[0]->crashes, 0);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+    hand_ack(&holder, 0); /* too late, and without effect */
+    hand_settled(&holder);
+    ck_assert_uint_eq(atomic_load(&holder.board->lost), 1);
+    world_expect(&world, "default", 0, 0, 1);
+    hand_close(&holder);
 }
 END_TEST
 
@@ -515,6 +540,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_lease_is_extended_for_as_long_as_the_job_runs);
     tcase_add_test(tc, an_expired_lease_that_is_ours_goes_on_as_the_same_run);
     tcase_add_test(tc, an_expired_lease_of_another_drover_counts_a_crash);
+    tcase_add_test(tc, an_expired_lease_of_a_living_drover_counts_no_crash);
     tcase_add_loop_test(tc, crashes_are_cleared_by_any_verdict_but_giving_back, 0, 3);
     tcase_add_test(tc, a_lease_that_somebody_took_is_told_once_at_the_next_extension);
     tcase_add_test(tc, a_lost_job_that_comes_again_waits_until_the_old_run_is_forgotten);
