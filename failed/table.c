@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "failed/row.h"
 
 enum { PAGE_ROWS = 500, PAGE_BYTES = 4 * 1024 * 1024, FORGET_CHUNK = 500 };
@@ -207,13 +208,15 @@ int failed_table_find(struct failed_table *table, const char *prefix, char uuids
                       size_t *ct, struct err *err)
 {
     const struct pg_param param = text_param(prefix);
-    struct pg_ask_rows *rows =
-        run(table, "SELECT DISTINCT uuid, uuid = $1 AS whole FROM",
-            "WHERE starts_with(uuid, $1) AND octet_length(uuid) < 64 ORDER BY whole "
-            "DESC LIMIT 2",
-            &param, 1, err);
+    struct pg_ask_rows *rows;
 
     *ct = 0;
+    if (!text_is_utf8(slice_text(prefix)))
+        return 0; /* what no text column holds */
+    rows = run(table, "SELECT DISTINCT uuid, uuid = $1 AS whole FROM",
+               "WHERE starts_with(uuid, $1) AND octet_length(uuid) < 64 ORDER BY whole "
+               "DESC LIMIT 2",
+               &param, 1, err);
     if (rows == NULL)
         return -1;
     for (size_t i = 0; i < pg_ask_row_ct(rows); i++) {

@@ -17,11 +17,12 @@ static void read_line(struct acl_words *words)
 }
 
 /* "~queues:*" as "~p:queues:*". */
-static const char *add_prefix(struct acl_words *words, const char *pattern)
+static const char *add_prefix(struct acl_words *words, const char *prefix,
+                              const char *pattern)
 {
     char *room = words->prefixed + words->prefixed_len;
     size_t size = sizeof(words->prefixed) - words->prefixed_len;
-    int len = snprintf(room, size, "~p:%s", pattern + 1);
+    int len = snprintf(room, size, "~%s%s", prefix, pattern + 1);
 
     MUST(len > 0 && (size_t)len < size);
     words->prefixed_len += (size_t)len + 1;
@@ -30,6 +31,7 @@ static const char *add_prefix(struct acl_words *words, const char *pattern)
 
 size_t acl_add_server_args(struct acl_words *words, const char **argv, size_t ct)
 {
+    static const char *const prefixes[] = {"p:", "laravel_database_"};
     static const char verb[] = "ACL SETUSER ";
     size_t start = ct;
     char *rest;
@@ -42,8 +44,8 @@ size_t acl_add_server_args(struct acl_words *words, const char **argv, size_t ct
          word = strtok_r(NULL, " \n", &rest)) {
         MUST(ct - start < ACL_ARGS_MAX - 1);
         argv[ct++] = strcmp(word, ">PASSWORD") == 0 ? ">" ACL_PASSWORD : word;
-        if (word[0] == '~')
-            argv[ct++] = add_prefix(words, word);
+        for (size_t i = 0; word[0] == '~' && i < ARRAY_CT(prefixes); i++)
+            argv[ct++] = add_prefix(words, prefixes[i], word);
     }
     MUST(ct - start > 20);
     return ct;

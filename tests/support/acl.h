@@ -21,7 +21,7 @@ struct acl_words {
 
 /* Appends to `argv` at `ct` what makes redis-server start with the user; returns the new
  * count. Needs room for ACL_ARGS_MAX. Next to the keys without a prefix the user gets
- * those under "p:", which some tests have. */
+ * those under "p:" and Laravel's "laravel_database_", which some tests have. */
 size_t acl_add_server_args(struct acl_words *words, const char **argv, size_t ct);
 
 /* From the text of redis-cli ACL LOG: whether a command or a key was denied. */
