@@ -20,6 +20,7 @@ int cli_fail(const struct err *err)
     case ERR_REPLY:
     case ERR_BAD_INPUT:
     case ERR_LIMIT:
+    case ERR_DATABASE:
         break;
     }
     return EXIT_ERROR;

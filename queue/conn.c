@@ -19,8 +19,8 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/resolve.h"
 #include "queue/attach.h"
-#include "queue/resolve.h"
 
 enum conn_state {
     CONN_CLOSED,

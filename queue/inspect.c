@@ -150,6 +150,8 @@ static const struct own_key own_table[OWN_TYPED_CT] = {
     {offsetof(struct own_keys, twins), "string", "pads are counted anew"},
     {offsetof(struct own_keys, failed), "zset",
      "failed jobs are recorded again; earlier records are kept, but not listed"},
+    {offsetof(struct own_keys, outbox), "zset",
+     "failed jobs are recorded again; earlier records are kept, but not listed"},
 };
 
 static const char *key_name(const struct queue *queue, size_t i)

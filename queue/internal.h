@@ -9,6 +9,7 @@
  *   wait.c     the second connection: BRPOP and the reserve behind it
  *   extend.c   keeping leases
  *   settle.c   verdicts; verdict.c spells their calls
+ *   outbox.c   failed records on their way to PostgreSQL
  *   notes.c    how earlier attempts ended, until the job is done or fails
  *   hint.c     where Laravel may have its queues
  *   inspect.c  what Redis is set to, and whether our own keys are well
@@ -88,7 +89,7 @@ struct take_back;
 
 /* Rights a user of Redis may lack without stopping the work. */
 enum inspect_right { RIGHT_INFO, RIGHT_TYPE, RIGHT_CLIENT, RIGHT_BRPOP };
-enum { OWN_TYPED_CT = 8 }; /* own keys of a type that can be looked at */
+enum { OWN_TYPED_CT = 9 }; /* own keys of a type that can be looked at */
 
 struct queue {
     struct queue_options options;
@@ -250,6 +251,11 @@ const char *settle_crash_key(const struct queue *queue, const struct lease *leas
 void verdict_send(struct queue *queue, struct settle *settle);
 struct fail_record *verdict_copy_record(const struct fail_record *record) MUSTCHECK;
 void verdict_free_record(struct fail_record *record);
+
+/* outbox.c */
+const char *outbox_index(const struct queue *queue); /* where failed records go */
+const char *outbox_other_index(const struct queue *queue);
+void outbox_counted(struct queue *queue, int64_t ct);
 
 /* inspect.c */
 void inspect_tick(void *arg);

@@ -60,6 +60,9 @@ struct queue_events {
     /* Once after queue_hush(); may be NULL where that is never called. */
     void (*on_quiet)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
+    /* How many failed records wait in the outbox, as a heartbeat found: about once a
+     * second, and only where there are any. May be NULL. */
+    void (*on_outbox)(void *arg, int64_t ct);
 };
 
 struct queue_options {
@@ -68,6 +71,7 @@ struct queue_options {
     const char *prefix;
     const struct pool_config *pool; /* queues, lease_ms, poll_interval_ms, concurrency */
     int64_t max_payload_bytes;
+    bool to_outbox; /* failed records are bound for PostgreSQL: they go to the outbox */
     struct board *board; /* link, tag, orphans are read and written; never NULL */
     const struct queue_events *events;
     void *arg;
@@ -112,6 +116,43 @@ void queue_hush(struct queue *queue);
  * the worker die now, the job is the cause. Where Redis cannot be told, a death tells
  * less. */
 void queue_alone(struct queue *queue, const struct lease *lease);
+
+/* ---- the outbox: failed records that wait in Redis for PostgreSQL ----
+ * Each call returns false where Redis is away (and never calls back), else calls back
+ * exactly once, later; from inside queue_destroy() too. Several may be under way. */
+
+struct outbox_cursor { /* zero: before the oldest */
+    char score[32];
+    char uuid[64];
+};
+struct outbox_page {
+    struct fail_record
+        *records; /* the oldest first; was_uuid is set where there is one */
+    size_t ct;
+    bool last;                   /* there is nothing behind `cursor` */
+    struct outbox_cursor cursor; /* where the next page begins */
+};
+
+/* At most `max_ct` (<= OUTBOX_PAGE_MAX) records behind `after`, about 4 MiB of them, but
+ * one at least if there is any. `page` is borrowed until the callback returns; NULL: the
+ * link was lost, or Redis refused (the outbox is no zset, ..). A page may be empty and
+ * not be the last. */
+enum { OUTBOX_PAGE_MAX = 500 };
+typedef void (*outbox_page_cb)(void *arg, const struct outbox_page *page);
+bool queue_outbox_read(struct queue *queue, const struct outbox_cursor *after,
+                       size_t max_ct, outbox_page_cb cb, void *arg) MUSTCHECK;
+
+/* Drops records that PostgreSQL has, each only if it is still the one that was read: not
+ * retried, forgotten or failed again meanwhile. The callback gets the places in `marks`
+ * (from 0) of those that were not, for PostgreSQL then holds what should not be there;
+ * or known = false: nobody knows what was dropped. Asking again is safe. */
+struct outbox_mark {
+    char uuid[64];
+    int64_t failed_at_ms;
+};
+typedef void (*outbox_drop_cb)(void *arg, bool known, const size_t *kept, size_t kept_ct);
+bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, size_t ct,
+                       outbox_drop_cb cb, void *arg) MUSTCHECK;
 
 /* Closes the gate: SREM of the tag, CLIENT UNBLOCK, both replies read; leases that still
  * came with them are given back by the queue itself. */

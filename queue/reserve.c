@@ -216,7 +216,7 @@ out:
 
 static void add_keys(struct call *call, const struct queue *queue, const char *record)
 {
-    call_add_text(call, queue->own.failed);
+    call_add_text(call, outbox_index(queue));
     call_add_text(call, record);
     call_add_text(call, queue->own.open);
     call_add_text(call, queue->own.crashes);

@@ -122,7 +122,7 @@ static void add_record(struct call *call, const struct fail_record *record)
 static struct call *spell_fail(struct queue *queue, const struct settle *settle)
 {
     const struct fail_record *record = settle->record;
-    struct call *call = call_create("fail", 6);
+    struct call *call = call_create("fail", 7);
     char *notes = notes_key(queue, settle->lease);
     char spare[UUID_TEXT_BYTES], key[CRASH_KEY_BYTES];
     char *record_key, *spare_key;
@@ -131,12 +131,13 @@ static struct call *spell_fail(struct queue *queue, const struct settle *settle)
     record_key = must_format("%s%s", queue->own.failed_record,
                              record->uuid[0] ? record->uuid : spare);
     spare_key = must_format("%s%s", queue->own.failed_record, spare);
-    call_add_text(call, queue->own.failed);
+    call_add_text(call, outbox_index(queue));
     call_add_text(call, queue->queues[settle->lease->queue].keys.reserved);
     call_add_text(call, record_key);
     call_add_text(call, spare_key);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, notes ? notes : queue->own.notes);
+    call_add_text(call, outbox_other_index(queue));
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
     call_add_text(call, settle_crash_key(queue, settle->lease, key));

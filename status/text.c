@@ -130,18 +130,33 @@ static void add_queues(struct buf *out, const json_t *queues, enum table_colour 
     table_destroy(table);
 }
 
+static void add_failed(struct buf *out, const json_t *failed, const json_t *waiting)
+{
+    json_int_t ct = json_integer_value(waiting);
+
+    if (!json_is_integer(failed) && !json_is_integer(waiting)) {
+        buf_add_text(out, "\nRedis cannot be reached\n");
+        return;
+    }
+    buf_add_text(out, "\nfailed jobs  ");
+    if (json_is_integer(failed))
+        buf_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(failed));
+    else
+        buf_add_text(out, "-, PostgreSQL cannot be asked");
+    if (ct > 0)
+        buf_addf(out, ", %" JSON_INTEGER_FORMAT " wait%s in Redis for PostgreSQL", ct,
+                 ct == 1 ? "s" : "");
+    buf_add_char(out, '\n');
+}
+
 void status_text(const json_t *document, enum status_colour colour, struct buf *out)
 {
     enum table_colour titles = colour == STATUS_COLOURED ? TABLE_COLOURED : TABLE_PLAIN;
-    const json_t *failed = json_object_get(document, "failed");
 
     add_supervisor(out, json_object_get(document, "supervisor"));
     add_redis(out, json_object_get(document, "redis"));
     add_workers(out, json_object_get(document, "pools"), titles);
     add_queues(out, json_object_get(document, "queues"), titles);
-    if (json_is_integer(failed))
-        buf_addf(out, "\nfailed jobs  %" JSON_INTEGER_FORMAT "\n",
-                 json_integer_value(failed));
-    else
-        buf_add_text(out, "\nRedis cannot be reached\n");
+    add_failed(out, json_object_get(document, "failed"),
+               json_object_get(document, "failed_waiting"));
 }

@@ -206,6 +206,14 @@ static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
     loop_stop(worker->loop);
 }
 
+static void on_outbox(void *arg, int64_t ct UNUSED)
+{
+    struct worker *worker = arg;
+
+    if (worker->mover)
+        mover_wake(worker->mover);
+}
+
 static const struct queue_events queue_events = {
     .on_jobs = on_jobs,
     .on_lost = on_lost,
@@ -213,6 +221,7 @@ static const struct queue_events queue_events = {
     .on_settled = on_settled,
     .on_quiet = on_quiet,
     .on_fatal = on_fatal,
+    .on_outbox = on_outbox,
 };
 
 void worker_settled_one(struct worker *worker)
@@ -270,6 +279,7 @@ static int open_queue(struct worker *worker, struct err *err)
         .endpoint = start->endpoint,
         .prefix = start->config->redis.prefix,
         .pool = start->pool,
+        .to_outbox = start->config->failed.store == FAILED_IN_POSTGRES,
         .max_payload_bytes = start->config->max_payload_mib * 1024 * 1024,
         .board = start->board,
         .events = &queue_events,
@@ -278,6 +288,21 @@ static int open_queue(struct worker *worker, struct err *err)
 
     worker->queue = queue_create(&options, err);
     return worker->queue ? 0 : -1;
+}
+
+static int open_mover(struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->start->config;
+    struct postgres_endpoint endpoint = {0};
+    struct mover_options options = {
+        .loop = worker->loop, .queue = worker->queue, .endpoint = &endpoint};
+
+    if (config->failed.store != FAILED_IN_POSTGRES)
+        return 0;
+    if (postgres_endpoint_resolve(config, &endpoint, err) == 0)
+        worker->mover = mover_create(&options, err);
+    postgres_endpoint_free(&endpoint);
+    return worker->mover ? 0 : -1;
 }
 
 static int watch_signals(struct worker *worker, struct err *err)
@@ -311,7 +336,7 @@ static int worker_open(struct worker *worker, struct err *err)
     worker->env.loop = worker->loop;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
-        open_queue(worker, err) != 0)
+        open_queue(worker, err) != 0 || open_mover(worker, err) != 0)
         return -1;
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
@@ -327,7 +352,8 @@ static void worker_close(struct worker *worker)
     TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
     flight_free(flight); /* the supervisor kills what is left of their processes */
     if (worker->queue)
-        queue_destroy(worker->queue);
+        queue_destroy(worker->queue); /* tells the mover what will not come */
+    mover_destroy(worker->mover);
     reaper_destroy(worker->env.reaper);
     if (worker->loop) {
         timer_free(&worker->beat);
@@ -354,7 +380,8 @@ int worker_main(const struct worker_start *start)
     keep_small();
     if (worker_open(&worker, &err) != 0) {
         log_error("worker.fatal", log_str("reason", err.text));
-        worker.exit_code = WORKER_EXIT_FAILURE;
+        worker.exit_code =
+            err.code == ERR_CONFIG ? WORKER_EXIT_CONFIG : WORKER_EXIT_FAILURE;
     } else {
         loop_run(worker.loop);
     }

@@ -1,7 +1,9 @@
 -- fail: moves a job that is ours from reserved into the failed store.
 --
--- KEYS 1 drover:failed  2 reserved  3 drover:failed:<uuid>  4 drover:failed:<spare uuid>
+-- KEYS 1 index of the records: drover:failed, or drover:outbox where they are bound for
+--        PostgreSQL  2 reserved  3 drover:failed:<uuid>  4 drover:failed:<spare uuid>
 --      5 drover:crashes  6 drover:notes:<uuid>, how earlier attempts ended
+--      7 the other index, which a record of this uuid leaves
 -- ARGV 1 tag  2 payload as it lies in reserved  3 crash key ('' for none)  4 uuid
 --      5 spare uuid  6 connection  7 queue  8 job  9 attempts  10 reason  11 exception
 --      12 failed_at, ms  13 payload for the record
@@ -46,6 +48,7 @@ if done == 2 then
     redis.call('HSET', key, 'was_uuid', ARGV[4])
 end
 redis.call('ZADD', KEYS[1], ARGV[12], uuid)
+redis.pcall('ZREM', KEYS[7], uuid)
 redis.call('ZREM', KEYS[2], ARGV[2]) -- last: what cannot be recorded is not removed
 if ARGV[3] ~= '' then
     redis.pcall('HDEL', KEYS[5], ARGV[3])

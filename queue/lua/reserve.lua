@@ -1,7 +1,8 @@
 -- reserve: acks what is done, then takes jobs under a lease, queues in the order given.
 --
--- KEYS 1 drover:failed  2 drover:failed:<spare uuid>  3 drover:open  4 drover:crashes
---      5 drover:twins  6 drover:beats, then per queue: ready, delayed, reserved, notify
+-- KEYS 1 index of failed records (see fail)  2 drover:failed:<spare uuid>
+--      3 drover:open  4 drover:crashes  5 drover:twins  6 drover:beats,
+--      then per queue: ready, delayed, reserved, notify
 -- ARGV 1 tag  2 lease, seconds  3 free slots  4 max_payload, bytes  5 horizon, seconds
 --      6 spare uuid  7 number of queues n, then n names,
 --      then per ack: queue (from 1), tag, payload, crash key ('' for none)

@@ -142,7 +142,13 @@ static void take_fatal(void *arg, enum queue_fatal why, const struct err *err)
     ((struct hand *)arg)->fatal_ct++;
 }
 
-static const struct queue_events events = {.on_jobs = take_jobs,
+static void on_outbox(void *arg, int64_t ct)
+{
+    ((struct hand *)arg)->outbox_ct = ct;
+}
+
+static const struct queue_events events = {.on_outbox = on_outbox,
+                                           .on_jobs = take_jobs,
                                            .on_lost = take_lost,
                                            .on_drained = take_drained,
                                            .on_settled = take_settled,
@@ -171,6 +177,7 @@ void hand_open(struct hand *hand, unsigned slots)
                                     .prefix = "",
                                     .pool = &hand->pool,
                                     .max_payload_bytes = 1 << 20,
+                                    .to_outbox = hand->to_outbox,
                                     .board = hand->board,
                                     .events = &events,
                                     .arg = hand};

@@ -31,7 +31,9 @@ struct hand {
     struct lease *lost[HAND_JOBS_MAX];
     size_t lost_ct;
     unsigned drained_ct, settled_ct, fatal_ct, left_ct;
-    bool ack_at_once; /* each job as it comes, from inside on_jobs() */
+    bool to_outbox;    /* set before the open */
+    int64_t outbox_ct; /* as the last heartbeat told */
+    bool ack_at_once;  /* each job as it comes, from inside on_jobs() */
 };
 
 void world_start(struct world *world);

@@ -320,6 +320,10 @@ START_TEST(no_output_holds_a_password)
         "redis: { host = \"h\"; password = \"canary\"; db = -1; };",
         "redis: { url = \"redis://u:canary@h:x\"; };",
         "redis: { host = \"h\"; password = \"canary\"",
+        "failed: { store = \"postgres\"; dsn = \"host=db password=canary\"; };",
+        "failed: { store = \"postgres\"; dsn = \"postgresql://u:canary@db\"; };",
+        "failed: { store = \"postgres\"; dsn = \"host=db password='canary\"; };",
+        "failed: { store = \"postgres\"; host = \"db\"; password = \"canary\"; };",
     };
 
     write_text("secret", "canary\n");
