@@ -166,12 +166,12 @@ START_TEST(a_lost_answer_to_commit_leaves_one_row)
     scene_open_mover(dsn);
     scene_fail_many("warm", 1);
     UNTIL(&scene.world, scene_is_moved()); /* connected */
-    proxy_set(proxy, PROXY_DROP_ANSWERS);
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
     scene_fail_many("u", 20);
     UNTIL(&scene.world, (scene_is_moved(), scene_row_ct()) == 21);
     ck_assert_int_eq(scene_left_ct(), 20);
-    proxy_cut(proxy);
-    proxy_set(proxy, PROXY_PASS);
+    proxy_cut(proxy, PROXY_FIN);
+    proxy_set(proxy, PROXY_BOTH, PROXY_PASS);
     UNTIL(&scene.world, scene_is_moved());
     scene_expect_once("u", 20);
     ck_assert_int_eq(scene_row_ct(), 21);
@@ -218,19 +218,19 @@ START_TEST(a_drop_that_never_came_leaves_one_row)
     UNTIL(&scene.world,
           postgres_process_int(&scene.server, "SELECT count(*) FROM pg_stat_activity "
                                               "WHERE wait_event = 'PgSleep'") == 1);
-    proxy_set(scene.world.proxy, PROXY_DROP_ALL);
+    proxy_set(scene.world.proxy, PROXY_BOTH, PROXY_LOSE);
     UNTIL(&scene.world, scene_row_ct() == 20);
     for (int i = 0; i < 20; i++)
         world_turn(&scene.world);
     ck_assert_int_eq(scene_left_ct(), 20);
     if (_i == 0) {
-        proxy_cut(scene.world.proxy);
+        proxy_cut(scene.world.proxy, PROXY_FIN);
     } else {
         scene_close_mover(0);
-        proxy_set(scene.world.proxy, PROXY_PASS);
+        proxy_set(scene.world.proxy, PROXY_BOTH, PROXY_PASS);
         scene_open_mover(NULL);
     }
-    proxy_set(scene.world.proxy, PROXY_PASS);
+    proxy_set(scene.world.proxy, PROXY_BOTH, PROXY_PASS);
     UNTIL(&scene.world, scene_is_moved());
     scene_expect_once("v", 20);
     ck_assert_int_eq(scene_row_ct(), 20);

@@ -120,14 +120,14 @@ START_TEST(a_lost_answer_to_commit_leaves_it_unknown)
 
     pg_open(dsn, 1);
     pg_run_sql(PG_ALL, "SELECT 1");
-    proxy_set(proxy, PROXY_DROP_ANSWERS);
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
     (void)pg_start(_i ? PG_EACH : PG_ALL, &pg_insert_one, 1, LONG_MS, 1);
     UNTIL(pg_row_ct() == 1);
     ck_assert_uint_eq(pg.told[1].ct, 0);
-    proxy_cut(proxy);
+    proxy_cut(proxy, PROXY_FIN);
     UNTIL(pg.told[1].ct == 1);
     ck_assert_int_eq(pg.told[1].end, PG_UNKNOWN);
-    proxy_set(proxy, PROXY_PASS);
+    proxy_set(proxy, PROXY_BOTH, PROXY_PASS);
     pg_run_sql(PG_ALL, "SELECT 1");
     ck_assert_int_eq(pg.told[0].end, PG_DONE);
     proxy_destroy(proxy);
@@ -142,14 +142,14 @@ START_TEST(a_silent_connection_is_never_used_again)
     pg_open(dsn, 1);
     pg_run_sql(PG_ALL, "SELECT 1");
     ck_assert_uint_eq(proxy_accepted(proxy), 1);
-    proxy_set(proxy, PROXY_DROP_ALL);
+    proxy_set(proxy, PROXY_BOTH, PROXY_LOSE);
     (void)pg_start(PG_ALL, &pg_insert_one, 1, 200, 1);
     UNTIL(pg.told[1].ct == 1);
     ck_assert_int_eq(pg.told[1].end, PG_UNKNOWN);
     (void)pg_start(PG_ALL, &pg_insert_one, 1, 300, 2); /* nobody greets */
     UNTIL(pg.told[2].ct == 1);
     ck_assert_int_eq(pg.told[2].end, PG_UNSENT);
-    proxy_set(proxy, PROXY_PASS);
+    proxy_set(proxy, PROXY_BOTH, PROXY_PASS);
     (void)pg_start(PG_ALL, &pg_insert_one, 1, LONG_MS, 3);
     UNTIL(pg.told[3].ct == 1);
     ck_assert_int_eq(pg.told[3].end, PG_DONE);
