@@ -46,7 +46,8 @@ stop_all() {
 trap stop_all EXIT
 
 measure_drover() {
-    webhook_url=$url start_drover 1 "$in_flight"
+    more_jobs="{ name = \"webhook\"; type = \"http\"; url = \"$url\";
+                 allow_networks = [ \"127.0.0.1\" ]; }" start_drover 1 "$in_flight"
     "$raw" fill "$socket" staged "$jobs" webhook
     rates[drover]+=" $("$raw" drain "$socket" staged bench)"
     stop_drover

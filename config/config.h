@@ -135,6 +135,13 @@ struct config {
  * whole. On error returns NULL with the first problem as "FILE:LINE: setting: what is
  * wrong", ready to print, and always ERR_CONFIG. Caller owns the result. */
 struct config *config_load(const char *path, struct err *err) MUSTCHECK;
+
+/* As config_load(), but takes of a file with mistakes each top-level setting that is well
+ * by itself; `broken` (empty: none) gets what config_load() would have said. For commands
+ * that need no more than to find a running supervisor, which must be possible to stop
+ * while its file is being mended. */
+struct config *config_load_usable(const char *path, struct err *broken,
+                                  struct err *err) MUSTCHECK;
 void config_free(struct config *config); /* NULL is fine; secrets are wiped */
 
 /* Requests of this method have no body. */
@@ -158,16 +165,12 @@ void redis_endpoint_free(struct redis_endpoint *endpoint);
 /* "unix:/run/x.sock db 0", "tcp:host:6379 db 2": for logs and messages, no secret. */
 char *redis_endpoint_text(const struct redis_endpoint *endpoint) MUSTCHECK;
 
-/* The PostgreSQL that keeps the failed jobs, worked out from failed.*, for libpq: what a
- * dsn names counts before the parts beside it. The texts are the endpoint's own. */
+/* The PostgreSQL that keeps the failed jobs, worked out from failed.* (dsn first, then
+ * host, port, database and username). The texts are the endpoint's own. */
 struct postgres_endpoint {
-    char *dsn;  /* conninfo or postgresql:// URI; NULL: the parts alone */
-    char *host; /* host to password: NULL where not given */
-    char *port;
-    char *database;
-    char *username;
-    char *password;
-    char *table; /* quoted as SQL wants it: "failed_jobs" or "schema"."failed_jobs" */
+    char *dsn;      /* for libpq: conninfo or postgresql:// URI */
+    char *password; /* NULL: none but what the dsn may hold */
+    char *table;    /* as SQL wants it: "failed_jobs" or "schema"."failed_jobs", quoted */
 };
 /* Where failed.store is postgres. `endpoint` may be freed in any case. A loaded
  * configuration always resolves. */

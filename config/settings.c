@@ -139,9 +139,11 @@ const struct setting settings[] = {
     {AT_FAILED(failed.dsn), .name = "dsn", .type = SETTING_URL, .flags = SETTING_RELOADS,
      .min = 1, .max = TEXT_MAX_BYTES, .example = "\"host=db dbname=app user=drover\"",
      .env = "DB_URL",
-     .doc = "The database, as libpq takes it: \"host=db dbname=app user=drover\" or "
-            "postgresql://drover@db/app. The environment's DB_* are looked at only where "
-            "this file has no dsn; a password in it is never shown."},
+     .doc =
+         "The database, as libpq takes it: \"host=db dbname=app user=drover\" or "
+         "postgresql://drover@db/app. The environment's DB_* are looked at only where "
+         "this file has no dsn, and DB_CONNECTION, if it is set, must be pgsql then. A "
+         "password in it is never shown."},
     {AT_FAILED(failed.host), .name = "host", .type = SETTING_TEXT,
      .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = TEXT_MAX_BYTES,
      .example = "\"127.0.0.1\"", .env = "DB_HOST",

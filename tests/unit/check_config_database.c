@@ -17,15 +17,19 @@ static const struct {
      "postgresql://u@db/app", NULL, "\"q\".\"failed\""},
     {"", "dsn = \"host=db\"; password = \"p\";", "host=db", "p", "\"failed_jobs\""},
     {"", "host = \"db\"; port = 6432; database = \"app\"; username = \"u\";",
-     "host=db port=6432 dbname=app user=u", NULL, "\"failed_jobs\""},
+     "host='db' port='6432' dbname='app' user='u'", NULL, "\"failed_jobs\""},
 
     /* by environment */
     {"DB_CONNECTION=pgsql DB_HOST=eh DB_PORT=5433 DB_DATABASE=ed DB_USERNAME=eu "
      "DB_PASSWORD=ep",
-     "", "host=eh port=5433 dbname=ed user=eu", "ep", "\"failed_jobs\""},
-    {"DB_HOST=eh DB_PASSWORD=null", "", "host=eh", NULL, "\"failed_jobs\""},
+     "", "host='eh' port='5433' dbname='ed' user='eu'", "ep", "\"failed_jobs\""},
+    {"DB_HOST=eh DB_PASSWORD=null", "", "host='eh'", NULL, "\"failed_jobs\""},
     {"DB_URL=pgsql://u:p@uh/ud?charset=utf8&sslmode=require DB_PASSWORD=ep", "",
-     "postgresql://u:(secret)@uh/ud?sslmode=require", "ep", "\"failed_jobs\""},
+     "postgresql://u:(secret)@uh/ud?sslmode=require", NULL, "\"failed_jobs\""},
+    {"DB_URL=postgres://u@uh DB_PASSWORD=ep DB_HOST=eh", "", "postgresql://u@uh", "ep",
+     "\"failed_jobs\""},
+    {"", "host = \"db\"; username = \"o'h\\\\a\";", "host='db' user='o\\'h\\\\a'", NULL,
+     "\"failed_jobs\""},
 
     /* file before environment */
     {"DB_URL=pgsql://uh/ud DB_HOST=eh DB_PASSWORD=ep", "dsn = \"host=fh\";", "host=fh",
@@ -33,7 +37,7 @@ static const struct {
     {"DB_CONNECTION=mysql DB_HOST=eh", "dsn = \"host=fh\";", "host=fh", NULL,
      "\"failed_jobs\""},
     {"DB_URL=pgsql://uh/ud DB_HOST=eh DB_PASSWORD=ep DB_DATABASE=ed", "host = \"fh\";",
-     "host=fh dbname=ed", "ep", "\"failed_jobs\""},
+     "host='fh' dbname='ed'", "ep", "\"failed_jobs\""},
 
     /* errors */
     {"DB_CONNECTION=mysql DB_HOST=eh", "",
