@@ -6,7 +6,8 @@
 #include "config/config.h"
 
 /* All values unset, none of them with an origin. `path` is copied; NULL: no file. */
-struct config *config_create(const char *path, size_t pool_ct, size_t job_ct) MUSTCHECK;
+struct config *config_create(const char *path, size_t pool_ct, size_t job_ct,
+                             size_t database_ct) MUSTCHECK;
 
 /* From the text of a file. NULL on error. */
 struct config *config_parse(const char *name, const char *text,
@@ -15,7 +16,7 @@ struct config *config_parse(const char *name, const char *text,
 /* Environment, then defaults, for all that is not set yet. */
 int config_fill(struct config *config, struct err *err) MUSTCHECK;
 
-/* redis.password, failed.password and the jobs' secrets from their files, where those are
+/* the passwords and the jobs' secrets from their files, where those are
  * set. */
 int config_read_secrets(struct config *config, struct err *err) MUSTCHECK;
 

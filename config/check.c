@@ -360,6 +360,8 @@ static int check_job(const struct config *config, size_t index, struct err *err)
         return config_value_fail(config, &value, -1, err, "expects an absolute path");
     if (job->type == JOB_HTTP && config_check_http(config, index, err) != 0)
         return -1;
+    if (job->type == JOB_SQL && config_check_sql(config, index, err) != 0)
+        return -1;
     return check_command(config, index, err);
 }
 
@@ -374,8 +376,10 @@ static int check_jobs(const struct config *config, struct err *err)
 int config_check(const struct config *config, struct err *err)
 {
     static int (*const checks[])(const struct config *config, struct err *err) = {
-        check_state_dir,    check_twice,      check_server, check_postgres,  check_listen,
-        check_hang_timeout, check_pool_names, check_queues, check_job_names, check_jobs,
+        check_state_dir,        check_twice,  check_server,
+        check_postgres,         check_listen, check_hang_timeout,
+        check_pool_names,       check_queues, check_job_names,
+        config_check_databases, check_jobs,
     };
 
     for (size_t i = 0; i < ARRAY_CT(checks); i++)

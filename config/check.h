@@ -7,7 +7,14 @@
 /* Done by config_load(); the first problem, with its place. */
 int config_check(const struct config *config, struct err *err) MUSTCHECK;
 
-/* A part of it: the settings of jobs[index], a webhook. */
+/* A part of it: the settings of jobs[index], which is of type sql. */
+int config_check_sql(const struct config *config, size_t index,
+                     struct err *err) MUSTCHECK;
+
+/* Another: `databases`. */
+int config_check_databases(const struct config *config, struct err *err) MUSTCHECK;
+
+/* And: the settings of jobs[index], a webhook. */
 int config_check_http(const struct config *config, size_t index,
                       struct err *err) MUSTCHECK;
 

@@ -8,15 +8,24 @@
 #include "config/field.h"
 #include "config/origin.h"
 
-struct config *config_create(const char *path, size_t pool_ct, size_t job_ct)
+/* Room for at least one, for an array of none may be NULL. */
+static void *items(size_t ct, size_t bytes)
+{
+    return must_alloc((ct ? ct : 1) * bytes);
+}
+
+struct config *config_create(const char *path, size_t pool_ct, size_t job_ct,
+                             size_t database_ct)
 {
     struct config *config = must_alloc(sizeof(*config));
 
     config->path = must_strdup(path);
-    config->pools = must_alloc((pool_ct ? pool_ct : 1) * sizeof(*config->pools));
+    config->pools = items(pool_ct, sizeof(*config->pools));
     config->pool_ct = pool_ct;
-    config->jobs = must_alloc((job_ct ? job_ct : 1) * sizeof(*config->jobs));
+    config->jobs = items(job_ct, sizeof(*config->jobs));
     config->job_ct = job_ct;
+    config->databases = items(database_ct, sizeof(*config->databases));
+    config->database_ct = database_ct;
     config->origins = must_alloc(config_value_ct(config) * sizeof(*config->origins));
     for (struct config_value value = {0}; config_next(config, &value);)
         field_unset(value.setting, value.base);
@@ -34,6 +43,7 @@ void config_free(struct config *config)
     free(config->origins);
     free(config->pools);
     free(config->jobs);
+    free(config->databases);
     free(config->path);
     free(config);
 }

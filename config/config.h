@@ -78,7 +78,7 @@ struct pool_config {
     int unmatched;       /* enum unmatched */
 };
 
-enum job_type { JOB_SHELL, JOB_NOOP, JOB_HTTP };
+enum job_type { JOB_SHELL, JOB_NOOP, JOB_HTTP, JOB_SQL };
 
 struct http_config {
     char *url; /* with placeholders */
@@ -98,6 +98,15 @@ struct http_config {
     struct text_list allow_networks;
 };
 
+struct sql_config {
+    char *database; /* name of one in `databases`, checked */
+    char *statement;
+    struct text_list params; /* paths in the payload; of $1, $2, .. */
+    int64_t batch;           /* jobs of one transaction, at most */
+    int64_t batch_wait_ms;   /* how long the first of them waits for more */
+    bool once;
+};
+
 struct job_config {
     char *name;               /* exact or glob */
     int type;                 /* enum job_type */
@@ -109,6 +118,19 @@ struct job_config {
     char *cwd;                /* shell */
     int64_t kill_grace_ms;    /* shell: between TERM and KILL */
     struct http_config http;
+    struct sql_config sql;
+};
+
+struct database_config {
+    char *name;
+    char *dsn;      /* may hold a password; NULL: service */
+    char *service;  /* of libpq's service file; NULL: dsn */
+    char *password; /* secret; from password_file where that is set; NULL: none */
+    char *password_file;
+    int64_t pool;      /* connections of one worker */
+    char *search_path; /* with placeholders; NULL: the server's */
+    bool read_only;
+    int64_t inbox_keep_ms;
 };
 
 struct config {
@@ -126,6 +148,8 @@ struct config {
     size_t pool_ct;
     struct job_config *jobs;
     size_t job_ct;
+    struct database_config *databases;
+    size_t database_ct;
     struct config_origin *origins; /* where each value came from, for `config show` */
 };
 
@@ -165,6 +189,10 @@ void redis_endpoint_free(struct redis_endpoint *endpoint);
 /* "unix:/run/x.sock db 0", "tcp:host:6379 db 2": for logs and messages, no secret. */
 char *redis_endpoint_text(const struct redis_endpoint *endpoint) MUSTCHECK;
 
+/* The database that a job of type sql names. */
+const struct database_config *config_database_of(const struct config *config,
+                                                 const struct sql_config *sql);
+
 /* The PostgreSQL that keeps the failed jobs, worked out from failed.* (dsn first, then
  * host, port, database and username). The texts are the endpoint's own. */
 struct postgres_endpoint {
@@ -177,6 +205,9 @@ struct postgres_endpoint {
 int postgres_endpoint_resolve(const struct config *config,
                               struct postgres_endpoint *endpoint,
                               struct err *err) MUSTCHECK;
+/* Where one of `databases` is; no table. */
+void database_endpoint_resolve(const struct database_config *database,
+                               struct postgres_endpoint *endpoint);
 void postgres_endpoint_free(struct postgres_endpoint *endpoint);
 /* "host=db dbname=app", "postgresql://app:(secret)@db/app": for logs and messages. */
 char *postgres_endpoint_text(const struct postgres_endpoint *endpoint) MUSTCHECK;

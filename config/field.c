@@ -196,7 +196,7 @@ static void format_times(struct buf *out, const struct time_list *list)
 
 void field_mask(const struct setting *setting, const void *field, struct buf *out)
 {
-    if (setting->type == SETTING_URL && setting->section == SECTION_FAILED)
+    if (setting->type == SETTING_URL && setting->section != SECTION_REDIS)
         postgres_dsn_mask(*(char *const *)field, out);
     else if (setting->type == SETTING_URL)
         redis_url_mask(*(char *const *)field, out);

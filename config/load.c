@@ -112,7 +112,7 @@ static struct config *load_found(struct err *broken, struct err *err)
             return NULL;
         }
     }
-    return finish(config_create(NULL, 1, 0), err);
+    return finish(config_create(NULL, 1, 0, 0), err);
 }
 
 static struct config *load_by(struct err *broken, const char *path, struct err *err)

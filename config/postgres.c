@@ -63,6 +63,21 @@ int postgres_endpoint_resolve(const struct config *config,
     return 0;
 }
 
+void database_endpoint_resolve(const struct database_config *database,
+                               struct postgres_endpoint *endpoint)
+{
+    struct buf out;
+
+    *endpoint = (struct postgres_endpoint){0};
+    buf_init(&out, 0);
+    if (database->dsn == NULL)
+        add_part(&out, "service", database->service);
+    endpoint->dsn =
+        database->dsn ? postgres_dsn_for_libpq(database->dsn) : buf_take(&out);
+    if (!postgres_dsn_has_password(endpoint->dsn))
+        endpoint->password = must_strdup(database->password);
+}
+
 static void free_secret(char *text)
 {
     if (text)

@@ -228,9 +228,7 @@ static int fail_unknown(const struct reader *reader, const config_setting_t *fro
     const char *elsewhere = setting_section_of(key);
     char what[KEY_SHOWN * 2];
 
-    if (section == &sections[SECTION_TOP] && section_is_later(key))
-        (void)snprintf(what, sizeof(what), "is not in this version");
-    else if (elsewhere)
+    if (elsewhere)
         (void)snprintf(what, sizeof(what), "unknown here: it is a setting of %s",
                        elsewhere);
     else if (near)
@@ -373,7 +371,8 @@ struct config *config_read_tree(config_setting_t *root, const char *name,
     for (size_t i = SECTION_TOP + 1; i < SECTION_CT; i++)
         if (check_shape(&reader, &sections[i], root, &ct[i]) != 0)
             return NULL;
-    reader.config = config_create(name, ct[SECTION_POOLS], ct[SECTION_JOBS]);
+    reader.config =
+        config_create(name, ct[SECTION_POOLS], ct[SECTION_JOBS], ct[SECTION_DATABASES]);
     if (read_top(&reader, root) == 0)
         return reader.config;
     config_free(reader.config);

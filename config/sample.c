@@ -119,6 +119,8 @@ static void write_jobs(struct buf *out)
     write_job(out, JOB_SHELL, "resize", true);
     (void)buf_add_text(out, "\n    #,\n");
     write_job(out, JOB_HTTP, "invoice.paid", false);
+    (void)buf_add_text(out, "\n    #,\n");
+    write_job(out, JOB_SQL, "radius.accounting", false);
     (void)buf_add_text(out, "\n);\n");
 }
 

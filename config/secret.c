@@ -105,5 +105,9 @@ int config_read_secrets(struct config *config, struct err *err)
     for (size_t i = 0; i < config->job_ct; i++)
         if (read_from_file(config, SECTION_JOBS, i, "secret", "secret_file", err) != 0)
             return -1;
+    for (size_t i = 0; i < config->database_ct; i++)
+        if (read_from_file(config, SECTION_DATABASES, i, "password", "password_file",
+                           err) != 0)
+            return -1;
     return 0;
 }

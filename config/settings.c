@@ -31,6 +31,8 @@ enum {
     .section = SECTION_CONSOLE, .offset = offsetof(struct config, field)
 #define AT_POOL(field)                                                                   \
     .section = SECTION_POOLS, .offset = offsetof(struct pool_config, field)
+#define AT_DATABASE(field)                                                               \
+    .section = SECTION_DATABASES, .offset = offsetof(struct database_config, field)
 #define AT_JOB(field)                                                                    \
     .section = SECTION_JOBS, .offset = offsetof(struct job_config, field)
 
@@ -55,6 +57,13 @@ const struct section sections[SECTION_CT] = {
                       .ct_offset = offsetof(struct config, job_ct),
                       .item_bytes = sizeof(struct job_config),
                       .item_max = 4096},
+    [SECTION_DATABASES] = {.name = "databases",
+                           .doc = "PostgreSQL databases that jobs of type sql use.",
+                           .is_list = true,
+                           .offset = offsetof(struct config, databases),
+                           .ct_offset = offsetof(struct config, database_ct),
+                           .item_bytes = sizeof(struct database_config),
+                           .item_max = 64},
 };
 
 /* Words in the order of the enums that they stand for. */
@@ -63,8 +72,8 @@ static const char *const formats[] = {"logfmt", "json", NULL};
 static const char *const log_jobs[] = {"all", "failed", NULL};
 static const char *const stores[] = {"redis", "postgres", NULL};
 static const char *const unmatched[] = {"fail", "release", NULL};
-static const char *const job_types[] = {"shell", "noop", "http", NULL};
-static const char *const later_job_types[] = {"sql", "laravel", NULL};
+static const char *const job_types[] = {"shell", "noop", "http", "sql", NULL};
+static const char *const later_job_types[] = {"laravel", NULL};
 
 const struct setting settings[] = {
     {AT_TOP(state_dir), .name = "state_dir", .type = SETTING_TEXT, .min = 1,
@@ -239,7 +248,8 @@ const struct setting settings[] = {
      .flags = SETTING_RELOADS | SETTING_REQUIRED, .words = job_types,
      .later = later_job_types, .example = "\"shell\"", .job_type = JOB_ANY,
      .doc =
-         "How it is run: shell starts a command, http calls a URL, noop does nothing."},
+         "How it is run: shell starts a command, http calls a URL, sql runs a statement "
+         "in PostgreSQL, noop does nothing."},
     {AT_JOB(tries), .name = "tries", .type = SETTING_INTEGER, .flags = SETTING_RELOADS,
      .min = 0, .max = INT32_MAX, .example = "5", .job_type = JOB_ANY,
      .doc = "Runs after which it fails, instead of the pool's tries; 0: without limit."},
@@ -356,6 +366,75 @@ const struct setting settings[] = {
      .doc = "Networks that may be called though they are not public; otherwise private, "
             "loopback, link-local and other special addresses are refused, whatever name "
             "leads to them."},
+    {AT_JOB(sql.database), .name = "database", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED, .min = 1, .max = NAME_MAX_BYTES,
+     .example = "\"main\"", .job_type = JOB_SQL,
+     .doc = "Name of the database that the statement runs in, one of databases."},
+    {AT_JOB(sql.statement), .name = "statement", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED | SETTING_RAW, .min = 1,
+     .max = ARG_MAX_BYTES,
+     .example = "\"INSERT INTO acct (session, octets) VALUES ($1, $2)\"",
+     .job_type = JOB_SQL,
+     .doc = "One SQL statement. Values of the payload come in as $1, $2 and so on, never "
+            "as part of it."},
+    {AT_JOB(sql.params), .name = "params", .type = SETTING_TEXTS,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 0, .max = LIST_MAX, .item_max = 255,
+     .example = "[ \"data.session\", \"data.octets\" ]", .job_type = JOB_SQL,
+     .doc = "Paths of the payload that $1, $2 and so on are taken from: text and numbers "
+            "as they are, null as NULL, arrays and objects as JSON."},
+    {AT_JOB(sql.batch), .name = "batch", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 1, .max = 1000, .initial = "1", .job_type = JOB_SQL,
+     .doc = "Jobs that are run in one transaction, at most. One that the database "
+            "refuses does not spoil the others. No more than the concurrency of any "
+            "pool."},
+    {AT_JOB(sql.batch_wait_ms), .name = "batch_wait", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 0, .max = 60 * SECOND, .initial = "0.05",
+     .job_type = JOB_SQL,
+     .doc = "How long a batch that is not full waits for more jobs."},
+    {AT_JOB(sql.once), .name = "once", .type = SETTING_BOOL, .flags = SETTING_RELOADS,
+     .initial = "false", .job_type = JOB_SQL,
+     .doc = "Whether the job's uuid is noted in the table drover_inbox in the same "
+            "transaction, so that it takes effect exactly once, whatever dies in "
+            "between; `drover sql migrate` makes the table. A job without a uuid fails."},
+
+    {AT_DATABASE(name), .name = "name", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED | SETTING_NAME, .min = 1,
+     .max = NAME_MAX_BYTES, .example = "\"main\"",
+     .doc = "Name of the database in jobs and in the log."},
+    {AT_DATABASE(dsn), .name = "dsn", .type = SETTING_URL, .flags = SETTING_RELOADS,
+     .min = 1, .max = TEXT_MAX_BYTES, .example = "\"host=db dbname=app user=drover\"",
+     .doc = "Where the database is, as libpq takes it: \"host=db dbname=app\" or "
+            "postgresql://user@db/app. With several hosts and "
+            "target_session_attrs=read-write the one that takes writes is found."},
+    {AT_DATABASE(service), .name = "service", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = 256,
+     .example = "\"accounting\"",
+     .doc = "Service in libpq's pg_service.conf, for use instead of dsn."},
+    {AT_DATABASE(password), .name = "password", .type = SETTING_SECRET,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"change me\"",
+     .doc = "Password to log in with, where dsn holds none. Never shown or logged."},
+    {AT_DATABASE(password_file), .name = "password_file", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/etc/drover/db-password\"",
+     .doc = "File that holds the password, for use instead of password; its mode must "
+            "be 0640 or stricter. Relative to this file's directory."},
+    {AT_DATABASE(pool), .name = "pool", .type = SETTING_INTEGER, .flags = SETTING_RELOADS,
+     .min = 1, .max = 64, .initial = "4",
+     .doc = "Connections that one worker opens at most."},
+    {AT_DATABASE(search_path), .name = "search_path", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_TEMPLATE, .min = 1, .max = 1024,
+     .example = "\"tenant_{data.tenant}, public\"",
+     .doc = "Schemas that names are looked up in, for the transaction alone; with "
+            "placeholders, each job's own. Each must be a lower-case identifier once "
+            "those are filled in."},
+    {AT_DATABASE(read_only), .name = "read_only", .type = SETTING_BOOL,
+     .flags = SETTING_RELOADS, .initial = "false",
+     .doc = "Whether transactions are READ ONLY."},
+    {AT_DATABASE(inbox_keep_ms), .name = "inbox_keep", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = HOUR, .max = YEAR, .initial = "604800",
+     .doc = "How long drover_inbox remembers a job that ran once; longer than a job can "
+            "come again."},
 };
 
 const size_t setting_ct = ARRAY_CT(settings);
@@ -428,16 +507,11 @@ const char *setting_section_of(const char *name)
         [SECTION_TOP] = "the top",     [SECTION_REDIS] = "redis",
         [SECTION_LOG] = "log",         [SECTION_FAILED] = "failed",
         [SECTION_CONSOLE] = "console", [SECTION_POOLS] = "pools[]",
-        [SECTION_JOBS] = "jobs[]",
+        [SECTION_JOBS] = "jobs[]",     [SECTION_DATABASES] = "databases[]",
     };
 
     for (size_t i = 0; i < setting_ct; i++)
         if (strcmp(settings[i].name, name) == 0)
             return places[settings[i].section];
     return NULL;
-}
-
-bool section_is_later(const char *name)
-{
-    return strcmp(name, "databases") == 0;
 }

@@ -34,6 +34,7 @@ enum section_id {
     SECTION_CONSOLE,
     SECTION_POOLS,
     SECTION_JOBS,
+    SECTION_DATABASES,
     SECTION_CT
 };
 
@@ -91,7 +92,5 @@ const char *setting_nearest(enum section_id section, const char *name);
 
 /* Where a setting of this name belongs: "pools[]", "the top"; NULL: nowhere. */
 const char *setting_section_of(const char *name);
-
-bool section_is_later(const char *name); /* of a later version */
 
 #endif

@@ -19,12 +19,14 @@
 #include "jobs/payload.h"
 
 struct http;
+struct sql;
 
 /* What a handler may use of its process. */
 struct handler_env {
     struct loop *loop;
     struct reaper *reaper;
     struct http *http; /* NULL: no job is of type http */
+    struct sql *sql;   /* NULL: no job is of type sql */
 };
 
 /* The job to run. Borrowed until done() returns or start() returned NULL. */
@@ -36,6 +38,7 @@ struct job {
     const char *queue;     /* logical name: "default" */
     int64_t attempt;       /* 1-based */
     int64_t max_tries;     /* 0: without limit */
+    int64_t timeout_ms;    /* 0: without limit; the worker cancels */
     _Atomic(pid_t) *group; /* scoreboard cell for a process group; may be NULL */
 };
 
@@ -59,6 +62,7 @@ struct handler {
 extern const struct handler shell_handler;
 extern const struct handler noop_handler;
 extern const struct handler http_handler;
+extern const struct handler sql_handler;
 
 const struct handler *handler_of(int type); /* enum job_type; never NULL */
 

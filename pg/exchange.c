@@ -44,6 +44,7 @@ struct exchange *exchange_create(const struct pg_batch *batch)
     for (size_t i = 0; i < batch->ct; i++) {
         exchange->results[i].message = "";
         exchange->results[i].detail = "";
+        exchange->results[i].hint = "";
     }
     return exchange;
 }
@@ -117,8 +118,11 @@ bool exchange_send(struct exchange *exchange, PGconn *conn, int64_t within_ms)
 {
     char text[24];
     struct pg_param timeout = {.value = slice_of(text, 0)};
+    int64_t statement_ms = exchange->batch->statement_ms;
     struct script_step step;
 
+    if (statement_ms > 0 && statement_ms < within_ms)
+        within_ms = statement_ms;
     (void)snprintf(text, sizeof(text), "%lld",
                    (long long)(within_ms > 1 ? within_ms : 1));
     timeout.value.len = strlen(text);
@@ -193,6 +197,7 @@ static void take_refusal(struct exchange *exchange, const struct script_step *st
     kept->state = PG_REFUSED;
     kept->message = field_of(result, PG_DIAG_MESSAGE_PRIMARY);
     kept->detail = field_of(result, PG_DIAG_MESSAGE_DETAIL);
+    kept->hint = field_of(result, PG_DIAG_MESSAGE_HINT);
     copy_sqlstate(kept->sqlstate, result);
 }
 

@@ -88,10 +88,33 @@ static void finish_unsent(struct pg_request *request, const char *what)
     finish(request, &answer);
 }
 
+bool pg_pool_is_up(const struct pg_pool *pool)
+{
+    for (size_t i = 0; i < pool->size; i++)
+        if (!pg_conn_is_closed(pool->conns[i]) && !pg_conn_is_connecting(pool->conns[i]))
+            return true;
+    return false;
+}
+
+static void wait_more(struct pg_request *request)
+{
+    int64_t left_ms = request->deadline_ms - clock_mono_ms();
+
+    if (request->batch.patience_ms > 0 && request->batch.patience_ms < left_ms)
+        left_ms = request->batch.patience_ms;
+    timer_set(&request->timer, left_ms);
+}
+
+/* The connections there are may be busy for longer than its patience with none. */
 static void wait_over(void *arg)
 {
     struct pg_request *request = arg;
 
+    if (!request->cancelled && clock_mono_ms() < request->deadline_ms &&
+        pg_pool_is_up(request->pool)) {
+        wait_more(request);
+        return;
+    }
     finish_unsent(request, request->cancelled ? "cancelled" : "no connection in time");
 }
 
@@ -106,7 +129,7 @@ struct pg_request *pg_pool_run(struct pg_pool *pool, const struct pg_batch *batc
     request->arg = arg;
     request->deadline_ms = clock_mono_ms() + batch->within_ms;
     timer_init(&request->timer, pool->loop, wait_over, request);
-    timer_set(&request->timer, batch->within_ms);
+    wait_more(request);
     TAILQ_INSERT_TAIL(&pool->waiting, request, next);
     pool->waiting_ct++;
     timer_set_soon(&pool->pump);
@@ -120,6 +143,11 @@ void pg_request_cancel(struct pg_request *request)
         pg_conn_cancel(request->conn);
     else
         timer_set(&request->timer, 0);
+}
+
+bool pg_request_is_waiting(const struct pg_request *request)
+{
+    return request->conn == NULL;
 }
 
 /* ---- outages ---- */
@@ -137,17 +165,9 @@ static void note_failure(struct pg_pool *pool, const struct err *why)
     timer_set(&pool->retry, random_jitter(wait_ms, RETRY_JITTER_PERCENT));
 }
 
-static bool is_any_up(const struct pg_pool *pool)
-{
-    for (size_t i = 0; i < pool->size; i++)
-        if (!pg_conn_is_closed(pool->conns[i]) && !pg_conn_is_connecting(pool->conns[i]))
-            return true;
-    return false;
-}
-
 static void note_outage(struct pg_pool *pool)
 {
-    if (pool->down_at_ms || is_any_up(pool))
+    if (pool->down_at_ms || pg_pool_is_up(pool))
         return;
     pool->down_at_ms = clock_mono_ms();
     log_warning("pg.down", log_str("database", pool->name),

@@ -55,6 +55,9 @@ struct pg_batch {
     /* From pg_pool_run() on, waiting for a connection included. Then the server gives up
      * (but with PG_ONE, which cannot tell it to), and a second later so do we. */
     int64_t within_ms;
+    int64_t statement_ms; /* what each statement may take; 0: as within_ms says */
+    /* How long it waits while no connection is up; 0: as within_ms says. */
+    int64_t patience_ms;
 };
 
 enum pg_end {
@@ -83,9 +86,15 @@ typedef void (*pg_answer_cb)(void *arg, const struct pg_answer *answer);
 struct pg_request *pg_pool_run(struct pg_pool *pool, const struct pg_batch *batch,
                                pg_answer_cb done, void *arg);
 
+/* Whether any connection is. */
+bool pg_pool_is_up(const struct pg_pool *pool);
+
 /* Asks for an early end, without blocking; the callback comes all the same: PG_UNSENT
  * where it still waited, PG_TURNED_DOWN with SQLSTATE 57014 where the server stopped it,
  * or PG_DONE where that came too late. */
 void pg_request_cancel(struct pg_request *request);
+
+/* Whether nothing of it has been sent yet. */
+bool pg_request_is_waiting(const struct pg_request *request);
 
 #endif

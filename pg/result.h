@@ -35,6 +35,7 @@ struct pg_result {
     enum pg_state state;
     char sqlstate[PG_SQLSTATE_BYTES]; /* "" where not refused */
     const char *message, *detail;     /* "" where there is none; may hold data of rows */
+    const char *hint;                 /* "" where there is none */
     int64_t affected;                 /* rows inserted, updated, deleted, selected */
     size_t row_ct, column_ct;
     const struct pg_rows *rows;

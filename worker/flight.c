@@ -137,6 +137,7 @@ static int flight_read(struct flight *flight, struct err *err)
     flight->job.name = flight->name;
     policy_resolve(&flight->policy, &flight->payload, flight->job.config, pool);
     flight->job.max_tries = flight->policy.tries;
+    flight->job.timeout_ms = flight->policy.timeout_ms;
     return 0;
 }
 

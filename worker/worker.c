@@ -24,6 +24,7 @@
 #include "base/compat.h"
 #include "base/log.h"
 #include "jobs/http.h"
+#include "jobs/sql.h"
 #include "worker/flight.h"
 #include "worker/verdict.h"
 
@@ -338,6 +339,7 @@ static int worker_open(struct worker *worker, struct err *err)
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
         http_open(worker->loop, worker->start->config, &worker->env.http, err) != 0 ||
+        sql_open(worker->loop, worker->start->config, &worker->env.sql, err) != 0 ||
         open_queue(worker, err) != 0 || open_mover(worker, err) != 0)
         return -1;
     timer_set(&worker->beat, 0);
@@ -358,6 +360,7 @@ static void worker_close(struct worker *worker)
     mover_destroy(worker->mover);
     reaper_destroy(worker->env.reaper);
     http_close(worker->env.http);
+    sql_close(worker->env.sql);
     if (worker->loop) {
         timer_free(&worker->beat);
         timer_free(&worker->grace);

@@ -1,0 +1,126 @@
+/* What databases and the jobs that use them must be, as far as it can be told without a
+ * payload and without the database. */
+#include <string.h>
+
+#include "base/must.h"
+#include "config/check.h"
+#include "config/dsn.h"
+#include "config/origin.h"
+
+static struct config_value value_of(const struct config *config, enum section_id section,
+                                    const char *name, size_t index)
+{
+    const struct setting *setting = setting_find(section, name);
+
+    MUST(setting != NULL);
+    return config_value_of(config, setting, index);
+}
+
+/* ---- databases ---- */
+
+static int check_name(const struct config *config, size_t index, struct err *err)
+{
+    struct config_value value = value_of(config, SECTION_DATABASES, "name", index);
+    const char *name = config->databases[index].name;
+
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(name, config->databases[i].name) == 0)
+            return config_value_fail(config, &value, -1, err,
+                                     "\"%s\" is the name of databases[%zu] too", name, i);
+    return 0;
+}
+
+static int check_place(const struct config *config, size_t index, struct err *err)
+{
+    const struct database_config *database = &config->databases[index];
+    struct config_value value = value_of(config, SECTION_DATABASES, "dsn", index);
+    struct err why = {0};
+
+    if (database->dsn == NULL && database->service == NULL)
+        return config_value_fail(config, &value, -1, err, "is missing, as is service");
+    if (database->dsn != NULL && database->service != NULL)
+        return config_value_fail(config, &value, -1, err,
+                                 "service is given too: leave one of them out");
+    if (database->dsn != NULL && postgres_dsn_check(database->dsn, &why) != 0)
+        return config_value_fail(config, &value, -1, err, "%s", why.text);
+    return 0;
+}
+
+int config_check_databases(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->database_ct; i++)
+        if (check_name(config, i, err) != 0 || check_place(config, i, err) != 0)
+            return -1;
+    return 0;
+}
+
+const struct database_config *config_database_of(const struct config *config,
+                                                 const struct sql_config *sql)
+{
+    for (size_t i = 0; i < config->database_ct; i++)
+        if (strcmp(config->databases[i].name, sql->database) == 0)
+            return &config->databases[i];
+    return NULL;
+}
+
+/* ---- jobs ---- */
+
+/* Keys or indexes with dots between them. */
+static bool is_path(const char *path)
+{
+    char before = '.';
+
+    for (; *path; path++) {
+        if (strchr("{}\"'\\", *path) || (*path == '.' && before == '.'))
+            return false;
+        before = *path;
+    }
+    return before != '.';
+}
+
+static int check_params(const struct config *config, size_t index, struct err *err)
+{
+    const struct text_list *params = &config->jobs[index].sql.params;
+    struct config_value value = value_of(config, SECTION_JOBS, "params", index);
+
+    for (size_t i = 0; i < params->ct; i++)
+        if (!is_path(params->items[i]))
+            return config_value_fail(config, &value, (int64_t)i, err,
+                                     "expects a path like \"data.file\"");
+    return 0;
+}
+
+/* A batch that can never be full would always wait. Any pool may run any job. */
+static int check_batch(const struct config *config, size_t index, struct err *err)
+{
+    const struct sql_config *sql = &config->jobs[index].sql;
+    struct config_value value = value_of(config, SECTION_JOBS, "batch", index);
+
+    for (size_t i = 0; i < config->pool_ct; i++)
+        if (sql->batch > config->pools[i].concurrency)
+            return config_value_fail(
+                config, &value, -1, err,
+                "%lld is more than pools[%zu].concurrency (%lld): no batch would be full",
+                (long long)sql->batch, i, (long long)config->pools[i].concurrency);
+    return 0;
+}
+
+int config_check_sql(const struct config *config, size_t index, struct err *err)
+{
+    const struct sql_config *sql = &config->jobs[index].sql;
+    const struct database_config *database = config_database_of(config, sql);
+    struct config_value value = value_of(config, SECTION_JOBS, "database", index);
+
+    if (database == NULL)
+        return config_value_fail(config, &value, -1, err,
+                                 "there is no \"%s\" in databases", sql->database);
+    if (sql->once && database->read_only) {
+        value = value_of(config, SECTION_JOBS, "once", index);
+        return config_value_fail(config, &value, -1, err,
+                                 "\"%s\" is read_only: nothing can be noted there",
+                                 sql->database);
+    }
+    if (check_params(config, index, err) != 0)
+        return -1;
+    return check_batch(config, index, err);
+}

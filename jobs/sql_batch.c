@@ -1,0 +1,457 @@
+/* A batch: sent, answered, and where need be sent again in parts.
+ *
+ *   sent --committed--> done, all
+ *        --a statement refused--> that one over, the others in parts
+ *        --noted in the inbox before--> looked up --> those done, the others again
+ *        --no answer to COMMIT--> with once again, else over, all
+ *        --no connection--> postponed, all
+ *
+ * Parts are batches of their own. Invariant: a task is in one batch, and told once. Knows
+ * no lease and no retries; every statement of the configuration comes from `config`.
+ */
+#include "jobs/sql_batch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "jobs/sql_verdict.h"
+
+enum {
+    HEAD_MAX = 3,     /* statements before those of the jobs */
+    REPEATS_MAX = 20, /* runs again that made no progress by themselves */
+    LATE_MS = 1000,   /* the worker's word on the time comes first */
+    NO_LIMIT_MS = 1000 * 1000 * 1000
+};
+
+static const char note_sql[] =
+    "INSERT INTO drover_inbox (uuid) SELECT unnest($1::text[])";
+static const char look_sql[] =
+    "SELECT uuid FROM drover_inbox WHERE uuid = ANY($1::text[])";
+static const char path_sql[] = "SELECT set_config('search_path', $1, true)";
+static const char read_only_sql[] = "SET TRANSACTION READ ONLY";
+
+struct sql_batch {
+    struct sql_database *database;
+    const struct sql_config *config;
+    struct sql_task **tasks;
+    size_t ct;
+    unsigned repeats;
+    struct pg_request *request; /* NULL: answered */
+    bool withdrawn;             /* before it was sent, for one that was cancelled */
+    struct pg_statement *statements;
+    size_t head_ct;
+    struct buf uuids; /* an array's text */
+    struct pg_param uuids_param, path_param;
+};
+
+static void start_batch(struct sql_database *database, const struct sql_config *config,
+                        struct sql_task *const *tasks, size_t ct, unsigned repeats);
+
+/* ---- telling ---- */
+
+static void tell(struct sql_batch *batch, struct sql_task *task, struct outcome *outcome,
+                 const struct pg_result *refused)
+{
+    struct buf detail;
+
+    task->batch = NULL;
+    buf_init(&detail, 0);
+    if (outcome->kind != OUTCOME_DONE)
+        sql_describe(&detail, batch->config->database, refused);
+    outcome->detail = buf_slice(&detail);
+    task->done(task, outcome);
+    buf_free(&detail);
+}
+
+static void tell_done(struct sql_batch *batch, struct sql_task *task)
+{
+    struct outcome outcome;
+
+    outcome_init(&outcome, OUTCOME_DONE, "%s", "");
+    tell(batch, task, &outcome, NULL);
+}
+
+static void tell_stopped(struct sql_batch *batch, struct sql_task *task)
+{
+    struct outcome outcome;
+
+    sql_task_stopped(task, &outcome);
+    tell(batch, task, &outcome, NULL);
+}
+
+void sql_task_stopped(const struct sql_task *task, struct outcome *outcome)
+{
+    if (task->why == CANCEL_TIMEOUT) {
+        outcome_init(outcome, OUTCOME_RETRY, "%s", "timed out");
+        outcome->timed_out = true;
+        return;
+    }
+    outcome_init(outcome, OUTCOME_ABANDONED, "%s",
+                 task->why == CANCEL_LOST ? "stopped: the lease is lost"
+                                          : "stopped: the worker is leaving");
+}
+
+/* ---- again, and in parts ---- */
+
+/* Those that were cancelled meanwhile end here. */
+static void run_part(struct sql_batch *batch, size_t from, size_t to, unsigned repeats)
+{
+    struct sql_task **left = must_alloc((to - from + 1) * sizeof(*left));
+    size_t ct = 0;
+
+    for (size_t i = from; i < to; i++) {
+        struct sql_task *task = batch->tasks[i];
+
+        if (task == NULL)
+            continue;
+        if (task->cancelled)
+            tell_stopped(batch, task);
+        else
+            left[ct++] = task;
+    }
+    if (ct > 0)
+        start_batch(batch->database, batch->config, left, ct, repeats);
+    free(left);
+}
+
+static void run_halves(struct sql_batch *batch, size_t from, size_t to, unsigned repeats)
+{
+    size_t middle = from + (to - from) / 2;
+
+    run_part(batch, from, middle, repeats);
+    run_part(batch, middle, to, repeats);
+}
+
+/* The same for all that have not been told; a cancelled one was stopped instead. */
+static void tell_all(struct sql_batch *batch, const struct outcome *outcome,
+                     const struct pg_result *refused)
+{
+    for (size_t i = 0; i < batch->ct; i++) {
+        struct outcome copy = *outcome;
+
+        if (batch->tasks[i] == NULL)
+            continue;
+        if (batch->tasks[i]->cancelled)
+            tell_stopped(batch, batch->tasks[i]);
+        else
+            tell(batch, batch->tasks[i], &copy, refused);
+    }
+}
+
+/* ---- the answers ---- */
+
+static void take_unsent(struct sql_batch *batch, const struct pg_answer *answer)
+{
+    struct outcome outcome;
+    struct buf line;
+
+    if (batch->withdrawn) {
+        run_part(batch, 0, batch->ct, batch->repeats);
+        return;
+    }
+    buf_init(&line, OUTCOME_REASON_BYTES - 1);
+    text_escape(&line, slice_text(answer->why.text));
+    outcome_init(&outcome, OUTCOME_POSTPONE, "%s", line.data ? line.data : "");
+    outcome.wait_ms = sql_database_wait_ms(batch->database);
+    tell_all(batch, &outcome, NULL);
+    buf_free(&line);
+}
+
+static void take_unknown(struct sql_batch *batch, const struct pg_answer *answer)
+{
+    struct outcome outcome;
+    struct buf line;
+
+    if (batch->config->once && batch->repeats < REPEATS_MAX) {
+        run_part(batch, 0, batch->ct, batch->repeats + 1);
+        return;
+    }
+    buf_init(&line, OUTCOME_REASON_BYTES - 1);
+    text_escape(&line, slice_text(answer->why.text));
+    outcome_init(&outcome, OUTCOME_RETRY, "no answer to COMMIT, it may have worked: %s",
+                 line.data ? line.data : "");
+    tell_all(batch, &outcome, NULL);
+    buf_free(&line);
+}
+
+static void take_found(struct sql_batch *batch, const struct pg_result *found)
+{
+    size_t found_ct = 0;
+
+    for (size_t i = 0; i < batch->ct; i++)
+        for (size_t row = 0; row < found->row_ct; row++)
+            if (slice_is(pg_value(found, row, 0), batch->tasks[i]->uuid)) {
+                tell_done(batch, batch->tasks[i]);
+                batch->tasks[i] = NULL;
+                found_ct++;
+                break;
+            }
+    /* None: two of the batch itself have the same uuid. */
+    if (found_ct > 0 || batch->ct == 1)
+        run_part(batch, 0, batch->ct, batch->repeats + 1);
+    else
+        run_halves(batch, 0, batch->ct, batch->repeats + 1);
+}
+
+static void free_batch(struct sql_batch *batch);
+
+static void looked(void *arg, const struct pg_answer *answer)
+{
+    struct sql_batch *batch = arg;
+
+    batch->request = NULL;
+    if (sql_database_is_closing(batch->database))
+        ;
+    else if (answer->end == PG_DONE)
+        take_found(batch, &answer->results[0]);
+    else if (answer->end == PG_UNSENT)
+        take_unsent(batch, answer);
+    else
+        take_unknown(batch, answer); /* runs it all again, which asks again */
+    free_batch(batch);
+}
+
+static void look_into_inbox(struct sql_batch *batch)
+{
+    const struct pg_batch look = {.kind = PG_ONE,
+                                  .statements = batch->statements,
+                                  .ct = 1,
+                                  .within_ms = LATE_MS * 30};
+
+    batch->statements[0].sql = look_sql; /* with the same parameter */
+    batch->request = sql_database_run(batch->database, &look, looked, batch);
+}
+
+static bool is_inbox(const struct sql_batch *batch, const struct pg_answer *answer)
+{
+    return batch->config->once && answer->results[0].state == PG_REFUSED;
+}
+
+/* What is missing is the operator's to make, and no job is to suffer for it. */
+static void take_no_inbox(struct sql_batch *batch, const struct pg_result *refused)
+{
+    struct outcome outcome;
+
+    sql_database_no_inbox(batch->database, refused->message);
+    outcome_init(&outcome, OUTCOME_POSTPONE,
+                 "drover_inbox cannot be written, see `drover sql migrate`: SQLSTATE %s",
+                 refused->sqlstate);
+    outcome.wait_ms = 30 * 1000;
+    tell_all(batch, &outcome, refused);
+}
+
+/* The refused statement's job is over, the others go on. */
+static void take_bad_job(struct sql_batch *batch, size_t bad,
+                         const struct pg_answer *answer)
+{
+    const struct pg_result *refused = &answer->results[batch->head_ct + bad];
+    struct outcome outcome;
+
+    sql_outcome_refused(&outcome, answer, refused);
+    tell(batch, batch->tasks[bad], &outcome, refused);
+    batch->tasks[bad] = NULL;
+    run_part(batch, 0, bad, batch->repeats);
+    run_halves(batch, bad + 1, batch->ct, batch->repeats);
+}
+
+static void take_refusal(struct sql_batch *batch, const struct pg_answer *answer)
+{
+    bool theirs = sql_refusal_is_the_statements(answer->sqlstate);
+    struct outcome outcome;
+    size_t at = 0;
+
+    while (at < answer->ct && answer->results[at].state != PG_REFUSED)
+        at++;
+    if (theirs && at < answer->ct && at >= batch->head_ct) {
+        take_bad_job(batch, at - batch->head_ct, answer);
+    } else if (theirs && at == answer->ct && batch->ct > 1) { /* COMMIT itself */
+        run_halves(batch, 0, batch->ct, batch->repeats);
+    } else {
+        sql_outcome_refused(&outcome, answer, NULL);
+        if (at < batch->head_ct) /* no job's doing */
+            outcome.kind = OUTCOME_RETRY;
+        tell_all(batch, &outcome, at < answer->ct ? &answer->results[at] : NULL);
+    }
+}
+
+static bool was_stopped(const struct sql_batch *batch, const struct pg_answer *answer)
+{
+    if (strcmp(answer->sqlstate, "57014") != 0)
+        return false;
+    for (size_t i = 0; i < batch->ct; i++)
+        if (batch->tasks[i]->cancelled && batch->tasks[i]->why != CANCEL_LOST)
+            return true;
+    return false;
+}
+
+/* False: the batch is needed still. */
+static bool take_turned_down(struct sql_batch *batch, const struct pg_answer *answer)
+{
+    if (was_stopped(batch, answer)) {
+        run_part(batch, 0, batch->ct, batch->repeats);
+    } else if (is_inbox(batch, answer) && strcmp(answer->sqlstate, "23505") == 0 &&
+               batch->repeats < REPEATS_MAX) {
+        look_into_inbox(batch);
+        return false;
+    } else if (is_inbox(batch, answer) && strncmp(answer->sqlstate, "42", 2) == 0) {
+        take_no_inbox(batch, &answer->results[0]);
+    } else {
+        take_refusal(batch, answer);
+    }
+    return true;
+}
+
+static void answered(void *arg, const struct pg_answer *answer)
+{
+    struct sql_batch *batch = arg;
+
+    batch->request = NULL;
+    if (!sql_database_is_closing(batch->database)) {
+        switch (answer->end) {
+        case PG_DONE:
+            for (size_t i = 0; i < batch->ct; i++)
+                tell_done(batch, batch->tasks[i]);
+            break;
+        case PG_UNSENT:
+            take_unsent(batch, answer);
+            break;
+        case PG_UNKNOWN:
+            take_unknown(batch, answer);
+            break;
+        case PG_TURNED_DOWN:
+            if (!take_turned_down(batch, answer))
+                return;
+            break;
+        }
+    }
+    free_batch(batch);
+}
+
+/* ---- the start ---- */
+
+/* {"uuid","uuid"}, as PostgreSQL reads arrays. */
+static void write_uuids(struct sql_batch *batch)
+{
+    struct buf *out = &batch->uuids;
+
+    (void)buf_add_char(out, '{');
+    for (size_t i = 0; i < batch->ct; i++) {
+        (void)buf_add_text(out, i ? ",\"" : "\"");
+        for (const char *at = batch->tasks[i]->uuid; *at; at++) {
+            if (*at == '"' || *at == '\\')
+                (void)buf_add_char(out, '\\');
+            (void)buf_add_char(out, *at);
+        }
+        (void)buf_add_char(out, '"');
+    }
+    (void)buf_add_char(out, '}');
+    batch->uuids_param.value = buf_slice(out);
+}
+
+static void add_head(struct sql_batch *batch, const char *sql,
+                     const struct pg_param *param)
+{
+    batch->statements[batch->head_ct++] =
+        (struct pg_statement){.sql = sql, .params = param, .param_ct = param ? 1 : 0};
+}
+
+/* The inbox before the search_path: it is where the server looks by itself. */
+static void write_statements(struct sql_batch *batch)
+{
+    const struct buf *path = &batch->tasks[0]->values.search_path;
+
+    batch->statements = must_alloc((HEAD_MAX + batch->ct) * sizeof(*batch->statements));
+    if (batch->config->once) {
+        write_uuids(batch);
+        add_head(batch, note_sql, &batch->uuids_param);
+    }
+    if (path->len > 0) {
+        batch->path_param.value = buf_slice(path);
+        add_head(batch, path_sql, &batch->path_param);
+    }
+    if (sql_database_config(batch->database)->read_only)
+        add_head(batch, read_only_sql, NULL);
+    for (size_t i = 0; i < batch->ct; i++)
+        batch->statements[batch->head_ct + i] =
+            (struct pg_statement){.sql = batch->config->statement,
+                                  .params = batch->tasks[i]->values.params,
+                                  .param_ct = batch->tasks[i]->values.ct};
+}
+
+static void free_batch(struct sql_batch *batch)
+{
+    free(batch->statements);
+    buf_free(&batch->uuids);
+    free(batch->tasks);
+    free(batch);
+}
+
+/* What the hastiest of them has left. */
+static int64_t left_ms(const struct sql_batch *batch)
+{
+    int64_t least = INT64_MAX, left;
+
+    for (size_t i = 0; i < batch->ct; i++)
+        if (batch->tasks[i]->deadline_ms < least)
+            least = batch->tasks[i]->deadline_ms;
+    if (least == INT64_MAX)
+        return NO_LIMIT_MS;
+    left = least - clock_mono_ms();
+    return left > 1 ? left : 1;
+}
+
+/* In company a statement has half the time, so that one that waits for a lock leaves the
+ * others time to be run without it. */
+static void send_batch(struct sql_batch *batch)
+{
+    int64_t left = left_ms(batch);
+    const struct pg_batch send = {.kind = PG_ALL,
+                                  .statements = batch->statements,
+                                  .ct = batch->head_ct + batch->ct,
+                                  .statement_ms =
+                                      batch->ct > 1 && left > 1 ? left / 2 : left,
+                                  .within_ms = left + LATE_MS};
+
+    batch->request = sql_database_run(batch->database, &send, answered, batch);
+}
+
+static void start_batch(struct sql_database *database, const struct sql_config *config,
+                        struct sql_task *const *tasks, size_t ct, unsigned repeats)
+{
+    struct sql_batch *batch = must_alloc(sizeof(*batch));
+
+    batch->database = database;
+    batch->config = config;
+    batch->tasks = must_alloc(ct * sizeof(struct sql_task *));
+    batch->ct = ct;
+    batch->repeats = repeats;
+    memcpy(batch->tasks, tasks, ct * sizeof(struct sql_task *));
+    buf_init(&batch->uuids, 0);
+    for (size_t i = 0; i < ct; i++)
+        tasks[i]->batch = batch;
+    write_statements(batch);
+    send_batch(batch);
+}
+
+void sql_batch_run(struct sql_database *database, const struct sql_config *config,
+                   struct sql_task *const *tasks, size_t ct)
+{
+    start_batch(database, config, tasks, ct, 0);
+}
+
+void sql_task_cancel(struct sql_task *task, enum cancel_reason why)
+{
+    struct sql_batch *batch = task->batch;
+
+    if (!task->cancelled || why == CANCEL_LOST)
+        task->why = why;
+    task->cancelled = true;
+    if (batch == NULL || batch->request == NULL)
+        return;
+    batch->withdrawn = batch->withdrawn || pg_request_is_waiting(batch->request);
+    if (batch->withdrawn || why != CANCEL_LOST)
+        pg_request_cancel(batch->request);
+}

@@ -1,0 +1,259 @@
+/* A database with its connections.
+ *
+ * Whether it can be reached is learnt from each batch: one that found no connection shuts
+ * the door for a while, any answer opens it again. Jobs that come meanwhile are put aside
+ * at once, so that a dead database takes no slots from what can run.
+ */
+#include "jobs/sql_database.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+
+enum {
+    CONNECT_MS = 10000,
+    IDLE_MS = 60000,
+    PATIENCE_MS = 3000, /* of a batch while no connection is up */
+    AWAY_FIRST_MS = 1000,
+    AWAY_MAX_MS = 30000,
+    JITTER_PERCENT = 25,
+    PRUNE_MS = 5 * 60 * 1000,
+    PRUNE_MORE_MS = 200, /* between full pages */
+    PRUNE_PAGE = 5000,
+    PRUNE_WITHIN_MS = 60000,
+    MS_PER_S = 1000
+};
+
+struct sql_database {
+    struct loop *loop;
+    const struct database_config *config;
+    struct pg_pool *pool;
+    bool closing;
+    unsigned away_ct; /* tries in a row that found no connection */
+    int64_t away_until_ms;
+    bool probing; /* one try was let through */
+    struct err trouble;
+    bool no_inbox; /* has been said */
+
+    struct timer prune;
+    char keep_s[24];
+    struct pg_param prune_param;
+    struct pg_statement prune_statement;
+};
+
+/* One try, on its way. */
+struct attempt {
+    struct sql_database *database;
+    pg_answer_cb done;
+    void *arg;
+};
+
+/* ---- whether it is there ---- */
+
+static int64_t away_ms(const struct sql_database *database)
+{
+    int64_t ms = AWAY_FIRST_MS;
+
+    for (unsigned i = 1; i < database->away_ct && ms < AWAY_MAX_MS; i++)
+        ms *= 2;
+    return ms < AWAY_MAX_MS ? ms : AWAY_MAX_MS;
+}
+
+/* Batches that were under way together count as one try. */
+static void note_away(struct sql_database *database, const struct err *why)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    database->trouble = *why;
+    if (!database->probing && now_ms < database->away_until_ms)
+        return;
+    database->probing = false;
+    database->away_ct++;
+    database->away_until_ms = now_ms + away_ms(database);
+}
+
+static void note_there(struct sql_database *database)
+{
+    database->away_ct = 0;
+    database->away_until_ms = 0;
+    database->probing = false;
+}
+
+bool sql_database_admits(struct sql_database *database, int64_t *wait_ms)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    if (database->away_ct == 0)
+        return true;
+    if (now_ms < database->away_until_ms) {
+        *wait_ms = random_jitter(database->away_until_ms - now_ms, JITTER_PERCENT);
+        return false;
+    }
+    database->probing = true;
+    database->away_until_ms = now_ms + PATIENCE_MS; /* for the others */
+    return true;
+}
+
+int64_t sql_database_wait_ms(const struct sql_database *database)
+{
+    return random_jitter(away_ms(database), JITTER_PERCENT);
+}
+
+const char *sql_database_trouble(const struct sql_database *database)
+{
+    return database->trouble.text;
+}
+
+void sql_database_no_inbox(struct sql_database *database, const char *why)
+{
+    if (database->no_inbox)
+        return;
+    database->no_inbox = true;
+    log_error("sql.no_inbox", log_str("database", database->config->name),
+              log_str("reason", why), log_str("do", "drover sql migrate"));
+}
+
+/* ---- running ---- */
+
+static void take_answer(void *arg, const struct pg_answer *answer)
+{
+    struct attempt *attempt = arg;
+    struct attempt copy = *attempt;
+
+    free(attempt);
+    if (answer->end != PG_UNSENT)
+        note_there(copy.database);
+    else if (!pg_pool_is_up(copy.database->pool))
+        note_away(copy.database, &answer->why);
+    if (answer->end == PG_DONE)
+        copy.database->no_inbox = false;
+    copy.done(copy.arg, answer);
+}
+
+struct pg_request *sql_database_run(struct sql_database *database,
+                                    const struct pg_batch *batch, pg_answer_cb done,
+                                    void *arg)
+{
+    struct attempt *attempt = must_alloc(sizeof(*attempt));
+    struct pg_batch bounded = *batch;
+
+    *attempt = (struct attempt){.database = database, .done = done, .arg = arg};
+    bounded.patience_ms = PATIENCE_MS;
+    return pg_pool_run(database->pool, &bounded, take_answer, attempt);
+}
+
+/* ---- the inbox ---- */
+
+static const char prune_sql[] =
+    "DELETE FROM drover_inbox WHERE uuid IN (SELECT uuid FROM drover_inbox"
+    " WHERE done_at < now() - make_interval(secs => $1::float8)"
+    " ORDER BY done_at LIMIT 5000 FOR UPDATE SKIP LOCKED)";
+
+static void pruned(void *arg, const struct pg_answer *answer)
+{
+    struct sql_database *database = arg;
+    int64_t ct = answer->end == PG_DONE ? answer->results[0].affected : 0;
+
+    if (database->closing)
+        return;
+    if (answer->end == PG_TURNED_DOWN)
+        log_warning("sql.prune_failed", log_str("database", database->config->name),
+                    log_str("reason", answer->why.text));
+    if (ct > 0)
+        log_debug("sql.pruned", log_str("database", database->config->name),
+                  log_int("rows", ct));
+    timer_set(&database->prune,
+              ct == PRUNE_PAGE ? PRUNE_MORE_MS : random_jitter(PRUNE_MS, JITTER_PERCENT));
+}
+
+static void prune(void *arg)
+{
+    struct sql_database *database = arg;
+    const struct pg_batch batch = {.kind = PG_ALL,
+                                   .statements = &database->prune_statement,
+                                   .ct = 1,
+                                   .within_ms = PRUNE_WITHIN_MS,
+                                   .patience_ms = PATIENCE_MS};
+
+    (void)pg_pool_run(database->pool, &batch, pruned, database);
+}
+
+static void prepare_pruning(struct sql_database *database)
+{
+    (void)snprintf(database->keep_s, sizeof(database->keep_s), "%lld",
+                   (long long)database->config->inbox_keep_ms / MS_PER_S);
+    database->prune_param.value = slice_text(database->keep_s);
+    database->prune_statement = (struct pg_statement){
+        .sql = prune_sql, .params = &database->prune_param, .param_ct = 1};
+}
+
+/* ---- the whole ---- */
+
+static struct pg_pool *open_pool(struct loop *loop, const struct database_config *config,
+                                 struct err *err)
+{
+    struct postgres_endpoint endpoint;
+    struct pg_pool *pool;
+
+    database_endpoint_resolve(config, &endpoint);
+    pool = pg_pool_create(&(struct pg_pool_options){.loop = loop,
+                                                    .name = config->name,
+                                                    .dsn = endpoint.dsn,
+                                                    .password = endpoint.password,
+                                                    .size = (unsigned)config->pool,
+                                                    .connect_within_ms = CONNECT_MS,
+                                                    .idle_ms = IDLE_MS},
+                          err);
+    postgres_endpoint_free(&endpoint);
+    return pool;
+}
+
+struct sql_database *sql_database_open(struct loop *loop,
+                                       const struct database_config *config,
+                                       bool has_inbox, struct err *err)
+{
+    struct sql_database *database;
+    struct pg_pool *pool = open_pool(loop, config, err);
+
+    if (pool == NULL) {
+        (void)err_prefix(err, "database \"%s\"", config->name);
+        return NULL;
+    }
+    database = must_alloc(sizeof(*database));
+    database->loop = loop;
+    database->config = config;
+    database->pool = pool;
+    timer_init(&database->prune, loop, prune, database);
+    prepare_pruning(database);
+    if (has_inbox) /* workers that start together do not prune together */
+        timer_set(&database->prune, (int64_t)random_below(PRUNE_MS));
+    return database;
+}
+
+void sql_database_close(struct sql_database *database)
+{
+    if (database == NULL)
+        return;
+    database->closing = true;
+    timer_free(&database->prune);
+    pg_pool_destroy(database->pool);
+    free(database);
+}
+
+const struct database_config *sql_database_config(const struct sql_database *database)
+{
+    return database->config;
+}
+
+struct loop *sql_database_loop(const struct sql_database *database)
+{
+    return database->loop;
+}
+
+bool sql_database_is_closing(const struct sql_database *database)
+{
+    return database->closing;
+}

@@ -1,0 +1,70 @@
+/* From SQLSTATEs to outcomes. Knows no connection and no payload. */
+#include "jobs/sql_verdict.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "pg/sqlstate.h"
+
+/* Classes, or more of a code, that tell of the server's state and not of a statement. */
+static const char *const of_the_server[] = {
+    "08",  /* connection exception */
+    "25",  /* invalid transaction state: a standby, or read only */
+    "26",  /* invalid statement name: a pooler lost something */
+    "28",  /* invalid authorization */
+    "3D",  /* no such database */
+    "53",  /* insufficient resources */
+    "57P", /* shutting down, starting, recovering */
+    "58",  /* system error */
+    "F0",  /* configuration file error */
+    "XX",  /* internal error */
+};
+
+bool sql_refusal_is_the_statements(const char *sqlstate)
+{
+    if (strlen(sqlstate) != 5)
+        return false;
+    for (size_t i = 0; i < ARRAY_CT(of_the_server); i++)
+        if (strncmp(sqlstate, of_the_server[i], strlen(of_the_server[i])) == 0)
+            return false;
+    return true;
+}
+
+void sql_outcome_refused(struct outcome *outcome, const struct pg_answer *answer,
+                         const struct pg_result *refused)
+{
+    const char *sqlstate = refused ? refused->sqlstate : answer->sqlstate;
+    struct buf line;
+
+    buf_init(&line, OUTCOME_REASON_BYTES - 1);
+    if (refused) {
+        (void)buf_addf(&line, "SQLSTATE %s: ", refused->sqlstate);
+        text_escape(&line, slice_text(refused->message));
+    } else {
+        text_escape(&line, slice_text(answer->why.text));
+    }
+    outcome_init(outcome,
+                 sqlstate_judge(sqlstate) == SQLSTATE_DATA ? OUTCOME_FAIL : OUTCOME_RETRY,
+                 "%s", line.data);
+    buf_free(&line);
+}
+
+static void add_line(struct buf *out, const char *name, const char *text)
+{
+    if (text[0] == '\0')
+        return;
+    (void)buf_addf(out, "%s: ", name);
+    text_escape(out, slice_text(text));
+    (void)buf_add_char(out, '\n');
+}
+
+void sql_describe(struct buf *out, const char *database, const struct pg_result *refused)
+{
+    (void)buf_addf(out, "\ndatabase: %s\n", database);
+    if (refused == NULL)
+        return;
+    add_line(out, "SQLSTATE", refused->sqlstate);
+    add_line(out, "message", refused->message);
+    add_line(out, "detail", refused->detail);
+    add_line(out, "hint", refused->hint);
+}
