@@ -41,6 +41,7 @@ struct pg_conn {
     pg_answer_cb done;
     void *arg;
     int64_t within_ms;
+    bool cancelled; /* the batch; the word may reach the server late */
     int64_t ready_at_ms;
     struct err why;
 };
@@ -220,7 +221,11 @@ static void finish_batch(struct pg_conn *conn)
     }
     become_ready(conn);
     end_exchange(conn, NULL);
-    if (conn->state == CONN_READY)
+    if (conn->state != CONN_READY)
+        return;
+    if (conn->cancelled) /* or it would hit the next batch */
+        fail(conn, "closed after a cancel");
+    else
         conn->options.on_ready(conn->options.arg, conn);
 }
 
@@ -256,6 +261,7 @@ void pg_conn_run(struct pg_conn *conn, const struct pg_batch *batch, int64_t wit
     conn->done = done;
     conn->arg = arg;
     conn->within_ms = within_ms;
+    conn->cancelled = false;
     timer_set(&conn->timer, within_ms + LATE_MS);
     if (!exchange_send(conn->exchange, conn->pg, within_ms) || !flush(conn))
         fail_later(conn);
@@ -263,8 +269,10 @@ void pg_conn_run(struct pg_conn *conn, const struct pg_batch *batch, int64_t wit
 
 void pg_conn_cancel(struct pg_conn *conn)
 {
-    if (conn->state == CONN_BUSY)
-        cancels_ask(conn->options.cancels, conn->pg);
+    if (conn->state != CONN_BUSY || conn->cancelled)
+        return;
+    conn->cancelled = true;
+    cancels_ask(conn->options.cancels, conn->pg);
 }
 
 /* A server that ends a session says so first, and nobody has asked: libpq makes it a
