@@ -9,6 +9,7 @@ dir=$(mktemp -d /tmp/drover-bench.XXXXXX)
 socket=$dir/redis.sock
 supervisor='' redis=''
 more_jobs='' # entries of drover.conf's jobs, beside the usual ones
+more_sections=''
 unset "${!REDIS_@}" "${!DROVER_@}"
 
 clean_up() {
@@ -43,6 +44,7 @@ pools: ( { name = "main"; queues = [ "bench" ]; workers = $1; concurrency = $2; 
 jobs: ( { name = "nothing"; type = "noop"; },
         { name = "stamp"; type = "shell"; command = [ "$PWD/$raw", "stamp", "$dir/fifo" ]; }
         ${more_jobs:+, $more_jobs} );
+$more_sections
 END
     "$drover" supervise -c "$dir/drover.conf" >"$dir/drover.log" 2>&1 &
     supervisor=$!
