@@ -36,8 +36,11 @@ static int check_place(const struct config *config, size_t index, struct err *er
     struct config_value value = value_of(config, SECTION_DATABASES, "dsn", index);
     struct err why = {0};
 
-    if (database->dsn == NULL && database->service == NULL)
-        return config_value_fail(config, &value, -1, err, "is missing, as is service");
+    if (database->dsn == NULL && database->service == NULL) {
+        value = value_of(config, SECTION_DATABASES, "name", index);
+        return config_value_fail(config, &value, -1, err,
+                                 "\"%s\" has neither dsn nor service", database->name);
+    }
     if (database->dsn != NULL && database->service != NULL)
         return config_value_fail(config, &value, -1, err,
                                  "service is given too: leave one of them out");

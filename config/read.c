@@ -228,7 +228,7 @@ static int fail_unknown(const struct reader *reader, const config_setting_t *fro
     const char *elsewhere = setting_section_of(key);
     char what[KEY_SHOWN * 2];
 
-    if (elsewhere)
+    if (elsewhere && (near == NULL || strncmp(near, key, strlen(key)) != 0))
         (void)snprintf(what, sizeof(what), "unknown here: it is a setting of %s",
                        elsewhere);
     else if (near)

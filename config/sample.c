@@ -140,9 +140,10 @@ static void write_section(struct buf *out, enum section_id id)
         write_jobs(out);
         return;
     }
-    (void)buf_addf(out, "%s:\n(\n    {\n", section->name);
+    (void)buf_addf(out, "%s:\n(\n    %s{\n", section->name,
+                   id == SECTION_POOLS ? "" : "#"); /* a pool needs nothing */
     write_settings(out, "        ", id);
-    (void)buf_add_text(out, "    }\n);\n");
+    (void)buf_addf(out, "    %s}\n);\n", id == SECTION_POOLS ? "" : "#");
 }
 
 void sample_write(struct buf *out)

@@ -112,7 +112,8 @@ START_TEST(each_line_of_the_sample_stands_for_its_setting)
     struct config_value value;
     char *text;
 
-    if (setting->section == SECTION_JOBS || strcmp(setting->name, "password_file") == 0)
+    if (setting->section == SECTION_JOBS || setting->section == SECTION_DATABASES ||
+        strcmp(setting->name, "password_file") == 0)
         return;
     defaults = loaded("");
     text = sample_with(setting);
@@ -129,7 +130,16 @@ START_TEST(each_line_of_the_sample_stands_for_its_setting)
 }
 END_TEST
 
-/* The sample with its jobs in force, but for a line that goes without another. */
+/* Out of force, for another line stands for it. */
+static void leave_out(char *at, const char *line)
+{
+    at = strstr(at, line);
+    ck_assert_ptr_nonnull(at);
+    at[1] = ' ';
+}
+
+/* The sample with its jobs and databases in force, but for lines that go without others.
+ */
 static char *sample_with_jobs(void)
 {
     struct buf sample;
@@ -139,14 +149,25 @@ static char *sample_with_jobs(void)
     sample_write(&sample);
     at = strstr(sample.data, "\njobs:\n");
     ck_assert_ptr_nonnull(at);
-    ck_assert_ptr_nonnull(strstr(at, "#secret ="));
-    strstr(at, "#secret =")[1] = ' ';
+    leave_out(at, "#secret =");
+    leave_out(at, "#service =");
+    leave_out(at, "#password_file =");
     for (at = strchr(at, '('); (at = strchr(at, '#')) != NULL; at++)
         if (at[1] != ' ')
             *at = ' ';
         else
             at = strchr(at, '\n');
     return buf_take(&sample);
+}
+
+static bool is_left_out(const struct setting *setting)
+{
+    static const char *const names[] = {"secret", "service", "password_file"};
+
+    for (size_t i = 0; i < ARRAY_CT(names); i++)
+        if (strcmp(setting->name, names[i]) == 0)
+            return true;
+    return false;
 }
 
 START_TEST(the_jobs_of_the_sample_are_jobs)
@@ -162,12 +183,13 @@ START_TEST(the_jobs_of_the_sample_are_jobs)
     memset(at, '/', longer_by);
     memcpy(at + longer_by, secret_file, strlen(secret_file));
     config = loaded(text);
-    ck_assert_uint_eq(config->job_ct, 2);
+    ck_assert_uint_eq(config->job_ct, 3);
+    ck_assert_uint_eq(config->database_ct, 1);
     for (struct config_value value = {0}; config_next(config, &value);)
-        if (strcmp(value.setting->name, "secret") != 0 &&
-            config_value_applies(config, &value))
+        if (!is_left_out(value.setting) && config_value_applies(config, &value))
             ck_assert_int_eq(value.origin->kind == ORIGIN_FILE,
-                             value.setting->section == SECTION_JOBS);
+                             value.setting->section == SECTION_JOBS ||
+                                 value.setting->section == SECTION_DATABASES);
     ck_assert_uint_eq(config->jobs[0].command.ct, 5);
     ck_assert_int_eq(config->jobs[1].type, JOB_HTTP);
     ck_assert_str_eq(config->jobs[1].http.secret, "whsec_x");

@@ -153,7 +153,7 @@ START_TEST(a_refusal_is_judged_by_its_sqlstate)
     struct pg_result result = {.message = "no\nluck", .detail = "", .hint = ""};
     struct pg_answer answer = {.end = PG_TURNED_DOWN};
     struct outcome outcome;
-    char *reason = must_format("SQLSTATE %s: no\\x0Aluck", refusals[_i].sqlstate);
+    char *reason = must_format("SQLSTATE %s: no\\x0aluck", refusals[_i].sqlstate);
 
     (void)snprintf(result.sqlstate, sizeof(result.sqlstate), "%s", refusals[_i].sqlstate);
     ck_assert(sql_refusal_is_the_statements(result.sqlstate) == refusals[_i].own);

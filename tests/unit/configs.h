@@ -55,9 +55,26 @@ static inline void refused(const char *text, const char *message)
 static inline char *file_with(const struct setting *setting, const char *value)
 {
     const struct section *section = &sections[setting->section];
-    const char *around = "";
+    const char *around = "", *before = "";
 
-    if (setting->section == SECTION_JOBS && strcmp(setting->name, "name") == 0)
+    if (setting->section == SECTION_JOBS && setting->job_type == JOB_SQL)
+        before = "databases: ( { name = \"d\"; dsn = \"dbname=d\"; } ); "
+                 "pools: ( { concurrency = 10000; } ); ";
+    if (setting->section == SECTION_DATABASES && strcmp(setting->name, "name") == 0)
+        around = "dsn = \"dbname=d\"; ";
+    else if (setting->section == SECTION_DATABASES &&
+             (strcmp(setting->name, "dsn") == 0 || strcmp(setting->name, "service") == 0))
+        around = "name = \"d\"; ";
+    else if (setting->section == SECTION_DATABASES)
+        around = "name = \"d\"; dsn = \"dbname=d\"; ";
+    else if (before[0] && strcmp(setting->name, "database") == 0)
+        around = "name = \"j\"; type = \"sql\"; statement = \"SELECT 1\"; ";
+    else if (before[0] && strcmp(setting->name, "statement") == 0)
+        around = "name = \"j\"; type = \"sql\"; database = \"d\"; ";
+    else if (before[0])
+        around = "name = \"j\"; type = \"sql\"; database = \"d\"; statement = \"SELECT "
+                 "1\"; ";
+    else if (setting->section == SECTION_JOBS && strcmp(setting->name, "name") == 0)
         around = "type = \"noop\"; ";
     else if (setting->section == SECTION_JOBS && strcmp(setting->name, "command") == 0)
         around = "name = \"j\"; type = \"shell\"; ";
@@ -70,7 +87,7 @@ static inline char *file_with(const struct setting *setting, const char *value)
     if (strcmp(setting->name, "hang_timeout") == 0) /* must be below every lease */
         around = "pools: ( { lease = 31536000; } ); ";
     if (section->is_list)
-        return must_format("%s: ( { %s%s = %s; } );", section->name, around,
+        return must_format("%s%s: ( { %s%s = %s; } );", before, section->name, around,
                            setting->name, value);
     if (section->name[0])
         return must_format("%s: { %s = %s; };", section->name, setting->name, value);
