@@ -27,7 +27,9 @@
 
 enum {
     JITTER_PARTS = 4, /* a postponed job comes back up to a quarter later */
-    SPARE_MAX = 64
+    SPARE_MAX = 64,
+    HTTP_NO_CONTENT = 204,
+    HTTP_NOT_MODIFIED = 304
 };
 
 /* One jobs entry. Its runs, with their curl handles, are used again. */
@@ -121,6 +123,21 @@ static long status_of(const struct run *run)
     return status;
 }
 
+/* Whether the answer is there although the transfer ended with an error: its body went on
+ * beyond the bound, or it has none. (A server that answers without reading the request's
+ * body may end the stream, and curl calls that an error.) */
+static bool is_answered(const struct run *run)
+{
+    long status = status_of(run);
+    curl_off_t length = -1;
+
+    (void)curl_easy_getinfo(run->transfer.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+                            &length);
+    return run->response.capped ||
+           (run->response.head_ended && status >= 200 &&
+            (status == HTTP_NO_CONTENT || status == HTTP_NOT_MODIFIED || length == 0));
+}
+
 static int64_t retry_after_of(const struct run *run)
 {
     struct curl_header *header;
@@ -211,7 +228,7 @@ static enum endpoint_result result_of(const struct run *run, CURLcode code)
         return run->why == CANCEL_TIMEOUT ? ENDPOINT_TROUBLE : ENDPOINT_UNKNOWN;
     if (run->refusal != NULL && !run->vetted)
         return ENDPOINT_UNKNOWN;
-    if (code != CURLE_OK && !run->response.capped)
+    if (code != CURLE_OK && !is_answered(run))
         return ENDPOINT_TROUBLE;
     return http_status_is_trouble((int)status_of(run)) ? ENDPOINT_TROUBLE
                                                        : ENDPOINT_ANSWERED;
@@ -253,7 +270,7 @@ static void finish(struct run *run, CURLcode code)
     buf_init(&detail, 0);
     if (run->cancelled)
         judge_cancelled(run, &outcome);
-    else if (code == CURLE_OK || run->response.capped)
+    else if (code == CURLE_OK || is_answered(run))
         judge_answer(run, &outcome);
     else
         judge_failure(run, code, &outcome);

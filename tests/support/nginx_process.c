@@ -121,15 +121,21 @@ void nginx_process_serve(struct nginx_process *process, const char *listen_flags
     MUST(wait_at_most(is_listening, process, WAIT_MS));
 }
 
+void nginx_process_stop(struct nginx_process *process)
+{
+    if (process->pid == 0)
+        return;
+    (void)kill(process->pid, SIGTERM);
+    while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    process->pid = 0;
+}
+
 void nginx_process_end(struct nginx_process *process)
 {
     char command[96];
 
-    if (process->pid > 0) {
-        (void)kill(process->pid, SIGTERM);
-        while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR)
-            ;
-    }
+    nginx_process_stop(process);
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", process->dir);
     MUST(system(command) == 0);
 }
