@@ -1,11 +1,13 @@
 /* Connections, answers and leases that are lost: every job goes on, none twice. */
 #include <check.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "queue/scripts.h"
+
 #include "tests/support/world.h"
 #include "tests/unit/suite.h"
 
@@ -146,6 +148,27 @@ START_TEST(old_connections_are_ended_before_anything_is_given_back)
     UNTIL(&world, clients_named_drover() == 2);
     world_push(&world, "default", "job");
     UNTIL(&world, hand.job_ct == 1);
+}
+END_TEST
+
+/* The link goes a second time after the greeting and before the old ones are ended. */
+START_TEST(connections_of_the_link_before_the_last_are_ended_too)
+{
+    struct err why = {.text = "gone again"};
+    int64_t first_id;
+
+    open_through_proxy(4);
+    hand_rests(&hand);
+    first_id = conn_id(hand.queue->main);
+    proxy_forget(world.proxy);
+    UNTIL(&world, hand.queue->link == LINK_DOWN);
+    while (conn_id(hand.queue->main) == first_id)
+        (void)event_base_loop(loop_base(world.loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    ck_assert_int_eq(hand.queue->link, LINK_RESUMING);
+    link_lost(hand.queue, &why);
+    UNTIL(&world, hand.queue->link == LINK_READY);
+    hand_rests(&hand);
+    UNTIL(&world, clients_named_drover() == 2);
 }
 END_TEST
 
@@ -503,6 +526,7 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, a_verdict_whose_answer_was_lost_is_not_given_twice, 0, 4);
     tcase_add_test(tc, a_silent_redis_is_left_and_found_again);
     tcase_add_test(tc, old_connections_are_ended_before_anything_is_given_back);
+    tcase_add_test(tc, connections_of_the_link_before_the_last_are_ended_too);
     tcase_add_test(tc, a_restart_of_redis_loses_nothing);
     tcase_add_test(tc, killed_clients_come_back);
     tcase_add_test(tc, a_read_only_redis_is_an_outage_that_ends);
