@@ -2,9 +2,10 @@
  *
  * The supervisor makes one board per start of a worker, in shared memory, and keeps it
  * until the worker is reaped and its jobs' process groups are gone. The worker writes,
- * the supervisor reads; both may die at any instruction, so every field stands alone
- * (no locks, no pairs that must agree) and readers take whatever they find with care:
- * text is read through board_text(), numbers are bounded by the reader.
+ * the supervisor reads (`end` goes the other way); both may die at any instruction, so
+ * every field stands alone (no locks, no pairs that must agree) and readers take whatever
+ * they find with care: text is read through board_text(), numbers are bounded by the
+ * reader.
  */
 #ifndef BASE_BOARD_H
 #define BASE_BOARD_H
@@ -26,6 +27,9 @@ enum {
 enum board_phase { BOARD_STARTING, BOARD_RUNNING, BOARD_DRAINING };
 enum board_link { BOARD_LINK_DOWN, BOARD_LINK_UP };
 
+/* Why the supervisor sends TERM; untold: it comes from somebody else. */
+enum board_end { BOARD_END_UNTOLD, BOARD_END_STOP, BOARD_END_RELOAD, BOARD_END_SCALE };
+
 /* One running job. A row is taken while `started_at_ms` != 0. */
 struct board_job {
     _Atomic int64_t
@@ -46,6 +50,7 @@ struct board_orphan {
 struct board {
     _Atomic int64_t beat;          /* grows while the worker's loop turns */
     _Atomic int phase;             /* enum board_phase */
+    _Atomic int end;               /* enum board_end; the supervisor writes it */
     _Atomic int link;              /* enum board_link: Redis */
     _Atomic int64_t link_since_ms; /* monotonic, of the last change of `link` */
     _Atomic uint32_t tag;          /* the worker's owner tag in Redis, 0: none yet */

@@ -18,6 +18,7 @@ static struct {
     enum log_format format;
     char who[64];
     uint64_t dropped;
+    bool torn; /* a line was written in part: the disk is full */
 } log_state = {.least = LOG_INFO};
 
 struct log_field log_str(const char *key, const char *text)
@@ -173,6 +174,7 @@ static bool write_line(const struct buf *line)
     do
         n = write_now(line);
     while (n < 0 && errno == EINTR);
+    log_state.torn = log_state.torn || (n > 0 && n < (ssize_t)line->len);
     return n == (ssize_t)line->len;
 }
 
@@ -182,10 +184,14 @@ static void write_dropped(void)
     struct buf line;
 
     buf_init(&line, 0);
+    if (log_state.torn)
+        (void)buf_add_char(&line, '\n');
     log_render(&line, log_state.format, clock_wall_ms(), LOG_WARNING, log_state.who,
                "log.dropped", &count, 1);
-    if (write_line(&line))
+    if (write_line(&line)) {
         log_state.dropped = 0;
+        log_state.torn = false;
+    }
     buf_free(&line);
 }
 

@@ -190,8 +190,8 @@ static void note_signal(int signum)
     int saved_errno = errno;
 
     raised.arrived[signum] = 1;
-    if (write(raised.wake_fd, &one, sizeof(one)) < 0)
-        errno = 0; /* EAGAIN: 2^64 - 1 pokes are waiting already */
+    while (write(raised.wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+        ; /* else EAGAIN: 2^64 - 1 pokes are waiting already */
     errno = saved_errno;
 }
 

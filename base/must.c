@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void must_fail(const char *expr, const char *file, int line)
 {
@@ -13,11 +14,21 @@ void must_fail(const char *expr, const char *file, int line)
     abort();
 }
 
+void must_have_memory(const void *ptr)
+{
+    static const char words[] = "drover: out of memory\n";
+
+    if (ptr)
+        return;
+    (void)!write(STDERR_FILENO, words, sizeof(words) - 1); /* stdio might allocate */
+    abort();
+}
+
 void *must_alloc(size_t bytes)
 {
     void *ptr = calloc(1, bytes ? bytes : 1);
 
-    MUST(ptr != NULL);
+    must_have_memory(ptr);
     return ptr;
 }
 
@@ -27,7 +38,7 @@ void *must_realloc(void *ptr, size_t ct, size_t size)
 
     MUST(size > 0 && ct <= SIZE_MAX / size);
     grown = realloc(ptr, ct > 0 ? ct * size : 1);
-    MUST(grown != NULL);
+    must_have_memory(grown);
     return grown;
 }
 

@@ -22,7 +22,8 @@ NORETURN void must_fail(const char *expr, const char *file, int line);
 /* malloc family that never returns NULL: running out of memory in a place that has
  * no one to tell ends the process (a worker is replaced, its jobs go back).
  * Sizes that come from outside are bounded by their reader, not here. */
-void *must_alloc(size_t bytes) MUSTCHECK;                        /* zeroed */
+void must_have_memory(const void *ptr);   /* ends the process so where ptr is NULL */
+void *must_alloc(size_t bytes) MUSTCHECK; /* zeroed */
 void *must_realloc(void *ptr, size_t ct, size_t size) MUSTCHECK; /* ct * size, checked */
 char *must_strdup(const char *text) MUSTCHECK;                   /* NULL stays NULL */
 char *must_strndup(const char *text, size_t len) MUSTCHECK;

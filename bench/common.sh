@@ -8,6 +8,7 @@ drover=build/drover
 dir=$(mktemp -d /tmp/drover-bench.XXXXXX)
 socket=$dir/redis.sock
 supervisor='' redis=''
+more_jobs='' # entries of drover.conf's jobs, beside the usual ones
 unset "${!REDIS_@}" "${!DROVER_@}"
 
 clean_up() {
@@ -40,7 +41,8 @@ state_dir = "$dir/state";
 log: { jobs = "failed"; };
 pools: ( { name = "main"; queues = [ "bench" ]; workers = $1; concurrency = $2; } );
 jobs: ( { name = "nothing"; type = "noop"; },
-        { name = "stamp"; type = "shell"; command = [ "$PWD/$raw", "stamp", "$dir/fifo" ]; } );
+        { name = "stamp"; type = "shell"; command = [ "$PWD/$raw", "stamp", "$dir/fifo" ]; }
+        ${more_jobs:+, $more_jobs} );
 END
     "$drover" supervise -c "$dir/drover.conf" >"$dir/drover.log" 2>&1 &
     supervisor=$!

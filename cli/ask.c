@@ -28,7 +28,7 @@ enum cli_exit ask_exit_code(const struct err *err, enum cli_exit refused)
 json_t *ask_with(const struct cli_args *args, json_t *request, enum cli_exit refused,
                  int *exit_code)
 {
-    struct config *config = cli_config(args, exit_code);
+    struct config *config = cli_config_usable(args, exit_code);
     struct err err = {0};
     json_t *answer;
 

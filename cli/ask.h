@@ -16,8 +16,9 @@ json_t *ask_supervisor(const struct config *config, json_t *request,
  * with an error. */
 enum cli_exit ask_exit_code(const struct err *err, enum cli_exit refused);
 
-/* Loads the configuration and asks. On failure NULL, after saying why, with *exit_code
- * set: EXIT_NO_SUCH where no supervisor runs, `refused` where it says no. */
+/* Loads the configuration, as cli_config_usable(), and asks. On failure NULL, after
+ * saying why, with *exit_code set: EXIT_NO_SUCH where no supervisor runs, `refused` where
+ * it says no. */
 json_t *ask_with(const struct cli_args *args, json_t *request, enum cli_exit refused,
                  int *exit_code) MUSTCHECK;
 

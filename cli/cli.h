@@ -56,6 +56,10 @@ int cli_fail(const struct err *err);
  * *exit_code set. */
 struct config *cli_config(const struct cli_args *args, int *exit_code);
 
+/* The same for commands that only talk to a running supervisor: a file with a mistake is
+ * a warning, and what is well of it is used. */
+struct config *cli_config_usable(const struct cli_args *args, int *exit_code);
+
 bool cli_colour(void); /* stdout is a tty and NO_COLOR is not set */
 
 /* The commands, each file with its own. */
@@ -63,7 +67,7 @@ extern const struct cli_command cmd_supervise, cmd_status, cmd_scale, cmd_stop,
     cmd_reload;
 extern const struct cli_command cmd_push, cmd_queue_list, cmd_queue_peek, cmd_queue_clear;
 extern const struct cli_command cmd_failed_list, cmd_failed_show, cmd_failed_retry,
-    cmd_failed_forget, cmd_failed_flush, cmd_failed_prune;
+    cmd_failed_forget, cmd_failed_flush, cmd_failed_prune, cmd_failed_migrate;
 extern const struct cli_command cmd_config_check, cmd_config_show;
 
 #endif

@@ -12,6 +12,7 @@
 #include "base/must.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "cli/here.h"
 #include "cli/load.h"
 #include "cli/output.h"
 #include "config/field.h"
@@ -32,14 +33,34 @@ static json_t *json_text(const char *text)
 
 /* ---- config check ---- */
 
-static void report_good(const struct cli_args *args, const struct config *config)
+/* The lines of `text` as an array. */
+static json_t *json_lines(const struct buf *text)
+{
+    json_t *lines = json_array();
+    struct slice rest = buf_slice(text);
+
+    while (rest.len > 0) {
+        const char *end = memchr(rest.ptr, '\n', rest.len);
+        struct slice line = {.ptr = rest.ptr, .len = (size_t)(end - rest.ptr)};
+
+        MUST(json_array_append_new(lines, output_json_text(line)) == 0);
+        rest = (struct slice){.ptr = end + 1, .len = rest.len - line.len - 1};
+    }
+    return lines;
+}
+
+static void report_good(const struct cli_args *args, const struct config *config,
+                        const struct buf *warnings)
 {
     struct buf line;
 
     if (args->json) {
-        output_json(json_pack("{s:b,s:o}", "ok", 1, "file", json_text(config->path)));
+        output_json(json_pack("{s:b,s:o,s:o}", "ok", 1, "file", json_text(config->path),
+                              "warnings", json_lines(warnings)));
         return;
     }
+    if (warnings->len > 0)
+        (void)fprintf(stderr, "%s", warnings->data);
     buf_init(&line, 0);
     if (config->path)
         text_escape(&line, slice_text(config->path));
@@ -67,14 +88,19 @@ static int run_check(const struct cli_args *args)
 {
     struct err err = {0};
     struct config *config = cli_load_config(args->config_path, &err);
+    struct buf warnings;
+    int exit_code = EXIT_BAD_USAGE;
 
-    if (config == NULL) {
+    buf_init(&warnings, 0);
+    if (config == NULL || here_check(config, &warnings, &err) != 0) {
         report_bad(args, &err);
-        return EXIT_BAD_USAGE;
+    } else {
+        report_good(args, config, &warnings);
+        exit_code = EXIT_DONE;
     }
-    report_good(args, config);
+    buf_free(&warnings);
     config_free(config);
-    return EXIT_DONE;
+    return exit_code;
 }
 
 /* ---- config show ---- */

@@ -18,16 +18,23 @@ static void format_failed_at(const struct fail_record *record,
 static json_t *record_json(const struct fail_record *record)
 {
     char failed_at[CLOCK_TEXT_BYTES];
+    json_t *object;
 
     format_failed_at(record, failed_at);
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:s}", "uuid",
-                     output_json_text(slice_text(record->uuid)), "connection",
-                     output_json_text(slice_text(record->connection)), "queue",
-                     output_json_text(slice_text(record->queue)), "job",
-                     output_json_text(slice_text(record->job)), "attempts",
-                     (json_int_t)record->attempts, "reason",
-                     output_json_text(slice_text(record->reason)), "failed_at",
-                     failed_at);
+    object =
+        json_pack("{s:o, s:o, s:o, s:o, s:I, s:o, s:s}", "uuid",
+                  output_json_text(slice_text(record->uuid)), "connection",
+                  output_json_text(slice_text(record->connection)), "queue",
+                  output_json_text(slice_text(record->queue)), "job",
+                  output_json_text(slice_text(record->job)), "attempts",
+                  (json_int_t)record->attempts, "reason",
+                  output_json_text(slice_text(record->reason)), "failed_at", failed_at);
+    if (record->was_uuid)
+        json_object_set_new(object, "was_uuid",
+                            output_json_text(slice_text(record->was_uuid)));
+    if (record->waiting)
+        json_object_set_new(object, "waiting", json_true());
+    return object;
 }
 
 /* ---- list ---- */
@@ -35,6 +42,7 @@ static json_t *record_json(const struct fail_record *record)
 struct list {
     const struct cli_args *args;
     bool payload;
+    int64_t waiting; /* records that are not in PostgreSQL yet */
     struct table *table;
     struct output_array array;
 };
@@ -44,6 +52,7 @@ static bool list_record(void *arg, const struct fail_record *record)
     struct list *list = arg;
     char failed_at[CLOCK_TEXT_BYTES];
 
+    list->waiting += record->waiting;
     if (list->args->json) {
         json_t *object = record_json(record);
 
@@ -88,7 +97,23 @@ static int list_records(struct list *list, const struct failed_filter *filter,
     } else {
         output_table_end(list->table, "no failed jobs");
     }
+    if (list->waiting > 0)
+        output_note("%" PRId64 " of these jobs wait%s in Redis for PostgreSQL",
+                    list->waiting, list->waiting == 1 ? "s" : "");
     return rc;
+}
+
+/* What the store of before holds is in no list of this one. */
+static void hint_at_redis(const struct cli_session *session)
+{
+    int64_t ct;
+
+    if (session->config->failed.store != FAILED_IN_POSTGRES ||
+        client_failed_count(session->client, &ct, NULL) != 0 || ct == 0)
+        return;
+    output_note("%" PRId64 " failed job%s in the Redis store of before: `drover failed "
+                "migrate` moves %s",
+                ct, ct == 1 ? " is" : "s are", ct == 1 ? "it" : "them");
 }
 
 static int run_list(const struct cli_args *args)
@@ -106,6 +131,8 @@ static int run_list(const struct cli_args *args)
         return exit_code;
     if (list_records(&list, &filter, session.failed, &err) != 0)
         exit_code = cli_fail(&err);
+    else
+        hint_at_redis(&session);
     cli_session_close(&session);
     return exit_code;
 }
@@ -142,6 +169,10 @@ static bool show_for_people(void *arg, const struct fail_record *record)
         putchar('\n');
     *first = false;
     show_line("uuid", record->uuid);
+    if (record->was_uuid)
+        show_line("was uuid", record->was_uuid);
+    if (record->waiting)
+        show_line("waiting", "in Redis, for PostgreSQL");
     show_line("job", record->job[0] ? record->job : "-");
     show_line("queue", record->queue);
     show_line("connection", record->connection);

@@ -25,6 +25,7 @@ struct change {
     struct output_change said;
     struct progress progress;
     int64_t done;    /* retried or removed, or what would have been */
+    int64_t late;    /* retried, but past their retryUntil */
     int64_t refused; /* could not be retried; the first reason is in `why` */
     struct err why;
     struct output_array ids; /* of a dry run in JSON */
@@ -36,7 +37,8 @@ struct change {
 static bool go_on(struct change *change)
 {
     progress_update(&change->progress, change->done);
-    return change->why.code != ERR_CONN && !interrupt_seen();
+    return change->why.code != ERR_CONN && change->why.code != ERR_DATABASE &&
+           !interrupt_seen();
 }
 
 /* ---- by id ---- */
@@ -45,13 +47,14 @@ typedef int (*by_uuid_fn)(struct change *change, const char *uuid, struct err *e
 
 static int retry_uuid(struct change *change, const char *uuid, struct err *err)
 {
-    bool done;
+    struct failed_retry retry;
 
-    if (failed_store_retry(change->session.failed, uuid, &done, err) != 0)
+    if (failed_store_retry(change->session.failed, uuid, &retry, err) != 0)
         return -1;
-    if (!done)
+    if (!retry.done)
         return err_set(err, ERR_NOT_FOUND, "no failed job %s", uuid);
     change->done++;
+    change->late += retry.late;
     return 0;
 }
 
@@ -108,14 +111,15 @@ static bool count_each(void *arg, const struct fail_record *record)
 static bool retry_each(void *arg, const struct fail_record *record)
 {
     struct change *change = arg;
+    struct failed_retry retry;
     struct err err = {0};
-    bool done;
 
-    if (failed_store_retry(change->session.failed, record->uuid, &done, &err) == 0) {
-        change->done += done;
+    if (failed_store_retry(change->session.failed, record->uuid, &retry, &err) == 0) {
+        change->done += retry.done;
+        change->late += retry.late;
     } else {
         change->refused++;
-        if (change->refused == 1 || err.code == ERR_CONN)
+        if (change->refused == 1 || err.code == ERR_CONN || err.code == ERR_DATABASE)
             change->why = err;
     }
     return go_on(change);
@@ -233,6 +237,10 @@ static int run_choice(struct change *change, by_uuid_fn by_uuid, failed_each_cb 
         exit_code = all ? change_all(change, each) : change_ids(change, by_uuid);
     }
     tell(change);
+    if (change->late > 0)
+        output_note("%" PRId64 " of these jobs ha%s a retryUntil that is past: a worker "
+                    "fails such a job without running it",
+                    change->late, change->late == 1 ? "s" : "ve");
     return exit_code;
 }
 

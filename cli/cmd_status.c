@@ -10,6 +10,7 @@
 #include "cli/ask.h"
 #include "cli/interrupt.h"
 #include "cli/output.h"
+#include "status/metrics.h"
 #include "status/status.h"
 
 enum { INTERVAL_MS = 2000, INTERVAL_MIN_MS = 100, MS_PER_S = 1000 };
@@ -53,13 +54,26 @@ static void print_text(const struct watch *watch, const json_t *document)
     buf_free(&text);
 }
 
+static void print_metrics(const json_t *document)
+{
+    struct buf text;
+
+    buf_init(&text, 0);
+    metrics_text(document, &text);
+    (void)fwrite(text.data, 1, text.len, stdout);
+    buf_free(&text);
+}
+
 static void print_document(const struct watch *watch, json_t *document)
 {
     if (watch->args->json) {
         output_json(document);
         return;
     }
-    print_text(watch, document);
+    if (cli_flag(watch->args, "--metrics"))
+        print_metrics(document);
+    else
+        print_text(watch, document);
     json_decref(document);
 }
 
@@ -137,7 +151,7 @@ static int run(const struct cli_args *args)
 
     if (read_interval(args, &interval_ms, &err) != 0)
         return cli_fail(&err);
-    config = cli_config(args, &exit_code);
+    config = cli_config_usable(args, &exit_code);
     if (config == NULL)
         return exit_code;
     watch.config = config;
@@ -154,6 +168,7 @@ static int run(const struct cli_args *args)
 static const struct cli_option options[] = {
     {"--watch", NULL, "show it again and again, until Ctrl-C"},
     {"--interval", "S", "seconds between two looks; implies --watch [2]"},
+    {"--metrics", NULL, "print it as Prometheus reads it"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_status = {
@@ -162,6 +177,7 @@ const struct cli_command cmd_status = {
     .summary = "Show the supervisor, its workers and the queues",
     .examples = "drover status\n"
                 "drover status --watch\n"
+                "drover status --metrics\n"
                 "drover status --json | jq '.queues[] | select(.ready > 1000)'",
     .options = options,
     .run = run};

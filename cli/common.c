@@ -20,6 +20,7 @@ int cli_fail(const struct err *err)
     case ERR_REPLY:
     case ERR_BAD_INPUT:
     case ERR_LIMIT:
+    case ERR_DATABASE:
         break;
     }
     return EXIT_ERROR;
@@ -31,5 +32,16 @@ struct config *cli_config(const struct cli_args *args, int *exit_code)
     struct config *config = cli_load_config(args->config_path, &err);
 
     *exit_code = config ? EXIT_DONE : cli_fail(&err);
+    return config;
+}
+
+struct config *cli_config_usable(const struct cli_args *args, int *exit_code)
+{
+    struct err err = {0}, broken = {0};
+    struct config *config = config_load_usable(args->config_path, &broken, &err);
+
+    *exit_code = config ? EXIT_DONE : cli_fail(&err);
+    if (config && broken.code != ERR_NONE)
+        output_note("warning: %s; going on with the rest of the file", broken.text);
     return config;
 }

@@ -52,14 +52,28 @@ void output_text(struct slice text, size_t max_bytes)
     buf_free(&safe);
 }
 
+/* A tab in a line is what it looks like. */
+static void print_line(struct slice line)
+{
+    const char *tab;
+
+    while (line.len > 0 && (tab = memchr(line.ptr, '\t', line.len)) != NULL) {
+        output_text(slice_of(line.ptr, (size_t)(tab - line.ptr)), 0);
+        putchar('\t');
+        line.len -= (size_t)(tab + 1 - line.ptr);
+        line.ptr = tab + 1;
+    }
+    output_text(line, 0);
+    putchar('\n');
+}
+
 void output_lines(struct slice text)
 {
     while (text.len > 0) {
         const char *end = memchr(text.ptr, '\n', text.len);
         size_t len = end ? (size_t)(end - text.ptr) : text.len;
 
-        output_text(slice_of(text.ptr, len), 0);
-        putchar('\n');
+        print_line(slice_of(text.ptr, len));
         len += end != NULL;
         text = slice_of(text.ptr + len, text.len - len);
     }

@@ -18,7 +18,7 @@ void output_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* `text` escaped, on stdout; at most `max` bytes of it, then "..." (0: all). */
 void output_text(struct slice text, size_t max_bytes);
 
-/* `text` escaped line by line, each ended. */
+/* `text` escaped line by line, each ended; tabs stay. */
 void output_lines(struct slice text);
 
 /* A string of any bytes as JSON: as it is where it is UTF-8, else escaped by \xNN. */

@@ -5,6 +5,8 @@
 
 int cli_session_open(struct cli_session *session, const struct cli_args *args)
 {
+    static const struct failed_patience patience = {.connect_ms = 5000,
+                                                    .answer_ms = 60000};
     struct err err = {0};
     int exit_code = EXIT_DONE;
 
@@ -19,7 +21,7 @@ int cli_session_open(struct cli_session *session, const struct cli_args *args)
         cli_session_close(session);
         return cli_fail(&err);
     }
-    session->failed = failed_redis_open(session->client);
+    session->failed = failed_store_open(session->config, session->client, &patience);
     return EXIT_DONE;
 }
 

@@ -15,7 +15,7 @@ struct config *config_parse(const char *name, const char *text,
 /* Environment, then defaults, for all that is not set yet. */
 int config_fill(struct config *config, struct err *err) MUSTCHECK;
 
-/* redis.password from redis.password_file, where that is set. */
+/* redis.password and failed.password from their password_file, where that is set. */
 int config_read_secrets(struct config *config, struct err *err) MUSTCHECK;
 
 #endif

@@ -2,18 +2,21 @@
  * problem ends them. */
 #include "config/check.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/un.h>
 
 #include "base/must.h"
 #include "base/text.h"
+#include "config/dsn.h"
 #include "config/origin.h"
 #include "config/url.h"
 
 enum {
     SOCKET_PATH_MAX = sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
-    EMBEDDED_DATABASES = 16
+    EMBEDDED_DATABASES = 16,
+    IDENTIFIER_MAX_BYTES = 63 /* of PostgreSQL */
 };
 
 /* The value of a setting that is known to be in the table. */
@@ -86,6 +89,67 @@ static int check_server(const struct config *config, struct err *err)
     }
     redis_endpoint_free(&endpoint);
     return rc;
+}
+
+/* ---- failed ---- */
+
+static int check_dsn(const struct config *config, struct err *err)
+{
+    const struct failed_config *failed = &config->failed;
+    struct config_value dsn = value_of(config, SECTION_FAILED, "dsn", 0);
+    struct config_value password = value_of(config, SECTION_FAILED, "password", 0);
+    struct err why = {0};
+
+    if (failed->dsn == NULL)
+        return 0;
+    if (postgres_dsn_check(failed->dsn, &why) != 0)
+        return config_value_fail(config, &dsn, -1, err, "%s", why.text);
+    if (password.origin->kind == ORIGIN_FILE && postgres_dsn_has_password(failed->dsn))
+        return config_value_fail(config, &password, -1, err,
+                                 "failed.dsn holds it already: leave one of them out");
+    return 0;
+}
+
+static bool is_identifier(const char *text, size_t len)
+{
+    if (len == 0 || len > IDENTIFIER_MAX_BYTES || (text[0] >= '0' && text[0] <= '9'))
+        return false;
+    for (size_t i = 0; i < len; i++)
+        if (!isascii(text[i]) || (!isalnum((unsigned char)text[i]) && text[i] != '_'))
+            return false;
+    return true;
+}
+
+static int check_table(const struct config *config, struct err *err)
+{
+    struct config_value value = value_of(config, SECTION_FAILED, "table", 0);
+    const char *table = config->failed.table;
+    size_t schema = strcspn(table, ".");
+
+    if (table[schema] == '\0'
+            ? is_identifier(table, schema)
+            : is_identifier(table, schema) &&
+                  is_identifier(table + schema + 1, strlen(table + schema + 1)))
+        return 0;
+    return config_value_fail(config, &value, -1, err,
+                             "\"%s\" is no name of a table: letters, digits and _, at "
+                             "most %d, and a schema before a dot",
+                             table, IDENTIFIER_MAX_BYTES);
+}
+
+static int check_postgres(const struct config *config, struct err *err)
+{
+    const struct failed_config *failed = &config->failed;
+    struct config_value store = value_of(config, SECTION_FAILED, "store", 0);
+
+    if (check_dsn(config, err) != 0 || check_table(config, err) != 0)
+        return -1;
+    if (failed->store != FAILED_IN_POSTGRES || failed->dsn || failed->host ||
+        failed->database)
+        return 0;
+    return config_value_fail(config, &store, -1, err,
+                             "\"postgres\" needs failed.dsn, or DB_HOST and DB_DATABASE "
+                             "(or DB_URL) in the environment");
 }
 
 /* ---- the top ---- */
@@ -308,8 +372,8 @@ static int check_jobs(const struct config *config, struct err *err)
 int config_check(const struct config *config, struct err *err)
 {
     static int (*const checks[])(const struct config *config, struct err *err) = {
-        check_state_dir,  check_twice,  check_server,    check_listen, check_hang_timeout,
-        check_pool_names, check_queues, check_job_names, check_jobs,
+        check_state_dir,    check_twice,      check_server, check_postgres,  check_listen,
+        check_hang_timeout, check_pool_names, check_queues, check_job_names, check_jobs,
     };
 
     for (size_t i = 0; i < ARRAY_CT(checks); i++)

@@ -45,6 +45,20 @@ struct log_config {
     int jobs;   /* enum log_jobs */
 };
 
+enum failed_store_kind { FAILED_IN_REDIS, FAILED_IN_POSTGRES };
+
+struct failed_config {
+    int store;  /* enum failed_store_kind; the rest is for postgres */
+    char *dsn;  /* may hold a password; NULL: host etc. alone */
+    char *host; /* host to username: NULL or CONFIG_UNSET where they are not given */
+    int64_t port;
+    char *database;
+    char *username;
+    char *password; /* secret; from password_file where that is set */
+    char *password_file;
+    char *table; /* "failed_jobs" or "schema.failed_jobs": identifiers, checked */
+};
+
 enum unmatched { UNMATCHED_FAIL, UNMATCHED_RELEASE };
 
 struct pool_config {
@@ -87,7 +101,7 @@ struct config {
     int64_t hang_timeout_ms;
     int64_t max_payload_mib;
     struct log_config log;
-    int failed_store; /* one value for now: redis */
+    struct failed_config failed;
     char *console_listen;
     struct pool_config *pools;
     size_t pool_ct;
@@ -102,6 +116,13 @@ struct config {
  * whole. On error returns NULL with the first problem as "FILE:LINE: setting: what is
  * wrong", ready to print, and always ERR_CONFIG. Caller owns the result. */
 struct config *config_load(const char *path, struct err *err) MUSTCHECK;
+
+/* As config_load(), but takes of a file with mistakes each top-level setting that is well
+ * by itself; `broken` (empty: none) gets what config_load() would have said. For commands
+ * that need no more than to find a running supervisor, which must be possible to stop
+ * while its file is being mended. */
+struct config *config_load_usable(const char *path, struct err *broken,
+                                  struct err *err) MUSTCHECK;
 void config_free(struct config *config); /* NULL is fine; secrets are wiped */
 
 /* Where Redis is, worked out from redis.* (url first, then host and port). The texts are
@@ -121,6 +142,22 @@ int redis_endpoint_resolve(const struct config *config, struct redis_endpoint *e
 void redis_endpoint_free(struct redis_endpoint *endpoint);
 /* "unix:/run/x.sock db 0", "tcp:host:6379 db 2": for logs and messages, no secret. */
 char *redis_endpoint_text(const struct redis_endpoint *endpoint) MUSTCHECK;
+
+/* The PostgreSQL that keeps the failed jobs, worked out from failed.* (dsn first, then
+ * host, port, database and username). The texts are the endpoint's own. */
+struct postgres_endpoint {
+    char *dsn;      /* for libpq: conninfo or postgresql:// URI */
+    char *password; /* NULL: none but what the dsn may hold */
+    char *table;    /* as SQL wants it: "failed_jobs" or "schema"."failed_jobs", quoted */
+};
+/* Where failed.store is postgres. `endpoint` may be freed in any case. A loaded
+ * configuration always resolves. */
+int postgres_endpoint_resolve(const struct config *config,
+                              struct postgres_endpoint *endpoint,
+                              struct err *err) MUSTCHECK;
+void postgres_endpoint_free(struct postgres_endpoint *endpoint);
+/* "host=db dbname=app", "postgresql://app:(secret)@db/app": for logs and messages. */
+char *postgres_endpoint_text(const struct postgres_endpoint *endpoint) MUSTCHECK;
 
 /* The longest kill_grace of all jobs: what a job may take from its TERM to its KILL. */
 int64_t config_longest_kill_grace_ms(const struct config *config);

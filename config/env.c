@@ -38,11 +38,10 @@ static bool is_redis(const struct setting *setting, const char *name)
     return setting->section == SECTION_REDIS && strcmp(setting->name, name) == 0;
 }
 
-static enum origin_kind origin_of(const struct config *config, const char *name)
+static enum origin_kind origin_of(const struct config *config, enum section_id section,
+                                  const char *name)
 {
-    const struct setting *setting = setting_find(SECTION_REDIS, name);
-
-    return config_value_of(config, setting, 0).origin->kind;
+    return config_value_of(config, setting_find(section, name), 0).origin->kind;
 }
 
 /* redis.url and the pair of host and port stand for each other: where one is given, the
@@ -52,11 +51,28 @@ static bool is_wanted(const struct config *config, const struct config_value *va
     if (value->origin->kind != ORIGIN_NONE)
         return false;
     if (is_redis(value->setting, "url"))
-        return origin_of(config, "host") == ORIGIN_NONE &&
-               origin_of(config, "port") == ORIGIN_NONE;
+        return origin_of(config, SECTION_REDIS, "host") == ORIGIN_NONE &&
+               origin_of(config, SECTION_REDIS, "port") == ORIGIN_NONE;
     if (is_redis(value->setting, "host") || is_redis(value->setting, "port"))
-        return origin_of(config, "url") == ORIGIN_NONE;
+        return origin_of(config, SECTION_REDIS, "url") == ORIGIN_NONE;
     return config_value_applies(config, value);
+}
+
+/* Laravel's DB_* may be about another database than the failed jobs': they count only
+ * where these are to go to PostgreSQL and the file does not say to which. */
+static bool is_database_wanted(const struct config *config, const struct setting *setting)
+{
+    static const char *const parts[] = {"host", "port", "database", "username"};
+
+    if (config->failed.store != FAILED_IN_POSTGRES ||
+        origin_of(config, SECTION_FAILED, "dsn") == ORIGIN_FILE)
+        return false;
+    if (strcmp(setting->name, "password") == 0)
+        return config->failed.password_file == NULL;
+    for (size_t i = 0; strcmp(setting->name, "dsn") == 0 && i < ARRAY_CT(parts); i++)
+        if (origin_of(config, SECTION_FAILED, parts[i]) == ORIGIN_FILE)
+            return false;
+    return true;
 }
 
 static int take(const struct config *config, const struct config_value *value,
@@ -78,6 +94,9 @@ static int take_environment(struct config *config, const struct config_value *va
     int rc = 0;
 
     if (text == NULL || !is_wanted(config, value))
+        return 0;
+    if (value->setting->section == SECTION_FAILED &&
+        !is_database_wanted(config, value->setting))
         return 0;
     plain = unquoted(text);
     if (!is_no_value(plain))
@@ -114,11 +133,37 @@ static void fit_hang_timeout(struct config *config)
         *hang_ms = LEAST_HANG_MS;
 }
 
+/* DB_CONNECTION says what kind of database the DB_* beside it are about. */
+static int check_connection(const struct config *config, struct err *err)
+{
+    static const char *const names[] = {"pgsql", "postgres", "postgresql"};
+    const char *text = getenv("DB_CONNECTION");
+    char *plain = text ? unquoted(text) : NULL;
+    bool good = plain == NULL || is_no_value(plain);
+    int rc = 0;
+
+    for (size_t i = 0; !good && i < ARRAY_CT(names); i++)
+        good = strcasecmp(plain, names[i]) == 0;
+    for (struct config_value value = {0}; !good && config_next(config, &value);) {
+        if (value.setting->section != SECTION_FAILED || value.origin->kind != ORIGIN_ENV)
+            continue;
+        rc = config_value_fail(config, &value, -1, err,
+                               "DB_CONNECTION is \"%s\", not \"pgsql\": DB_* are about "
+                               "another kind of database; give failed.dsn",
+                               plain);
+        break;
+    }
+    free(plain);
+    return rc;
+}
+
 int config_fill(struct config *config, struct err *err)
 {
     for (struct config_value value = {0}; config_next(config, &value);)
         if (take_environment(config, &value, err) != 0)
             return -1;
+    if (check_connection(config, err) != 0)
+        return -1;
     for (struct config_value value = {0}; config_next(config, &value);)
         if (take_default(config, &value, err) != 0)
             return -1;

@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 #include "base/text.h"
+#include "config/dsn.h"
 #include "config/url.h"
 
 void field_unset(const struct setting *setting, void *field)
@@ -183,7 +184,9 @@ static void format_times(struct buf *out, const struct time_list *list)
 
 void field_mask(const struct setting *setting, const void *field, struct buf *out)
 {
-    if (setting->type == SETTING_URL)
+    if (setting->type == SETTING_URL && setting->section == SECTION_FAILED)
+        postgres_dsn_mask(*(char *const *)field, out);
+    else if (setting->type == SETTING_URL)
         redis_url_mask(*(char *const *)field, out);
     else
         (void)buf_add_text(out, "(secret)");

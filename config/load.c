@@ -1,4 +1,5 @@
-/* Finding the file and going through the steps: parse, fill, secrets, checks. */
+/* Finding the file and going through the steps: parse, fill, secrets, checks; or, where
+ * only a part of it is well, through the same steps with that part. */
 #include "config/load.h"
 
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include "base/must.h"
 #include "config/build.h"
 #include "config/check.h"
+#include "config/salvage.h"
 #include "config/source.h"
 
 static struct config *finish(struct config *config, struct err *err)
@@ -25,8 +27,43 @@ struct config *config_load_text(const char *name, const char *text, struct err *
     return finish(config_parse(name, text, err), err);
 }
 
+/* Adds one top-level setting after the other to what is taken, and keeps those with which
+ * it is still right. */
+static struct config *read_well(struct err *broken, const char *name, const char *text,
+                                struct err *err)
+{
+    struct config *config = config_load_text(name, text, broken), *more;
+    struct buf taken;
+    struct slice part;
+
+    if (config)
+        return config;
+    buf_init(&taken, 0);
+    config = config_load_text(name, "", err);
+    while (config && salvage_next(&text, &part)) {
+        size_t len = taken.len;
+
+        (void)buf_add(&taken, part.ptr, part.len);
+        (void)buf_add_char(&taken, '\n');
+        more = config_load_text(name, taken.data, NULL);
+        if (more) {
+            config_free(config);
+            config = more;
+        } else {
+            taken.len = len;
+            taken.data[len] = '\0';
+        }
+    }
+    if (taken.data)
+        explicit_bzero(taken.data, taken.cap);
+    buf_free(&taken);
+    return config;
+}
+
+/* `broken`: where to put what is wrong with a file of which some is well; NULL: it must
+ * be well altogether. */
 /* NULL with ERR_NOT_FOUND in `err` where there is no such file, else with ERR_CONFIG. */
-static struct config *load_file(const char *path, struct err *err)
+static struct config *load_file(struct err *broken, const char *path, struct err *err)
 {
     struct config *config = NULL;
     struct buf text;
@@ -36,7 +73,8 @@ static struct config *load_file(const char *path, struct err *err)
     if (source_read_file(path, SOURCE_BYTES_MAX, &text, &why) != 0)
         (void)err_set(err, why.code, "%s: %s", path, why.text);
     else
-        config = config_load_text(path, text.data ? text.data : "", err);
+        config = broken ? read_well(broken, path, text.data ? text.data : "", err)
+                        : config_load_text(path, text.data ? text.data : "", err);
     if (text.data)
         explicit_bzero(text.data, text.cap);
     buf_free(&text);
@@ -44,7 +82,7 @@ static struct config *load_file(const char *path, struct err *err)
 }
 
 /* A file that somebody named must be there. */
-static struct config *load_named(const char *path, struct err *err)
+static struct config *load_named(struct err *broken, const char *path, struct err *err)
 {
     struct config *config;
     struct err why = {0};
@@ -53,19 +91,19 @@ static struct config *load_named(const char *path, struct err *err)
         (void)err_set(err, ERR_CONFIG, "the path of the configuration file is empty");
         return NULL;
     }
-    config = load_file(path, &why);
+    config = load_file(broken, path, &why);
     if (config == NULL)
         (void)err_set(err, ERR_CONFIG, "%s", why.text);
     return config;
 }
 
-static struct config *load_found(struct err *err)
+static struct config *load_found(struct err *broken, struct err *err)
 {
     static const char *const places[] = {"drover.conf", "/etc/drover/drover.conf"};
 
     for (size_t i = 0; i < ARRAY_CT(places); i++) {
         struct err why = {0};
-        struct config *config = load_file(places[i], &why);
+        struct config *config = load_file(broken, places[i], &why);
 
         if (config)
             return config;
@@ -77,11 +115,22 @@ static struct config *load_found(struct err *err)
     return finish(config_create(NULL, 1, 0), err);
 }
 
-struct config *config_load(const char *path, struct err *err)
+static struct config *load_by(struct err *broken, const char *path, struct err *err)
 {
     const char *named = path ? path : getenv("DROVER_CONFIG");
 
     if (path || (named && *named))
-        return load_named(named, err);
-    return load_found(err);
+        return load_named(broken, named, err);
+    return load_found(broken, err);
+}
+
+struct config *config_load(const char *path, struct err *err)
+{
+    return load_by(NULL, path, err);
+}
+
+struct config *config_load_usable(const char *path, struct err *broken, struct err *err)
+{
+    *broken = (struct err){.code = ERR_NONE};
+    return load_by(broken, path, err);
 }

@@ -38,9 +38,8 @@ static void cut_newline(struct buf *text)
 }
 
 /* Relative to the directory of the configuration file. */
-static char *path_of(const struct config *config)
+static char *path_of(const struct config *config, const char *file)
 {
-    const char *file = config->redis.password_file;
     const char *slash = config->path ? strrchr(config->path, '/') : NULL;
 
     if (file[0] == '/' || slash == NULL)
@@ -68,21 +67,24 @@ static int read_secret(const char *path, const struct setting *setting, void *fi
     return rc;
 }
 
-int config_read_secrets(struct config *config, struct err *err)
+/* `section`.password from `section`.password_file, where that is given. */
+static int read_password(struct config *config, enum section_id section, struct err *err)
 {
-    const struct setting *setting = setting_find(SECTION_REDIS, "password");
+    const struct setting *setting = setting_find(section, "password");
     struct config_value secret = config_value_of(config, setting, 0), file;
     struct err why = {0};
+    const char *name;
     char *path;
     int rc;
 
-    file = config_value_of(config, setting_find(SECTION_REDIS, "password_file"), 0);
-    if (config->redis.password_file == NULL)
+    file = config_value_of(config, setting_find(section, "password_file"), 0);
+    name = *(char *const *)file.base;
+    if (name == NULL)
         return 0;
     if (secret.origin->kind == ORIGIN_FILE)
         return config_value_fail(config, &secret, -1, err,
                                  "password_file is given too: leave one of them out");
-    path = path_of(config);
+    path = path_of(config, name);
     rc = read_secret(path, setting, secret.base, &why);
     if (rc != 0)
         (void)config_value_fail(config, &file, -1, err, "\"%s\" %s", path, why.text);
@@ -91,4 +93,11 @@ int config_read_secrets(struct config *config, struct err *err)
     secret.origin->line = file.origin->line;
     secret.origin->file = must_strdup(file.origin->file);
     return rc;
+}
+
+int config_read_secrets(struct config *config, struct err *err)
+{
+    if (read_password(config, SECTION_REDIS, err) != 0)
+        return -1;
+    return read_password(config, SECTION_FAILED, err);
 }

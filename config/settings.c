@@ -61,8 +61,7 @@ const struct section sections[SECTION_CT] = {
 static const char *const levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const formats[] = {"logfmt", "json", NULL};
 static const char *const log_jobs[] = {"all", "failed", NULL};
-static const char *const stores[] = {"redis", NULL};
-static const char *const later_stores[] = {"postgres", NULL};
+static const char *const stores[] = {"redis", "postgres", NULL};
 static const char *const unmatched[] = {"fail", "release", NULL};
 static const char *const job_types[] = {"shell", "noop", NULL};
 static const char *const later_job_types[] = {"http", "sql", "laravel", NULL};
@@ -131,9 +130,48 @@ const struct setting settings[] = {
      .doc = "all writes a line for every finished job; failed leaves out those that went "
             "well."},
 
-    {AT_FAILED(failed_store), .name = "store", .type = SETTING_ENUM,
-     .flags = SETTING_RELOADS, .words = stores, .later = later_stores, .initial = "redis",
-     .doc = "Store of the failed jobs: redis keeps them beside the queues."},
+    {AT_FAILED(failed.store), .name = "store", .type = SETTING_ENUM,
+     .flags = SETTING_RELOADS, .words = stores, .initial = "redis",
+     .doc = "Store of the failed jobs: redis keeps them beside the queues; postgres in "
+            "Laravel's failed_jobs table, which `drover failed migrate` makes, and in "
+            "Redis as long as PostgreSQL cannot be reached. The settings below are for "
+            "postgres."},
+    {AT_FAILED(failed.dsn), .name = "dsn", .type = SETTING_URL, .flags = SETTING_RELOADS,
+     .min = 1, .max = TEXT_MAX_BYTES, .example = "\"host=db dbname=app user=drover\"",
+     .env = "DB_URL",
+     .doc =
+         "The database, as libpq takes it: \"host=db dbname=app user=drover\" or "
+         "postgresql://drover@db/app. The environment's DB_* are looked at only where "
+         "this file has no dsn, and DB_CONNECTION, if it is set, must be pgsql then. A "
+         "password in it is never shown."},
+    {AT_FAILED(failed.host), .name = "host", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"127.0.0.1\"", .env = "DB_HOST",
+     .doc = "Host of PostgreSQL, or the directory of its unix socket; for use instead of "
+            "dsn, as are port, database and username."},
+    {AT_FAILED(failed.port), .name = "port", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 1, .max = 65535, .example = "5432",
+     .env = "DB_PORT", .doc = "Port of PostgreSQL; goes with host."},
+    {AT_FAILED(failed.database), .name = "database", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = 256, .example = "\"app\"",
+     .env = "DB_DATABASE", .doc = "Name of the database."},
+    {AT_FAILED(failed.username), .name = "username", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES, .example = "\"drover\"",
+     .env = "DB_USERNAME", .doc = "User to log in to PostgreSQL as."},
+    {AT_FAILED(failed.password), .name = "password", .type = SETTING_SECRET,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"change me\"", .env = "DB_PASSWORD",
+     .doc = "Password to log in to PostgreSQL with, where dsn holds none. Never shown or "
+            "logged."},
+    {AT_FAILED(failed.password_file), .name = "password_file", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/etc/drover/postgres-password\"",
+     .doc = "File that holds the password, for use instead of password; its mode must "
+            "be 0640 or stricter. Relative to this file's directory."},
+    {AT_FAILED(failed.table), .name = "table", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = 127,
+     .initial = "failed_jobs",
+     .doc = "Table of the failed jobs, with its schema before a dot where it has one."},
 
     {AT_CONSOLE(console_listen), .name = "listen", .type = SETTING_TEXT,
      .flags = SETTING_NAME, .min = 1, .max = 256, .initial = "127.0.0.1:9310",

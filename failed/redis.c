@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jobs/payload.h"
+#include "failed/again.h"
 
 struct redis_store {
     struct failed_store base;
@@ -49,53 +49,47 @@ static int forget_records(struct failed_store *store, const char *const *uuids, 
 
 /* ---- retry ---- */
 
-struct retry {
+struct again {
     struct buf payload;
     char *queue;
     bool complete; /* the record has what a retry needs */
+    bool late;
 };
 
-/* Attempts start again at 0. What is no payload goes back as it is: it will fail again,
- * but its bytes are nobody's to change. */
 static bool take_payload(void *arg, const struct fail_record *record)
 {
-    struct retry *retry = arg;
-    struct payload scanned;
+    struct again *again = arg;
 
-    retry->queue = must_strdup(record->queue);
-    retry->complete = record->queue[0] != '\0' && record->payload.ptr != NULL;
-    if (!retry->complete)
-        return false;
-    if (payload_scan(&scanned, record->payload, NULL) != 0 ||
-        payload_with_attempts(&scanned, 0, &retry->payload) != 0) {
-        buf_clear(&retry->payload);
-        buf_add(&retry->payload, record->payload.ptr, record->payload.len);
-    }
+    again->queue = must_strdup(record->queue);
+    again->complete = record->queue[0] != '\0' && record->payload.ptr != NULL;
+    if (again->complete)
+        failed_again(record->payload, &again->payload, &again->late);
     return true;
 }
 
-static int retry_record(struct failed_store *store, const char *uuid, bool *done,
-                        struct err *err)
+static int retry_record(struct failed_store *store, const char *uuid,
+                        struct failed_retry *retry, struct err *err)
 {
     struct client *client = client_of(store);
     struct err missing = {0};
-    struct retry retry = {0};
+    struct again again = {0};
     int rc;
 
-    buf_init(&retry.payload, 0);
-    rc = client_failed_get(client, uuid, take_payload, &retry, &missing);
-    if (rc == 0 && !retry.complete)
+    buf_init(&again.payload, 0);
+    rc = client_failed_get(client, uuid, take_payload, &again, &missing);
+    if (rc == 0 && !again.complete)
         rc = err_set(err, ERR_BAD_INPUT, "the record of %s lacks its queue or payload",
                      uuid);
     else if (rc == 0)
-        rc = client_failed_retry(client, uuid, retry.queue, buf_slice(&retry.payload),
-                                 done, err);
+        rc = client_failed_retry(client, uuid, again.queue, buf_slice(&again.payload),
+                                 &retry->done, err);
     else if (missing.code == ERR_NOT_FOUND)
-        rc = 0; /* somebody else has it: *done stays false */
+        rc = 0; /* somebody else has it: done stays false */
     else
         err_set(err, missing.code, "%s", missing.text);
-    buf_free(&retry.payload);
-    free(retry.queue);
+    retry->late = retry->done && again.late;
+    buf_free(&again.payload);
+    free(again.queue);
     return rc;
 }
 

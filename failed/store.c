@@ -7,6 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct failed_store *failed_store_open(const struct config *config, struct client *client,
+                                       const struct failed_patience *patience)
+{
+    if (config->failed.store == FAILED_IN_POSTGRES)
+        return failed_postgres_open(config, client, patience);
+    return failed_redis_open(client);
+}
+
 void failed_store_close(struct failed_store *store)
 {
     if (store)
@@ -36,11 +44,11 @@ int failed_store_resolve(struct failed_store *store, const char *prefix, char uu
     return store->ops->resolve(store, prefix, uuid, err);
 }
 
-int failed_store_retry(struct failed_store *store, const char *uuid, bool *done,
-                       struct err *err)
+int failed_store_retry(struct failed_store *store, const char *uuid,
+                       struct failed_retry *retry, struct err *err)
 {
-    *done = false;
-    return store->ops->retry(store, uuid, done, err);
+    *retry = (struct failed_retry){0};
+    return store->ops->retry(store, uuid, retry, err);
 }
 
 int failed_store_forget(struct failed_store *store, const char *const *uuids, size_t ct,

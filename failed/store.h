@@ -1,7 +1,8 @@
 /* A store of failed jobs: one set of verbs, whatever keeps the records.
  *
  * Synchronous, for the command line. Every verb returns 0, or -1 with `err`; ERR_CONN
- * where the store cannot be reached, ERR_NOT_FOUND where an id is not there. Removals
+ * where Redis cannot be reached, ERR_DATABASE where PostgreSQL cannot be or refuses,
+ * ERR_NOT_FOUND where an id is not there. Removals
  * and retries are safe to repeat: what is gone already is not counted.
  */
 #ifndef FAILED_STORE_H
@@ -10,6 +11,12 @@
 #include "queue/client.h"
 
 struct failed_store;
+
+/* What became of a retry. */
+struct failed_retry {
+    bool done; /* false: the record was gone */
+    bool late; /* the payload's retryUntil is past: the job will fail again, unrun */
+};
 
 /* What a kind of store provides; every row is needed. */
 struct failed_store_ops {
@@ -20,7 +27,7 @@ struct failed_store_ops {
                void *arg, struct err *err);
     int (*resolve)(struct failed_store *store, const char *prefix, char uuid[64],
                    struct err *err);
-    int (*retry)(struct failed_store *store, const char *uuid, bool *done,
+    int (*retry)(struct failed_store *store, const char *uuid, struct failed_retry *retry,
                  struct err *err);
     int (*forget)(struct failed_store *store, const char *const *uuids, size_t ct,
                   int64_t *removed, struct err *err);
@@ -31,6 +38,27 @@ struct failed_store_ops {
 struct failed_store {
     const struct failed_store_ops *ops;
 };
+
+/* The store that the configuration names. What is in Redis goes over `client`, which is
+ * borrowed as `config` is; PostgreSQL is connected to when something is asked of it. */
+struct failed_patience { /* with PostgreSQL */
+    int64_t connect_ms, answer_ms;
+};
+struct failed_store *failed_store_open(const struct config *config, struct client *client,
+                                       const struct failed_patience *patience) MUSTCHECK;
+
+/* The store in PostgreSQL: the rows of the table, and before them the records that still
+ * wait for it in Redis, marked as `waiting`. While the worker moves one it may be met
+ * twice, but never be missed. */
+struct failed_store *
+failed_postgres_open(const struct config *config, struct client *client,
+                     const struct failed_patience *patience) MUSTCHECK;
+
+/* For `drover failed migrate`: the table of a store that is PostgreSQL's, connected; NULL
+ * with `err`. Borrowed. */
+struct failed_table;
+struct failed_table *failed_postgres_table(struct failed_store *store,
+                                           struct err *err) MUSTCHECK;
 
 /* The store in Redis, over `client`, which is borrowed and must outlive it. */
 struct failed_store *failed_redis_open(struct client *client) MUSTCHECK;
@@ -53,9 +81,10 @@ int failed_store_resolve(struct failed_store *store, const char *prefix, char uu
                          struct err *err) MUSTCHECK;
 
 /* Puts the job back on its queue with attempts 0 (bytes that are no payload go back as
- * they are) and drops the record, both or neither. *done: false where it was gone. */
-int failed_store_retry(struct failed_store *store, const char *uuid, bool *done,
-                       struct err *err) MUSTCHECK;
+ * they are) and drops the record, both or neither (from PostgreSQL: or the first alone,
+ * where the connection breaks between the two). */
+int failed_store_retry(struct failed_store *store, const char *uuid,
+                       struct failed_retry *retry, struct err *err) MUSTCHECK;
 
 int failed_store_forget(struct failed_store *store, const char *const *uuids, size_t ct,
                         int64_t *removed, struct err *err) MUSTCHECK;

@@ -62,6 +62,7 @@ static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
 
     if (known->priv->state != LEASE_LOST || known->priv->again) {
         known->tag = tag; /* it ran out and was regained: the same run goes on */
+        known->may_be_counted = true;
         log_info("queue.regained", log_str("queue", queue->queues[known->queue].name));
         return;
     }
@@ -137,6 +138,7 @@ static void set_crashes(struct lease *lease, const redisReply *found)
     if (found->type != REDIS_REPLY_STRING)
         return;
     lease->crashes = crash_parse(slice_of(found->str, found->len), &note);
+    lease->was_alone = crash_take_alone(&note);
     if (note.ptr)
         lease->crash_note = slice_dup(note);
 }

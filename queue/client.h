@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "config/config.h"
 #include "queue/record.h"
+#include "queue/vitals.h"
 
 struct client;
 
@@ -29,6 +30,10 @@ struct depths {
     int64_t reserved;
 };
 int client_depths(struct client *client, const char *queue, struct depths *depths,
+                  struct err *err) MUSTCHECK;
+
+/* What Redis is set to; what the user may not ask stays unknown. */
+int client_vitals(struct client *client, struct vitals *vitals,
                   struct err *err) MUSTCHECK;
 
 /* Pushes `ct` <= CLIENT_PUSH_MAX payloads to one queue in one round trip, with their
@@ -55,6 +60,16 @@ int client_clear(struct client *client, const char *queue, bool reserved,
 
 /* ---- failed records in Redis ---- */
 
+/* The same connection, over which the verbs below are about the outbox: the records that
+ * wait in Redis for PostgreSQL. Close it before `client`. */
+struct client *client_outbox(const struct client *client) MUSTCHECK;
+
+/* Moves records from one of the two to the other, the oldest first, at most `ct` <=
+ * CLIENT_MOVE_MAX of them; *moved < ct: that was all. The records stay what they are. */
+enum { CLIENT_MOVE_MAX = 1000 };
+int client_failed_move(struct client *from, const struct client *to, size_t ct,
+                       int64_t *moved, struct err *err) MUSTCHECK;
+
 int client_failed_count(struct client *client, int64_t *ct, struct err *err) MUSTCHECK;
 
 /* What a page is to carry. */
@@ -80,7 +95,8 @@ int client_failed_get(struct client *client, const char *uuid, failed_each_cb ea
                       void *arg, struct err *err) MUSTCHECK;
 
 /* Completes a unique prefix of at least CLIENT_UUID_PREFIX_MIN characters to the uuid.
- * ERR_NOT_FOUND: none or several, ERR_USAGE: too short, said in `err`. */
+ * ERR_NOT_FOUND: none (`uuid` is "" then) or several (it is one of them), ERR_USAGE: too
+ * short; said in `err`. */
 enum { CLIENT_UUID_PREFIX_MIN = 4 };
 int client_failed_resolve(struct client *client, const char *prefix, char uuid[64],
                           struct err *err) MUSTCHECK;

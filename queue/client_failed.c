@@ -13,11 +13,11 @@
 enum { FORGET_CHUNK = 500 };
 
 /* Read by HMGET in this order; FAILED_SUMMARY ends before the payload. */
-static const char *const fields[] = {"connection", "queue",    "job",
-                                     "attempts",   "reason",   "failed_at_ms",
-                                     "payload",    "exception"};
+static const char *const fields[] = {"connection", "queue",   "job",
+                                     "attempts",   "reason",  "failed_at_ms",
+                                     "was_uuid",   "payload", "exception"};
 static const size_t field_cts[] = {
-    [FAILED_SUMMARY] = 6, [FAILED_WITH_PAYLOAD] = 7, [FAILED_WHOLE] = ARRAY_CT(fields)};
+    [FAILED_SUMMARY] = 7, [FAILED_WITH_PAYLOAD] = 8, [FAILED_WHOLE] = ARRAY_CT(fields)};
 
 char *client_record_key(const struct client *client, const char *uuid)
 {
@@ -78,8 +78,9 @@ void client_record_fill(struct fail_record *record, const char *uuid,
     record->attempts = strtoll(field_text(reply, 3), NULL, 10);
     record->reason = field_text(reply, 4);
     record->failed_at_ms = strtoll(field_text(reply, 5), NULL, 10);
-    record->payload = field(reply, 6);
-    record->exception = field(reply, 7);
+    record->was_uuid = field(reply, 6).ptr;
+    record->payload = field(reply, 7);
+    record->exception = field(reply, 8);
 }
 
 int client_record_script(struct client *client, const char *script,
@@ -187,6 +188,39 @@ int client_failed_forget(struct client *client, const char *const *uuids, size_t
     return 0;
 }
 
+/* ---- the outbox ---- */
+
+struct client *client_outbox(const struct client *client)
+{
+    struct client *outbox = must_alloc(sizeof(*outbox));
+    char *failed;
+
+    outbox->redis = client->redis;
+    outbox->borrowed = true;
+    outbox->where = must_strdup(client->where);
+    outbox->prefix = must_strdup(client->prefix);
+    own_keys_init(&outbox->own, client->prefix);
+    failed = outbox->own.failed; /* the index that the verbs are about */
+    outbox->own.failed = outbox->own.outbox;
+    outbox->own.outbox = failed;
+    return outbox;
+}
+
+int client_failed_move(struct client *from, const struct client *to, size_t ct,
+                       int64_t *moved, struct err *err)
+{
+    struct script_call call = {0};
+    char number[24];
+
+    MUST(ct > 0 && ct <= CLIENT_MOVE_MAX);
+    snprintf(number, sizeof(number), "%zu", ct);
+    script_call_begin(&call, "failed_move");
+    script_call_key(&call, from->own.failed);
+    script_call_key(&call, to->own.failed);
+    script_call_arg(&call, slice_text(number));
+    return client_script_integer(from, &call, moved, err);
+}
+
 /* ---- unique prefixes ---- */
 
 struct search {
@@ -270,6 +304,8 @@ int client_failed_resolve(struct client *client, const char *prefix, char uuid[6
 {
     struct search search = {.prefix = prefix, .uuid = uuid};
     int whole = strlen(prefix) < 64 ? is_record(client, prefix, err) : 0;
+
+    uuid[0] = '\0';
 
     if (whole < 0)
         return -1;

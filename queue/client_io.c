@@ -352,7 +352,7 @@ void client_close(struct client *client)
 {
     if (client == NULL)
         return;
-    if (client->redis)
+    if (client->redis && !client->borrowed)
         redisFree(client->redis);
     own_keys_free(&client->own);
     free(client->prefix);

@@ -15,7 +15,8 @@ enum { CLIENT_CONNECT_MS = 5000, CLIENT_ANSWER_MS = 15000 };
 
 struct client {
     redisContext *redis;
-    char *where; /* "unix:/run/redis.sock db 0": for messages */
+    bool borrowed; /* another client's connection */
+    char *where;   /* "unix:/run/redis.sock db 0": for messages */
     char *prefix;
     struct own_keys own;
 };

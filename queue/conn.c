@@ -19,8 +19,8 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/resolve.h"
 #include "queue/attach.h"
-#include "queue/resolve.h"
 
 enum conn_state {
     CONN_CLOSED,
@@ -395,6 +395,10 @@ static void take_end(const redisAsyncContext *const_ac, int status UNUSED)
     struct conn *conn = const_ac->data;
     char what[sizeof(const_ac->c.errstr)];
 
+    /* An answer for which there was no memory: another connection would get it again. In
+     * another process there may be room. */
+    if (const_ac->err == REDIS_ERR_OOM)
+        must_have_memory(NULL);
     if (conn == NULL)
         return;
     if (conn->state != CONN_GREETING ||

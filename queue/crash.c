@@ -2,6 +2,7 @@
 #include "queue/crash.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "jobs/payload.h"
 
@@ -44,4 +45,16 @@ unsigned crash_parse(struct slice text, struct slice *note)
     if (count && i + 1 < text.len && text.ptr[i] == ' ')
         *note = slice_of(text.ptr + i + 1, text.len - i - 1);
     return count;
+}
+
+bool crash_take_alone(struct slice *note)
+{
+    static const char mark[] = "alone; ";
+    size_t len = sizeof(mark) - 1;
+
+    if (note->len < len || memcmp(note->ptr, mark, len) != 0)
+        return false;
+    note->ptr += len;
+    note->len -= len;
+    return true;
 }

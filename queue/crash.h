@@ -4,6 +4,8 @@
 #ifndef QUEUE_CRASH_H
 #define QUEUE_CRASH_H
 
+#include <stdbool.h>
+
 #include "base/buf.h"
 
 enum { CRASH_KEY_BYTES = 64, CRASH_NOTE_MAX = 200 };
@@ -15,5 +17,8 @@ void crash_key(struct slice payload, char key[CRASH_KEY_BYTES]);
 /* Reads "3 killed by SIGSEGV". Anything else is no crash: 0 and no note. `note` borrows
  * from `text` and is absent where there is none. */
 unsigned crash_parse(struct slice text, struct slice *note);
+
+/* Whether the note says that the job has been started alone; takes that off the note. */
+bool crash_take_alone(struct slice *note);
 
 #endif

@@ -68,6 +68,19 @@ static void take_places(const struct extension *extension, const redisReply *los
     }
 }
 
+/* The leases of verdicts that are held. One that is lost is found out by its verdict. */
+static void take_held_places(const struct extension *extension, const redisReply *lost)
+{
+    struct settle *settle;
+
+    TAILQ_FOREACH(settle, &extension->queue->settles, next)
+    {
+        if (settle->held && settle->lease->priv->extend_id == extension->id &&
+            !reply_has_place(lost, settle->lease->priv->extend_place))
+            settle->lease->tag = extension->tag;
+    }
+}
+
 static void took_extend(void *arg, const redisReply *reply)
 {
     struct extension extension = *(struct extension *)arg;
@@ -78,8 +91,10 @@ static void took_extend(void *arg, const redisReply *reply)
     if (!link_took(queue, "extend", reply))
         return;
     queue->extends_open--;
-    if (reply_is_places(reply))
+    if (reply_is_places(reply)) {
+        take_held_places(&extension, reply);
         take_places(&extension, reply);
+    }
     tell_lost(queue);
     if (queue->extends_open == 0 && queue->extended) {
         extended = queue->extended;
@@ -88,12 +103,34 @@ static void took_extend(void *arg, const redisReply *reply)
     }
 }
 
+static void add_lease(struct call *call, struct lease *lease, uint64_t id, size_t place)
+{
+    lease->priv->extend_id = id;
+    lease->priv->extend_place = place;
+    call_add_int(call, lease->tag);
+    call_add(call, lease->bytes);
+}
+
+static size_t add_leases(struct call *call, struct queue *queue, unsigned index,
+                         uint64_t id)
+{
+    struct lease_private *priv;
+    struct settle *settle;
+    size_t place = 0;
+
+    TAILQ_FOREACH(priv, &queue->leases.list, all)
+    if (priv->lease->queue == index && priv->state != LEASE_LOST)
+        add_lease(call, priv->lease, id, ++place);
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    if (settle->held && settle->lease->queue == index)
+        add_lease(call, settle->lease, id, ++place);
+    return place;
+}
+
 static void extend_queue(struct queue *queue, unsigned index)
 {
     struct extension *extension = must_alloc(sizeof(*extension));
     struct call *call = call_create("extend", 2);
-    struct lease_private *priv;
-    size_t place = 0;
 
     *extension = (struct extension){
         .queue = queue, .id = ++queue->extend_id, .index = index, .tag = queue->tag};
@@ -101,16 +138,7 @@ static void extend_queue(struct queue *queue, unsigned index)
     call_add_text(call, queue->queues[index].keys.reserved);
     call_add_int(call, queue->tag);
     call_add_seconds(call, queue->options.pool->lease_ms);
-    TAILQ_FOREACH(priv, &queue->leases.list, all)
-    {
-        if (priv->lease->queue != index || priv->state == LEASE_LOST)
-            continue;
-        priv->extend_id = extension->id;
-        priv->extend_place = ++place;
-        call_add_int(call, priv->lease->tag);
-        call_add(call, priv->lease->bytes);
-    }
-    if (place == 0) {
+    if (add_leases(call, queue, index, extension->id) == 0) {
         call_free(call);
         free(extension);
         return;
@@ -119,9 +147,14 @@ static void extend_queue(struct queue *queue, unsigned index)
     call_send(call, queue->main, queue->pace.answer_ms, took_extend, extension);
 }
 
+static bool has_leases(const struct queue *queue)
+{
+    return queue->leases.ct > 0 || queue->held_ct > 0;
+}
+
 void extend_all(struct queue *queue, void (*done)(struct queue *queue))
 {
-    for (unsigned i = 0; i < queue->queue_ct && queue->leases.ct; i++)
+    for (unsigned i = 0; i < queue->queue_ct && has_leases(queue); i++)
         extend_queue(queue, i);
     if (queue->extends_open == 0 && done)
         done(queue);
@@ -137,7 +170,7 @@ void extend_link_lost(struct queue *queue)
 
 void extend_keep_going(struct queue *queue)
 {
-    if (queue->leases.ct && !timer_is_set(&queue->extend))
+    if (has_leases(queue) && !timer_is_set(&queue->extend))
         timer_set(&queue->extend, queue->options.pool->lease_ms / 3);
 }
 

@@ -1,6 +1,7 @@
 /* A word to who moves from Laravel: with an empty prefix, queues under the prefixes that
  * Laravel makes of an app without a name of its own are most likely the ones meant. Asked
- * once, when the queue is first ready; nothing depends on the answer.
+ * once, when the queue is first ready; nothing depends on the answer. Not asked by a user
+ * of its own, who may touch no other keys than drover's.
  */
 #include "queue/internal.h"
 
@@ -54,7 +55,7 @@ static void ask(struct queue *queue, const char *prefix, conn_reply_cb took)
 
 void hint_prefix(struct queue *queue)
 {
-    if (queue->options.prefix[0] != '\0')
+    if (queue->options.prefix[0] != '\0' || queue->options.endpoint->username)
         return;
     ask(queue, old_prefix, took_old);
     ask(queue, new_prefix, took_new);

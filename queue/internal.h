@@ -9,8 +9,10 @@
  *   wait.c     the second connection: BRPOP and the reserve behind it
  *   extend.c   keeping leases
  *   settle.c   verdicts; verdict.c spells their calls
+ *   outbox.c   failed records on their way to PostgreSQL
  *   notes.c    how earlier attempts ended, until the job is done or fails
  *   hint.c     where Laravel may have its queues
+ *   inspect.c  what Redis is set to, and whether our own keys are well
  *   queue.c    create, destroy, want, and the pump that decides what is sent next
  *
  * Everything runs on the worker's loop. A reply's callback that finds NULL (the link is
@@ -27,6 +29,7 @@
 #include "queue/leases.h"
 #include "queue/peers.h"
 #include "queue/queue.h"
+#include "queue/vitals.h"
 
 enum { OLD_IDS_MAX = 16 };
 
@@ -44,7 +47,11 @@ struct queue_pace {
     int64_t retry_max_ms;
     int64_t stable_ms;      /* a link that held so long ends a row of retries */
     int64_t quiet_start_ms; /* an embedded server may take so long to appear */
-    int64_t auth_remind_ms; /* a refused password is said again so often */
+    int64_t auth_remind_ms; /* a refused password is said again so often, and so is the
+                               reason of a link that comes and goes */
+    int64_t news_ms;        /* between two reasons that are said of one outage */
+    int64_t inspect_ms;     /* between two looks at what Redis is set to */
+    int64_t hold_ms;        /* until what could not be recorded is tried again */
     int64_t brpop_early_ms; /* Redis looks at timeouts ten times a second: up to 100 ms
                                late */
 };
@@ -52,10 +59,13 @@ struct queue_pace {
 struct pool_queue {
     const char *name; /* borrowed from the pool */
     struct queue_keys keys;
-    char *problem;   /* NULL: healthy; as the last reserve told */
-    bool bad;        /* ready, delayed or reserved is not what it must be */
-    bool bad_notify; /* not in the BRPOP */
+    char *problem;           /* NULL: healthy; as the last reserve told */
+    bool bad;                /* ready, delayed or reserved is not what it must be */
+    bool bad_notify;         /* not in the BRPOP */
+    int64_t yields_until_ms; /* monotonic; nor until then, see queue_yield() */
 };
+
+enum { YIELD_MS = 60000, SETTLE_YIELDS = -1 };
 
 enum settle_kind { SETTLE_ACK, SETTLE_RELEASE, SETTLE_FAIL, SETTLE_GIVE_BACK };
 
@@ -67,15 +77,21 @@ struct settle {
     struct lease *again; /* same bytes, reserved while this was in flight; in the table */
     char *bytes;         /* RELEASE: the payload to come back */
     size_t bytes_len;
-    int64_t due_ms;             /* RELEASE: monotonic */
+    int64_t due_ms;             /* RELEASE: monotonic, or SETTLE_YIELDS */
     char *note;                 /* RELEASE: a line for the record; NULL: none */
     struct fail_record *record; /* FAIL: owned, with all it points to */
     bool in_flight;
     unsigned sent_ct;
+    bool held;             /* FAIL: the store did not take it; its lease is extended */
+    int64_t not_before_ms; /* held: monotonic */
 };
 TAILQ_HEAD(settle_list, settle);
 
 struct take_back;
+
+/* Rights a user of Redis may lack without stopping the work. */
+enum inspect_right { RIGHT_INFO, RIGHT_TYPE, RIGHT_CLIENT, RIGHT_BRPOP };
+enum { OWN_TYPED_CT = 9 }; /* own keys of a type that can be looked at */
 
 struct queue {
     struct queue_options options;
@@ -98,8 +114,11 @@ struct queue {
     int64_t created_at_ms, up_at_ms, down_at_ms;
     int64_t warned_at_ms; /* of this outage, 0: not yet */
     bool was_up;
+    char *said; /* reason of the last outage that was said; NULL: none */
+    int64_t said_at_ms;
 
-    uint32_t tag; /* 0: none */
+    bool some_crashed; /* drover:crashes had something in it at the last look */
+    uint32_t tag;      /* 0: none */
     struct timer beat;
     bool beating; /* a beat is unanswered */
     struct peers peers;
@@ -111,6 +130,7 @@ struct queue {
     uint64_t batch;      /* number of the last batch that arrived */
     bool reserving;      /* a reserve on the main connection is unanswered */
     bool waiting;        /* the wait is unanswered */
+    bool hushing;        /* on_quiet() is owed */
     bool look;           /* something may be ready: reserve rather than wait */
     int64_t next_due_ms; /* from now on, as the last reserve told; -1: nothing */
     struct timer pump;
@@ -124,6 +144,17 @@ struct queue {
 
     struct settle_list settles;
     bool settled_told;
+    unsigned held_ct; /* settles that are held, and what they keep in memory */
+    size_t held_bytes;
+    struct timer held;
+    bool held_said; /* that failed jobs cannot be recorded */
+
+    struct timer inspect;
+    struct vitals vitals;         /* as last told */
+    bool own_wrong[OWN_TYPED_CT]; /* told to be of a wrong type */
+    bool doubt_keys;              /* a wrong type ended the link: look before resuming */
+    unsigned refused;             /* 1 << enum inspect_right: on this link */
+    unsigned refused_said;        /* ever */
 
     enum drain_state drain;
     unsigned drain_open;        /* replies that the drain still needs */
@@ -209,12 +240,32 @@ void settle_tell(struct queue *queue); /* on_settled(), if that is news */
 void settle_link_lost(struct queue *queue);
 void settle_free_all(struct queue *queue);
 void settle_give_back(struct queue *queue, struct lease *lease);
-const char *settle_crash_key(const struct lease *lease, char *key);
+/* The store did not take a FAIL: it is tried again later, and its lease kept meanwhile.
+ * While draining it goes back to its queue instead. */
+void settle_hold(struct queue *queue, struct settle *settle, const char *reason);
+void settle_let_go(struct queue *queue); /* a drain begins: nothing is held any more */
+bool settle_holds_too_much(const struct queue *queue);
+void settle_held_due(void *arg);
+/* "" where nothing can have been counted, as far as is known. */
+const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
+                             char *key);
 
 /* verdict.c */
 void verdict_send(struct queue *queue, struct settle *settle);
 struct fail_record *verdict_copy_record(const struct fail_record *record) MUSTCHECK;
 void verdict_free_record(struct fail_record *record);
+
+/* outbox.c */
+const char *outbox_index(const struct queue *queue); /* where failed records go */
+const char *outbox_other_index(const struct queue *queue);
+void outbox_counted(struct queue *queue, int64_t ct);
+
+/* inspect.c */
+void inspect_tick(void *arg);
+void inspect_own_keys(struct queue *queue);
+/* Says once what the user lacks. */
+void inspect_refused(struct queue *queue, enum inspect_right right);
+bool inspect_is_refusal(const redisReply *reply);
 
 /* hint.c */
 void hint_prefix(struct queue *queue);

@@ -29,6 +29,7 @@ void own_keys_init(struct own_keys *keys, const char *prefix)
     keys->crashes = must_format("%sdrover:crashes", prefix);
     keys->twins = must_format("%sdrover:twins", prefix);
     keys->failed = must_format("%sdrover:failed", prefix);
+    keys->outbox = must_format("%sdrover:outbox", prefix);
     keys->notes = must_format("%sdrover:notes:", prefix);
     keys->failed_record = must_format("%sdrover:failed:", prefix);
 }
@@ -43,6 +44,7 @@ void own_keys_free(struct own_keys *keys)
     free(keys->crashes);
     free(keys->twins);
     free(keys->failed);
+    free(keys->outbox);
     free(keys->notes);
     free(keys->failed_record);
 }

@@ -2,7 +2,8 @@
  *
  * There is one way down, link_lost(), and one way up, link_ready(). Both connections go
  * down together, for what is true on one may not be on the other. An outage is one
- * warning when it begins and one line when it ends.
+ * warning when it begins and one line when it ends; a link that comes and goes for one
+ * and the same reason is said once a minute.
  */
 #include "queue/internal.h"
 
@@ -33,8 +34,13 @@ static bool has_word(const char *text, const char *const *words, size_t ct)
 
 static bool is_auth(const char *text)
 {
-    static const char *const words[] = {"NOAUTH",   "WRONGPASS",        "NOPERM",
-                                        "ERR AUTH", "invalid password", "sent AUTH"};
+    static const char *const words[] = {"NOAUTH",
+                                        "WRONGPASS",
+                                        "NOPERM",
+                                        "ERR AUTH",
+                                        "invalid password",
+                                        "sent AUTH",
+                                        "executing the script can't"};
 
     return has_word(text, words, ARRAY_CT(words));
 }
@@ -62,15 +68,32 @@ static bool is_quiet_start(const struct queue *queue, int64_t now)
            now - queue->created_at_ms < queue->pace.quiet_start_ms;
 }
 
+/* Redis answers, but something ends the link again and again. */
+static bool is_told(const struct queue *queue, const struct err *why, int64_t now)
+{
+    return queue->said && strcmp(queue->said, why->text) == 0 && queue->attempt > 0 &&
+           now - queue->said_at_ms < queue->pace.auth_remind_ms;
+}
+
+/* First the connection broke, now Redis says why. */
+static bool is_news(const struct queue *queue, const struct err *why, int64_t now)
+{
+    return link_is_outage(why->text) && !link_is_outage(queue->said) &&
+           now - queue->said_at_ms >= queue->pace.news_ms;
+}
+
 static void warn_of_outage(struct queue *queue, const struct err *why, int64_t now)
 {
     char *where;
 
-    if (is_quiet_start(queue, now))
+    if (is_quiet_start(queue, now) || is_told(queue, why, now))
         return;
-    if (queue->warned_at_ms &&
+    if (queue->warned_at_ms && !is_news(queue, why, now) &&
         (!is_auth(why->text) || now - queue->warned_at_ms < queue->pace.auth_remind_ms))
         return;
+    free(queue->said);
+    queue->said = must_strdup(why->text);
+    queue->said_at_ms = now;
     where = redis_endpoint_text(queue->options.endpoint);
     log_warning("queue.down", log_str("redis", where), log_str("reason", why->text),
                 log_int("leases", (int64_t)queue->leases.ct));
@@ -116,6 +139,7 @@ void link_lost(struct queue *queue, const struct err *why)
     if (queue->link == LINK_DOWN)
         return;
     queue->link = LINK_DOWN;
+    queue->doubt_keys = strstr(why->text, "WRONGTYPE") != NULL;
     remember_ids(queue);
     timer_stop(&queue->wait_retry);
     timer_stop(&queue->due);
@@ -163,6 +187,11 @@ static void on_main_up(void *arg)
     struct queue *queue = arg;
 
     queue->link = LINK_RESUMING;
+    queue->refused = 0;
+    if (conn_id(queue->main) == 0)
+        inspect_refused(queue, RIGHT_CLIENT);
+    if (queue->doubt_keys)
+        inspect_own_keys(queue);
     resume_start(queue);
 }
 
@@ -220,6 +249,7 @@ void link_ready(struct queue *queue)
     queue->warned_at_ms = 0;
     owner_start_beat(queue);
     extend_keep_going(queue);
+    timer_set(&queue->inspect, 0);
     retry_wait(queue);
     queue_pump_soon(queue);
 }

@@ -92,11 +92,7 @@ void owner_open(struct queue *queue, void (*opened)(struct queue *queue))
 
 /* ---- heartbeat ---- */
 
-static void took_dead(struct queue *queue, uint32_t tag, bool taken)
-{
-    if (taken)
-        peers_forget(&queue->peers, tag);
-}
+static void took_dead(struct queue *queue, uint32_t tag, bool taken);
 
 static void take_back_dead(struct queue *queue)
 {
@@ -112,6 +108,14 @@ static void take_back_dead(struct queue *queue)
     options.judged = true;
     options.beat = peer->beat;
     take_back_start(queue, &options);
+}
+
+/* A host takes many tags with it: the next one's jobs do not wait for a heartbeat. One
+ * that was not taken beats, or is being taken by another: it is watched anew. */
+static void took_dead(struct queue *queue, uint32_t tag, bool taken UNUSED)
+{
+    peers_forget(&queue->peers, tag);
+    take_back_dead(queue);
 }
 
 static void read_beats(struct queue *queue, const redisReply *list)
@@ -150,14 +154,16 @@ static void took_beat(void *arg, const redisReply *reply)
     queue->beating = false;
     if (!link_took(queue, "beat", reply))
         return;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-        reply->element[1]->type != REDIS_REPLY_ARRAY) {
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+        reply->element[1]->type != REDIS_REPLY_ARRAY ||
+        reply->element[2]->type != REDIS_REPLY_INTEGER) {
         (void)err_set(&why, ERR_REPLY, "beat: unexpected reply");
         link_lost(queue, &why);
         return;
     }
     open = reply->element[0]->integer == 1;
     read_beats(queue, reply->element[1]);
+    outbox_counted(queue, reply->element[2]->integer);
     if (check.checked)
         check.checked(queue, open);
     else if (!open && queue->drain == DRAIN_NONE)
@@ -168,7 +174,7 @@ static void took_beat(void *arg, const redisReply *reply)
 
 void owner_check(struct queue *queue, void (*checked)(struct queue *queue, bool open))
 {
-    struct call *call = call_create("beat", 3);
+    struct call *call = call_create("beat", 4);
     struct check *check = must_alloc(sizeof(*check));
 
     check->queue = queue;
@@ -176,6 +182,7 @@ void owner_check(struct queue *queue, void (*checked)(struct queue *queue, bool 
     call_add_text(call, queue->own.failed);
     call_add_text(call, queue->own.open);
     call_add_text(call, queue->own.beats);
+    call_add_text(call, queue->own.outbox);
     call_add_int(call, queue->tag);
     call_send(call, queue->main, queue->pace.answer_ms, took_beat, check);
 }

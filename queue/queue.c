@@ -17,10 +17,13 @@ enum {
     CONNECT_MS = 5000,
     ANSWER_MAX_MS = 10000,
     RETRY_MIN_MS = 50,
-    RETRY_MAX_MS = 2000,
+    RETRY_MAX_MS = 750, /* with the jitter: work goes on 1 s after Redis answers */
     STABLE_MS = 2000,
     QUIET_START_MS = 2000,
     AUTH_REMIND_MS = 60000,
+    NEWS_MS = 1000,
+    INSPECT_MS = 60000,
+    HOLD_MS = 2000,
     BRPOP_EARLY_MS = 100
 };
 
@@ -37,11 +40,23 @@ static struct queue_pace usual_pace(int64_t lease_ms)
         .stable_ms = STABLE_MS,
         .quiet_start_ms = QUIET_START_MS,
         .auth_remind_ms = AUTH_REMIND_MS,
+        .news_ms = NEWS_MS,
+        .inspect_ms = INSPECT_MS,
+        .hold_ms = HOLD_MS,
         .brpop_early_ms = BRPOP_EARLY_MS,
     };
 }
 
 /* ---- the pump ---- */
+
+static void tell_quiet(struct queue *queue)
+{
+    if (!queue->hushing || !queue_idle(queue) || queue->reserving || queue->waiting ||
+        queue->arriving > 0)
+        return;
+    queue->hushing = false;
+    queue->events.on_quiet(queue->options.arg);
+}
 
 static void pump(void *arg)
 {
@@ -52,7 +67,8 @@ static void pump(void *arg)
     if (queue->fatal || queue->link != LINK_READY)
         return;
     may_reserve = queue->drain == DRAIN_NONE && !queue->leaving && !queue->reserving &&
-                  !queue->waiting && queue->want > queue->arriving;
+                  !queue->waiting && queue->want > queue->arriving &&
+                  !settle_holds_too_much(queue);
     settle_send_all(queue, may_reserve && queue->look);
     if (may_reserve && queue->look)
         reserve_send(queue, queue->main, queue->want - queue->arriving,
@@ -61,6 +77,7 @@ static void pump(void *arg)
         wait_start(queue);
     if (queue_idle(queue))
         owner_leave(queue);
+    tell_quiet(queue);
 }
 
 void queue_pump_soon(struct queue *queue)
@@ -77,11 +94,20 @@ void queue_want(struct queue *queue, unsigned free_slots)
     queue_pump_soon(queue);
 }
 
+void queue_hush(struct queue *queue)
+{
+    if (!queue->hushing && queue->waiting)
+        wait_nudge(queue);
+    queue->hushing = true;
+    queue_pump_soon(queue);
+}
+
 void queue_drain(struct queue *queue)
 {
     if (queue->drain != DRAIN_NONE)
         return;
     queue->drain = DRAIN_ASKED;
+    settle_let_go(queue);
     queue_pump_soon(queue);
 }
 
@@ -129,6 +155,7 @@ struct queue *queue_create(const struct queue_options *options, struct err *err)
     queue->board = options->board;
     queue->next_due_ms = -1;
     queue->settled_told = true;
+    vitals_init(&queue->vitals);
     own_keys_init(&queue->own, options->prefix);
     make_queues(queue, options->prefix);
     make_name(queue);
@@ -138,6 +165,8 @@ struct queue *queue_create(const struct queue_options *options, struct err *err)
     timer_init(&queue->pump, queue->loop, pump, queue);
     timer_init(&queue->due, queue->loop, wait_due, queue);
     timer_init(&queue->extend, queue->loop, extend_tick, queue);
+    timer_init(&queue->held, queue->loop, settle_held_due, queue);
+    timer_init(&queue->inspect, queue->loop, inspect_tick, queue);
     link_start(queue);
     return queue;
 }
@@ -164,6 +193,9 @@ void queue_destroy(struct queue *queue)
     timer_free(&queue->due);
     timer_free(&queue->extend);
     timer_free(&queue->leave);
+    timer_free(&queue->held);
+    timer_free(&queue->inspect);
+    free(queue->said);
     own_keys_free(&queue->own);
     free_queues(queue);
     free((char *)(uintptr_t)queue->options.prefix);

@@ -28,11 +28,13 @@
 struct queue;
 
 struct lease {
-    struct slice bytes;     /* exactly what lies in :reserved; owned by the lease */
-    unsigned queue;         /* index into the pool's queues */
-    uint32_t tag;           /* owner tag it was reserved under */
-    unsigned crashes;       /* workers that died holding it */
-    char *crash_note;       /* how the last of them ended; NULL: none known */
+    struct slice bytes;  /* exactly what lies in :reserved; owned by the lease */
+    unsigned queue;      /* index into the pool's queues */
+    uint32_t tag;        /* owner tag it was reserved under */
+    unsigned crashes;    /* workers that died holding it */
+    char *crash_note;    /* how the last of them ended; NULL: none known */
+    bool was_alone;      /* one of those runs was announced by queue_alone() */
+    bool may_be_counted; /* it ran out and was regained: others may have counted that */
     int64_t reserved_at_ms; /* Redis wall clock */
     bool noted; /* the worker's word: earlier attempts left notes, which go with it */
     void *user; /* the worker's; NULL when handed over */
@@ -55,7 +57,12 @@ struct queue_events {
     void (*on_drained)(void *arg);
     /* Everything given back so far has been answered (queue_idle() is true). */
     void (*on_settled)(void *arg);
+    /* Once after queue_hush(); may be NULL where that is never called. */
+    void (*on_quiet)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
+    /* How many failed records wait in the outbox, as a heartbeat found: about once a
+     * second, and only where there are any. May be NULL. */
+    void (*on_outbox)(void *arg, int64_t ct);
 };
 
 struct queue_options {
@@ -64,6 +71,7 @@ struct queue_options {
     const char *prefix;
     const struct pool_config *pool; /* queues, lease_ms, poll_interval_ms, concurrency */
     int64_t max_payload_bytes;
+    bool to_outbox; /* failed records are bound for PostgreSQL: they go to the outbox */
     struct board *board; /* link, tag, orphans are read and written; never NULL */
     const struct queue_events *events;
     void *arg;
@@ -87,6 +95,10 @@ void queue_ack(struct queue *queue, struct lease *lease);
  * this attempt, kept until the job is done or fails; only for payloads with a uuid. */
 void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
                    int64_t delay_ms, const char *note);
+/* Unchanged and uncounted into :delayed, for who else reads the queue: due at once for a
+ * PHP worker, for drover in a minute. Until then tokens of this queue do not wake us,
+ * for we should always be there before whoever promoted the job to take it. */
+void queue_yield(struct queue *queue, struct lease *lease);
 /* Into the failed store, from :reserved, in one script. `record` is copied. */
 void queue_fail(struct queue *queue, struct lease *lease,
                 const struct fail_record *record);
@@ -94,6 +106,53 @@ void queue_fail(struct queue *queue, struct lease *lease,
  * in reverse order of reservation to keep the order. */
 void queue_give_back(struct queue *queue, struct lease *lease);
 void queue_forget(struct queue *queue, struct lease *lease);
+
+/* With nothing wanted: ends the wait that is in flight, and calls on_quiet(), later, once
+ * no reserve and nothing given back is unanswered any more. What came meanwhile has been
+ * through on_jobs(). From then on this process holds the leases it runs, and no other. */
+void queue_hush(struct queue *queue);
+
+/* The job, which has crashes behind it, is about to run with nothing beside it: should
+ * the worker die now, the job is the cause. Where Redis cannot be told, a death tells
+ * less. */
+void queue_alone(struct queue *queue, const struct lease *lease);
+
+/* ---- the outbox: failed records that wait in Redis for PostgreSQL ----
+ * Each call returns false where Redis is away (and never calls back), else calls back
+ * exactly once, later; from inside queue_destroy() too. Several may be under way. */
+
+struct outbox_cursor { /* zero: before the oldest */
+    char score[32];
+    char uuid[64];
+};
+struct outbox_page {
+    struct fail_record
+        *records; /* the oldest first; was_uuid is set where there is one */
+    size_t ct;
+    bool last;                   /* there is nothing behind `cursor` */
+    struct outbox_cursor cursor; /* where the next page begins */
+};
+
+/* At most `max_ct` (<= OUTBOX_PAGE_MAX) records behind `after`, about 4 MiB of them, but
+ * one at least if there is any. `page` is borrowed until the callback returns; NULL: the
+ * link was lost, or Redis refused (the outbox is no zset, ..). A page may be empty and
+ * not be the last. */
+enum { OUTBOX_PAGE_MAX = 500 };
+typedef void (*outbox_page_cb)(void *arg, const struct outbox_page *page);
+bool queue_outbox_read(struct queue *queue, const struct outbox_cursor *after,
+                       size_t max_ct, outbox_page_cb cb, void *arg) MUSTCHECK;
+
+/* Drops records that PostgreSQL has, each only if it is still the one that was read: not
+ * retried, forgotten or failed again meanwhile. The callback gets the places in `marks`
+ * (from 0) of those that were not, for PostgreSQL then holds what should not be there;
+ * or known = false: nobody knows what was dropped. Asking again is safe. */
+struct outbox_mark {
+    char uuid[64];
+    int64_t failed_at_ms;
+};
+typedef void (*outbox_drop_cb)(void *arg, bool known, const size_t *kept, size_t kept_ct);
+bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, size_t ct,
+                       outbox_drop_cb cb, void *arg) MUSTCHECK;
 
 /* Closes the gate: SREM of the tag, CLIENT UNBLOCK, both replies read; leases that still
  * came with them are given back by the queue itself. */

@@ -20,6 +20,9 @@ struct fail_record {
                                queue_fail() puts them there. 0 in a stored record */
     int64_t failed_at_ms;   /* wall clock */
     struct slice payload;   /* the original bytes, without pad */
+    bool waiting;           /* of a stored record: in Redis, for PostgreSQL */
+    const char *was_uuid;   /* of a stored record: the job's own uuid, where another
+                               record had it already; NULL: none */
 };
 
 #endif

@@ -41,6 +41,20 @@ static bool is_list_of_pairs(const redisReply *reply, unsigned queue_ct, int typ
     return true;
 }
 
+/* Triples: a queue's number, a payload, 0 or 1. */
+static bool is_list_of_reclaimed(const redisReply *reply, unsigned queue_ct)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 3 != 0)
+        return false;
+    for (size_t i = 0; i < reply->elements; i += 3)
+        if (reply->element[i]->type != REDIS_REPLY_INTEGER ||
+            reply->element[i]->integer < 1 || reply->element[i]->integer > queue_ct ||
+            reply->element[i + 1]->type != REDIS_REPLY_STRING ||
+            reply->element[i + 2]->type != REDIS_REPLY_INTEGER)
+            return false;
+    return true;
+}
+
 bool reply_is_places(const redisReply *reply)
 {
     return is_list_of(reply, REDIS_REPLY_INTEGER);
@@ -63,7 +77,7 @@ static bool has_shape(redisReply *const *at, size_t ct, unsigned queue_ct)
         return true;
     return ct == REPLY_CT &&
            is_list_of_pairs(at[AT_JOBS], queue_ct, REDIS_REPLY_STRING) &&
-           is_list_of_pairs(at[AT_RECLAIMED], queue_ct, REDIS_REPLY_STRING) &&
+           is_list_of_reclaimed(at[AT_RECLAIMED], queue_ct) &&
            is_list_of_pairs(at[AT_OVERSIZE], queue_ct, REDIS_REPLY_INTEGER) &&
            is_list_of_pairs(at[AT_PROBLEMS], queue_ct, REDIS_REPLY_STRING) &&
            is_list_of(at[AT_DEPTHS], REDIS_REPLY_INTEGER) &&

@@ -11,15 +11,15 @@
 
 struct redisReply;
 
-/* All borrowed from the reply. Lists in pairs have an even number of elements; queue
- * numbers in them are within 1..queue_ct. */
+/* All borrowed from the reply. Lists in pairs (triples) are whole; queue numbers in them
+ * are within 1..queue_ct. */
 struct reserve_reply {
     bool open;
     int64_t now_ms;                /* Redis' wall clock */
     const struct redisReply *lost; /* integers >= 1 */
     /* The rest only where open. */
     const struct redisReply *jobs;      /* queue, payload */
-    const struct redisReply *reclaimed; /* queue, payload */
+    const struct redisReply *reclaimed; /* queue, payload, 1: its holder is gone */
     const struct redisReply *oversize;  /* queue, bytes; or empty */
     const struct redisReply *problems;  /* queue, text */
     const struct redisReply *depths;    /* three integers a queue */

@@ -13,6 +13,8 @@
 #include "queue/crash.h"
 #include "queue/reply.h"
 
+enum { FIXED_KEYS = 6 }; /* of the script, before those of the queues */
+
 /* One call: under which tag, and the acks that rode along. */
 struct reserving {
     struct queue *queue;
@@ -100,14 +102,15 @@ static bool is_here(const struct queue *queue, unsigned index, struct slice byte
     return leases_find(&queue->leases, index, bytes) || settle_find(queue, index, bytes);
 }
 
-/* Leases that ran out, of workers that were not seen to die. True: the batch goes on when
- * they are counted. */
+/* Leases that ran out, of workers that were not seen to die. A crash is counted only
+ * where nobody beats for the holder any more: who lives lost the lease to an outage, or
+ * was slow, and the job is innocent. True: the batch goes on when they are counted. */
 static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
 {
     struct counting *counting;
     struct call *call;
     char key[CRASH_KEY_BYTES];
-    int64_t ct = 0;
+    int64_t ct = 0, crashed_ct = 0;
 
     if (reclaimed->elements == 0)
         return false;
@@ -115,21 +118,26 @@ static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
     call_add_text(call, queue->own.failed);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, "lease ran out");
-    for (size_t i = 0; i + 1 < reclaimed->elements; i += 2) {
+    for (size_t i = 0; i + 2 < reclaimed->elements; i += 3) {
         const redisReply *payload = reclaimed->element[i + 1];
         struct slice bytes = slice_of(payload->str, payload->len);
 
         if (is_here(queue, (unsigned)reclaimed->element[i]->integer - 1, bytes))
             continue;
+        ct++;
+        if (reclaimed->element[i + 2]->integer != 1)
+            continue;
         crash_key(bytes, key);
         call_add_text(call, key);
-        ct++;
+        crashed_ct++;
     }
-    if (ct == 0) {
+    if (ct > 0)
+        log_warning("queue.reclaimed", log_int("jobs", ct),
+                    log_int("crashes", crashed_ct));
+    if (crashed_ct == 0) {
         call_free(call);
         return false;
     }
-    log_warning("queue.reclaimed", log_int("jobs", ct));
     counting = must_alloc(sizeof(*counting));
     counting->queue = queue;
     counting->batch = queue->batch;
@@ -165,6 +173,7 @@ static void take_answer(struct queue *queue, const struct reserving *call,
     take_problems(queue, read->problems);
     take_oversize(queue, read->oversize, call->uuid);
     queue->next_due_ms = read->next_due_ms;
+    queue->some_crashed = read->crashed_ct > 0;
     queue->look = is_more_ready(queue, read);
     queue->batch++;
     counted =
@@ -207,11 +216,12 @@ out:
 
 static void add_keys(struct call *call, const struct queue *queue, const char *record)
 {
-    call_add_text(call, queue->own.failed);
+    call_add_text(call, outbox_index(queue));
     call_add_text(call, record);
     call_add_text(call, queue->own.open);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, queue->own.twins);
+    call_add_text(call, queue->own.beats);
     for (unsigned q = 0; q < queue->queue_ct; q++) {
         call_add_text(call, queue->queues[q].keys.ready);
         call_add_text(call, queue->queues[q].keys.delayed);
@@ -235,7 +245,7 @@ static void add_acks(struct call *call, struct reserving *reserving)
         call_add_int(call, settle->lease->queue + 1);
         call_add_int(call, settle->lease->tag);
         call_add(call, settle->lease->bytes);
-        call_add_text(call, settle_crash_key(settle->lease, key));
+        call_add_text(call, settle_crash_key(reserving->queue, settle->lease, key));
     }
 }
 
@@ -256,7 +266,7 @@ void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
     size_t ack_ct = by_wait ? 0 : count_acks(queue);
     struct reserving *reserving =
         must_alloc(sizeof(*reserving) + ack_ct * sizeof(reserving->acks[0]));
-    struct call *call = call_create("reserve", 5 + 4 * queue->queue_ct);
+    struct call *call = call_create("reserve", FIXED_KEYS + 4 * queue->queue_ct);
     char *record;
 
     reserving->queue = queue;

@@ -16,6 +16,8 @@
 #include "queue/crash.h"
 #include "queue/reply.h"
 
+enum { HELD_MAX = 1000, HELD_BYTES_MAX = 64 * 1024 * 1024 };
+
 static void free_settle(struct settle *settle)
 {
     lease_free(settle->lease);
@@ -66,6 +68,19 @@ void queue_release(struct queue *queue, struct lease *lease, struct slice bytes,
     settle->due_ms = clock_mono_ms() + (delay_ms > 0 ? delay_ms : 0);
 }
 
+void queue_yield(struct queue *queue, struct lease *lease)
+{
+    struct settle *settle;
+
+    queue->queues[lease->queue].yields_until_ms = clock_mono_ms() + YIELD_MS;
+    settle = begin(queue, lease, SETTLE_RELEASE);
+    if (settle == NULL)
+        return;
+    settle->bytes = slice_dup(lease->bytes);
+    settle->bytes_len = lease->bytes.len;
+    settle->due_ms = SETTLE_YIELDS;
+}
+
 void queue_fail(struct queue *queue, struct lease *lease,
                 const struct fail_record *record)
 {
@@ -112,6 +127,13 @@ static const char *kind_name(enum settle_kind kind)
     return names[kind];
 }
 
+/* What a verdict keeps in memory, but for small change. */
+static size_t bytes_of(const struct settle *settle)
+{
+    return settle->lease->bytes.len + settle->record->payload.len +
+           settle->record->exception.len;
+}
+
 static void note_lost(struct queue *queue, const struct settle *settle)
 {
     const char *name = queue->queues[settle->lease->queue].name;
@@ -126,8 +148,19 @@ static void note_lost(struct queue *queue, const struct settle *settle)
                 log_str("at", kind_name(settle->kind)));
 }
 
+static void stop_holding(struct queue *queue, struct settle *settle)
+{
+    if (!settle->held)
+        return;
+    settle->held = false;
+    settle->not_before_ms = 0;
+    queue->held_ct--;
+    queue->held_bytes -= bytes_of(settle);
+}
+
 void settle_forget(struct queue *queue, struct settle *settle)
 {
+    stop_holding(queue, settle);
     TAILQ_REMOVE(&queue->settles, settle, next);
     free_settle(settle);
 }
@@ -136,6 +169,8 @@ void settle_done(struct queue *queue, struct settle *settle, bool ours)
 {
     struct lease *again = settle->again;
 
+    if (settle->kind == SETTLE_FAIL && ours)
+        queue->held_said = false;
     if (!ours)
         note_lost(queue, settle);
     else if (settle->kind == SETTLE_ACK && settle->lease->noted)
@@ -150,6 +185,8 @@ void settle_done(struct queue *queue, struct settle *settle, bool ours)
 
 void settle_tell(struct queue *queue)
 {
+    if (queue->hushing)
+        queue_pump_soon(queue);
     if (queue->settled_told || !TAILQ_EMPTY(&queue->settles))
         return;
     queue->settled_told = true;
@@ -166,10 +203,12 @@ struct settle *settle_find(const struct queue *queue, unsigned index, struct sli
     return NULL;
 }
 
-const char *settle_crash_key(const struct lease *lease, char *key)
+/* A job that was reclaimed by one worker may be here before that one has counted it. */
+const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
+                             char *key)
 {
     key[0] = '\0';
-    if (lease->crashes)
+    if (lease->crashes || lease->may_be_counted || queue->some_crashed)
         crash_key(lease->bytes, key);
     return key;
 }
@@ -218,7 +257,7 @@ static void send_acks(struct queue *queue, unsigned index, size_t ct)
         acking->acks[acking->ct++] = settle;
         call_add_int(call, settle->lease->tag);
         call_add(call, settle->lease->bytes);
-        call_add_text(call, settle_crash_key(settle->lease, key));
+        call_add_text(call, settle_crash_key(queue, settle->lease, key));
     }
     call_send(call, queue->main, queue->pace.answer_ms, took_acks, acking);
 }
@@ -228,11 +267,12 @@ static void send_acks(struct queue *queue, unsigned index, size_t ct)
 void settle_send_all(struct queue *queue, bool ride)
 {
     size_t *ack_ct = must_alloc(queue->queue_ct * sizeof(*ack_ct));
+    int64_t now_ms = clock_mono_ms();
     struct settle *settle;
 
     TAILQ_FOREACH(settle, &queue->settles, next)
     {
-        if (settle->in_flight)
+        if (settle->in_flight || settle->not_before_ms > now_ms)
             continue;
         if (settle->kind == SETTLE_ACK) {
             ack_ct[settle->lease->queue]++;
@@ -246,6 +286,61 @@ void settle_send_all(struct queue *queue, bool ride)
         if (ack_ct[i])
             send_acks(queue, i, ack_ct[i]);
     free(ack_ct);
+}
+
+/* ---- what could not be recorded ---- */
+
+bool settle_holds_too_much(const struct queue *queue)
+{
+    return queue->held_ct >= HELD_MAX || queue->held_bytes >= HELD_BYTES_MAX;
+}
+
+static void let_go(struct queue *queue, struct settle *settle)
+{
+    stop_holding(queue, settle);
+    settle->kind = SETTLE_GIVE_BACK;
+    queue_pump_soon(queue);
+}
+
+void settle_let_go(struct queue *queue)
+{
+    struct settle *settle;
+
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    if (settle->held && !settle->in_flight)
+        let_go(queue, settle);
+}
+
+void settle_hold(struct queue *queue, struct settle *settle, const char *reason)
+{
+    if (!queue->held_said)
+        log_error("queue.fail_held",
+                  log_str("queue", queue->queues[settle->lease->queue].name),
+                  log_str("reason", reason),
+                  log_str("next", "failed jobs stay reserved until they are recorded"));
+    queue->held_said = true;
+    settle->in_flight = false;
+    settle->sent_ct = 0; /* it is known to have changed nothing */
+    if (!settle->held) {
+        settle->held = true;
+        queue->held_ct++;
+        queue->held_bytes += bytes_of(settle);
+    }
+    settle->not_before_ms = clock_mono_ms() + queue->pace.hold_ms;
+    if (queue->drain != DRAIN_NONE)
+        let_go(queue, settle);
+    if (!timer_is_set(&queue->held))
+        timer_set(&queue->held, queue->pace.hold_ms);
+    extend_keep_going(queue);
+}
+
+void settle_held_due(void *arg)
+{
+    struct queue *queue = arg;
+
+    if (queue->held_ct)
+        timer_set(&queue->held, queue->pace.hold_ms);
+    queue_pump_soon(queue);
 }
 
 /* The link is gone. Where the same bytes have come again, the verdict is forgotten with

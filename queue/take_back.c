@@ -75,7 +75,10 @@ static void took_forget(void *arg, const redisReply *reply)
 {
     struct take_back *walk = arg;
 
-    if (walk_took(walk, "take_back", reply))
+    /* Where the heartbeats have a wrong type there is nothing to take out. */
+    if (reply && reply->type == REDIS_REPLY_ERROR && !link_is_outage(reply->str))
+        end_walk(walk, true);
+    else if (walk_took(walk, "take_back", reply))
         end_walk(walk, true);
 }
 

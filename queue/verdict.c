@@ -1,4 +1,4 @@
-/* Release, fail and give_back: one call each. */
+/* Release, fail and give_back: one call each; and the word that a job runs alone. */
 #include "queue/internal.h"
 
 #include <stdlib.h>
@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "queue/crash.h"
+
+enum { RELEASED_WITHOUT_NOTE = 2 }; /* the release script's word */
 
 struct sending {
     struct queue *queue;
@@ -20,12 +22,42 @@ static bool was_ours(const redisReply *reply)
     return reply->type == REDIS_REPLY_INTEGER && reply->integer > 0;
 }
 
+/* The failed store has a wrong type: what cannot be recorded must not be removed. */
+static bool is_store_error(const struct settle *settle, const redisReply *reply)
+{
+    return settle->kind == SETTLE_FAIL && reply && reply->type == REDIS_REPLY_ERROR &&
+           strncmp(reply->str, "DROVERSTORE", strlen("DROVERSTORE")) == 0;
+}
+
+static void note_spoilt_notes(struct queue *queue, const struct settle *settle,
+                              const redisReply *reply)
+{
+    char *key, *mend;
+
+    if (settle->kind != SETTLE_RELEASE || reply->type != REDIS_REPLY_INTEGER ||
+        reply->integer != RELEASED_WITHOUT_NOTE)
+        return;
+    key = notes_key(queue, settle->lease);
+    mend = must_format("DEL %s", key ? key : "");
+    log_error("redis.wrong_type", log_str("key", key), log_str("wants", "string"),
+              log_str("mend", mend),
+              log_str("then", "notes of this job's attempts are kept again"));
+    free(mend);
+    free(key);
+}
+
 static void took_verdict(void *arg, const redisReply *reply)
 {
     struct sending sending = *(struct sending *)arg;
     struct queue *queue = sending.queue;
 
     free(arg);
+    if (is_store_error(sending.settle, reply)) {
+        settle_hold(queue, sending.settle, reply->str);
+        inspect_own_keys(queue);
+        queue_pump_soon(queue);
+        return;
+    }
     if (reply && reply->type == REDIS_REPLY_ERROR && !link_is_outage(reply->str)) {
         /* Sending it again would fail again. The job stays leased until that runs out. */
         log_error("queue.settle_failed",
@@ -34,6 +66,7 @@ static void took_verdict(void *arg, const redisReply *reply)
         sending.settle->sent_ct = 1;
         settle_done(queue, sending.settle, false);
     } else if (link_took(queue, "settle", reply)) {
+        note_spoilt_notes(queue, sending.settle, reply);
         settle_done(queue, sending.settle, was_ours(reply));
     } else {
         return;
@@ -61,10 +94,13 @@ static struct call *spell_release(struct queue *queue, const struct settle *sett
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
     call_add(call, slice_of(settle->bytes, settle->bytes_len));
-    call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
+    if (settle->due_ms == SETTLE_YIELDS)
+        call_add_int(call, -1);
+    else
+        call_add_seconds(call, delay_ms > 0 ? delay_ms : 0);
     call_add_seconds(call,
                      queue->options.pool->poll_interval_ms + queue->pace.brpop_early_ms);
-    call_add_text(call, settle_crash_key(settle->lease, key));
+    call_add_text(call, settle_crash_key(queue, settle->lease, key));
     call_add_text(call, notes && settle->note ? settle->note : "");
     free(notes);
     return call;
@@ -86,7 +122,7 @@ static void add_record(struct call *call, const struct fail_record *record)
 static struct call *spell_fail(struct queue *queue, const struct settle *settle)
 {
     const struct fail_record *record = settle->record;
-    struct call *call = call_create("fail", 6);
+    struct call *call = call_create("fail", 7);
     char *notes = notes_key(queue, settle->lease);
     char spare[UUID_TEXT_BYTES], key[CRASH_KEY_BYTES];
     char *record_key, *spare_key;
@@ -95,15 +131,16 @@ static struct call *spell_fail(struct queue *queue, const struct settle *settle)
     record_key = must_format("%s%s", queue->own.failed_record,
                              record->uuid[0] ? record->uuid : spare);
     spare_key = must_format("%s%s", queue->own.failed_record, spare);
-    call_add_text(call, queue->own.failed);
+    call_add_text(call, outbox_index(queue));
     call_add_text(call, queue->queues[settle->lease->queue].keys.reserved);
     call_add_text(call, record_key);
     call_add_text(call, spare_key);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, notes ? notes : queue->own.notes);
+    call_add_text(call, outbox_other_index(queue));
     call_add_int(call, settle->lease->tag);
     call_add(call, settle->lease->bytes);
-    call_add_text(call, settle_crash_key(settle->lease, key));
+    call_add_text(call, settle_crash_key(queue, settle->lease, key));
     call_add_text(call, record->uuid[0] ? record->uuid : spare);
     call_add_text(call, spare);
     add_record(call, record);
@@ -145,6 +182,28 @@ void verdict_send(struct queue *queue, struct settle *settle)
     sending->settle = settle;
     call_send(spell[settle->kind](queue, settle), queue->main, queue->pace.answer_ms,
               took_verdict, sending);
+}
+
+/* ---- alone ---- */
+
+static void took_alone(void *arg, const redisReply *reply)
+{
+    (void)link_took_or_nil(arg, "alone", reply);
+}
+
+void queue_alone(struct queue *queue, const struct lease *lease)
+{
+    char key[CRASH_KEY_BYTES];
+    struct call *call;
+
+    if (!link_may_send(queue))
+        return;
+    crash_key(lease->bytes, key);
+    call = call_create("alone", 2);
+    call_add_text(call, queue->own.failed);
+    call_add_text(call, queue->own.crashes);
+    call_add_text(call, key);
+    call_send(call, queue->main, queue->pace.answer_ms, took_alone, queue);
 }
 
 /* ---- the record ---- */

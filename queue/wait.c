@@ -10,12 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+
 enum { NUDGE_AGAIN_MS = 20 };
 
 static void took_token(void *arg, const redisReply *reply)
 {
     struct queue *queue = arg;
 
+    if (reply && inspect_is_refusal(reply)) {
+        inspect_refused(queue, RIGHT_BRPOP);
+        return;
+    }
     /* A notify list of a wrong type is an error at once: the reserve behind names it. */
     if (reply && reply->type == REDIS_REPLY_ERROR && link_is_outage(reply->str))
         (void)link_took(queue, "wait", reply);
@@ -32,6 +38,12 @@ static int64_t brpop_timeout_ms(const struct queue *queue)
     return ms > 0 ? ms : 1; /* 0 would block for ever */
 }
 
+/* Whether a token of this queue is to wake us. */
+static bool is_watched(const struct pool_queue *queue)
+{
+    return !queue->bad && !queue->bad_notify && clock_mono_ms() >= queue->yields_until_ms;
+}
+
 static void send_brpop(struct queue *queue, int64_t timeout_ms, int64_t within_ms)
 {
     struct slice *words = must_alloc((queue->queue_ct + 2) * sizeof(*words));
@@ -40,7 +52,7 @@ static void send_brpop(struct queue *queue, int64_t timeout_ms, int64_t within_m
 
     words[ct++] = slice_text("BRPOP");
     for (unsigned i = 0; i < queue->queue_ct; i++)
-        if (!queue->queues[i].bad && !queue->queues[i].bad_notify)
+        if (is_watched(&queue->queues[i]))
             words[ct++] = slice_text(queue->queues[i].keys.notify);
     (void)snprintf(timeout, sizeof(timeout), "%lld.%03d", (long long)(timeout_ms / 1000),
                    (int)(timeout_ms % 1000));
@@ -49,10 +61,10 @@ static void send_brpop(struct queue *queue, int64_t timeout_ms, int64_t within_m
     free(words);
 }
 
-static bool has_healthy(const struct queue *queue)
+static bool has_watched(const struct queue *queue)
 {
     for (unsigned i = 0; i < queue->queue_ct; i++)
-        if (!queue->queues[i].bad && !queue->queues[i].bad_notify)
+        if (is_watched(&queue->queues[i]))
             return true;
     return false;
 }
@@ -66,7 +78,8 @@ void wait_start(struct queue *queue)
     int64_t timeout_ms = brpop_timeout_ms(queue);
     int64_t within_ms = timeout_ms + queue->pace.answer_ms;
 
-    if (!conn_is_up(queue->wait) || !has_healthy(queue)) {
+    if (!conn_is_up(queue->wait) || !has_watched(queue) ||
+        (queue->refused & (1u << RIGHT_BRPOP))) {
         if (!timer_is_set(&queue->due))
             timer_set(&queue->due, due_ms);
         return;

@@ -35,17 +35,45 @@ static void list_queues(struct status_redis *redis, const struct config *config)
                 redis->queues[redis->queue_ct++].name = config->pools[i].queues.items[k];
 }
 
+/* Those that wait are Redis' to count, also when PostgreSQL is away. */
+static int read_failed(struct status_redis *redis, const struct config *config,
+                       struct client *client, struct err *err)
+{
+    static const struct failed_patience patience = {.connect_ms = 2000,
+                                                    .answer_ms = 2000};
+    struct failed_store *store;
+    struct client *outbox;
+    int rc = 0;
+
+    if (config->failed.store == FAILED_IN_POSTGRES) {
+        outbox = client_outbox(client);
+        rc = client_failed_count(outbox, &redis->waiting, err);
+        client_close(outbox);
+    }
+    if (rc != 0)
+        return -1;
+    store = failed_store_open(config, client, &patience);
+    rc = failed_store_count(store, &redis->failed, err);
+    if (rc != 0)
+        redis->failed = -1;
+    failed_store_close(store);
+    return rc;
+}
+
 int status_redis_read(struct status_redis *redis, const struct config *config,
                       struct client *client, struct err *err)
 {
-    struct failed_store *store;
     int rc = 0;
 
     memset(redis, 0, sizeof(*redis));
     redis->failed = -1;
+    redis->waiting = -1;
+    vitals_init(&redis->vitals);
     list_queues(redis, config);
     if (client == NULL)
         return 0;
+    redis->reachable = true;
+    rc = client_vitals(client, &redis->vitals, err);
     for (size_t i = 0; rc == 0 && i < redis->queue_ct; i++) {
         struct status_queue *queue = &redis->queues[i];
 
@@ -54,10 +82,7 @@ int status_redis_read(struct status_redis *redis, const struct config *config,
     }
     if (rc != 0)
         return rc;
-    store = failed_redis_open(client);
-    rc = failed_store_count(store, &redis->failed, err);
-    failed_store_close(store);
-    return rc;
+    return read_failed(redis, config, client, err);
 }
 
 void status_redis_free(struct status_redis *redis)
@@ -168,6 +193,30 @@ static json_t *pools_json(const struct config *config, const json_t *pools)
     return array;
 }
 
+static json_t *known_json(int64_t number)
+{
+    return number >= 0 ? json_integer(number) : json_null();
+}
+
+static json_t *redis_json(const json_t *link, const struct status_redis *redis)
+{
+    const struct vitals *vitals = &redis->vitals;
+    const json_t *up = json_object_get(link, "up");
+    json_t *object = json_object();
+
+    json_object_set_new(object, "reachable", json_boolean(redis->reachable));
+    json_object_set_new(object, "up", up ? json_deep_copy(up) : json_null());
+    json_object_set_new(object, "maxmemory_policy",
+                        vitals->policy[0] ? json_string(vitals->policy) : json_null());
+    json_object_set_new(object, "aof",
+                        vitals->aof == VITAL_UNKNOWN
+                            ? json_null()
+                            : json_boolean(vitals->aof == VITAL_YES));
+    json_object_set_new(object, "used_memory", known_json(vitals->used_memory_bytes));
+    json_object_set_new(object, "maxmemory", known_json(vitals->maxmemory_bytes));
+    return object;
+}
+
 json_t *status_document(const struct config *config, const json_t *supervisor,
                         const struct status_redis *redis)
 {
@@ -181,7 +230,10 @@ json_t *status_document(const struct config *config, const json_t *supervisor,
     json_object_set_new(document, "pools",
                         pools ? pools_json(config, pools) : json_null());
     json_object_set_new(document, "queues", queues_json(redis));
-    json_object_set_new(document, "failed",
-                        redis->failed >= 0 ? json_integer(redis->failed) : json_null());
+    json_object_set_new(document, "failed", known_json(redis->failed));
+    if (redis->waiting >= 0)
+        json_object_set_new(document, "failed_waiting", json_integer(redis->waiting));
+    json_object_set_new(document, "redis",
+                        redis_json(json_object_get(supervisor, "redis"), redis));
     return document;
 }

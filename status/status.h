@@ -3,9 +3,11 @@
  *   {"supervisor":{"pid","state","uptime_s"},
  *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
  *              "restarts"}]}],
- *    "queues":[{"name","ready","delayed","reserved"}],"failed":N}
+ *    "queues":[{"name","ready","delayed","reserved"}],"failed":N,
+ *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
- * Pools stand in the configuration's order; null is what could not be reached.
+ * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
+ * "reachable" is what this program saw, "up" what the workers tell the supervisor.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
@@ -26,11 +28,16 @@ struct status_queue {
 struct status_redis {
     struct status_queue *queues;
     size_t queue_ct;
-    int64_t failed; /* -1: not known */
+    int64_t failed;  /* -1: not known */
+    int64_t waiting; /* of these, in Redis for PostgreSQL; -1: not known, or that is not
+                        the store */
+    bool reachable;
+    struct vitals vitals;
 };
 
-/* Asks Redis; `client` NULL where it could not be reached: then the names alone are
- * filled in. -1 with `err` where the connection broke on the way: what was read until
+/* Asks Redis, and PostgreSQL where it is the store of failed jobs; `client` NULL where it
+ * could not be reached: then the names alone are filled in. -1 with `err` where a
+ * connection broke on the way (ERR_DATABASE: PostgreSQL's alone): what was read until
  * then is kept, and `redis` may be used all the same. Free it in either case. */
 int status_redis_read(struct status_redis *redis, const struct config *config,
                       struct client *client, struct err *err) MUSTCHECK;

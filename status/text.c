@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/text.h"
 #include "status/status.h"
@@ -41,6 +42,35 @@ static void add_supervisor(struct buf *out, const json_t *supervisor)
         buf_addf(out, "%" PRId64 "d ", uptime_s / 86400);
     buf_addf(out, "%02" PRId64 ":%02" PRId64 ":%02" PRId64 "\n", uptime_s / 3600 % 24,
              uptime_s / 60 % 60, uptime_s % 60);
+}
+
+/* What is amiss comes with the command that mends it. */
+static void add_redis(struct buf *out, const json_t *redis)
+{
+    const char *policy = json_string_value(json_object_get(redis, "maxmemory_policy"));
+    const json_t *used = json_object_get(redis, "used_memory");
+
+    buf_add_text(out, "redis       ");
+    if (!json_is_true(json_object_get(redis, "reachable")))
+        buf_add_text(out, "cannot be reached");
+    else if (policy == NULL)
+        buf_add_text(out, "answers; what it is set to is not known");
+    else if (strcmp(policy, "noeviction") == 0)
+        buf_add_text(out, policy);
+    else {
+        text_escape(out, slice_text(policy));
+        buf_add_text(out, ", which may evict whole queues: CONFIG SET maxmemory-policy "
+                          "noeviction");
+    }
+    if (json_is_true(json_object_get(redis, "aof")))
+        buf_add_text(out, ", append-only file on");
+    if (json_is_false(json_object_get(redis, "aof")))
+        buf_add_text(out, ", append-only file off: a restart loses jobs");
+    if (json_is_integer(used))
+        buf_addf(out, ", %.1f MiB used", (double)json_integer_value(used) / (1 << 20));
+    if (json_is_false(json_object_get(redis, "up")))
+        buf_add_text(out, "; the workers have lost it");
+    buf_add_char(out, '\n');
 }
 
 static void add_pool_rows(struct table *table, const json_t *pool)
@@ -100,17 +130,33 @@ static void add_queues(struct buf *out, const json_t *queues, enum table_colour 
     table_destroy(table);
 }
 
+static void add_failed(struct buf *out, const json_t *failed, const json_t *waiting)
+{
+    json_int_t ct = json_integer_value(waiting);
+
+    if (!json_is_integer(failed) && !json_is_integer(waiting)) {
+        buf_add_text(out, "\nRedis cannot be reached\n");
+        return;
+    }
+    buf_add_text(out, "\nfailed jobs  ");
+    if (json_is_integer(failed))
+        buf_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(failed));
+    else
+        buf_add_text(out, "-, PostgreSQL cannot be asked");
+    if (ct > 0)
+        buf_addf(out, ", %" JSON_INTEGER_FORMAT " wait%s in Redis for PostgreSQL", ct,
+                 ct == 1 ? "s" : "");
+    buf_add_char(out, '\n');
+}
+
 void status_text(const json_t *document, enum status_colour colour, struct buf *out)
 {
     enum table_colour titles = colour == STATUS_COLOURED ? TABLE_COLOURED : TABLE_PLAIN;
-    const json_t *failed = json_object_get(document, "failed");
 
     add_supervisor(out, json_object_get(document, "supervisor"));
+    add_redis(out, json_object_get(document, "redis"));
     add_workers(out, json_object_get(document, "pools"), titles);
     add_queues(out, json_object_get(document, "queues"), titles);
-    if (json_is_integer(failed))
-        buf_addf(out, "\nfailed jobs  %" JSON_INTEGER_FORMAT "\n",
-                 json_integer_value(failed));
-    else
-        buf_add_text(out, "\nRedis cannot be reached\n");
+    add_failed(out, json_object_get(document, "failed"),
+               json_object_get(document, "failed_waiting"));
 }

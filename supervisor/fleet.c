@@ -152,13 +152,15 @@ static void add_slot(struct pool *pool)
 }
 
 /* Wakes the slots below `wanted_ct` and drains those above, the highest first. */
-static void want_slots(struct pool *pool, size_t wanted_ct)
+static void want_slots(struct pool *pool, size_t wanted_ct, enum board_end why)
 {
     pool->wanted_ct = wanted_ct;
     while (pool->slot_ct < wanted_ct)
         add_slot(pool);
-    for (size_t i = pool->slot_ct; i-- > wanted_ct;)
+    for (size_t i = pool->slot_ct; i-- > wanted_ct;) {
+        worker_slot_tell_why(pool->slots[i], why);
         child_event(&pool->slots[i]->child, SLOT_STOP);
+    }
     for (size_t i = 0; i < wanted_ct; i++) {
         pool->slots[i]->child.times = pool->fleet->times;
         child_event(&pool->slots[i]->child, SLOT_START);
@@ -198,6 +200,7 @@ static void replace_next(const struct pool *pool)
         return;
     log_info("worker.stop", log_str("pool", pool->name), log_int("slot", ws->index),
              log_int("pid", ws->child.pid), log_str("why", "reload"));
+    worker_slot_tell_why(ws, BOARD_END_RELOAD);
     child_event(&ws->child, SLOT_RECYCLE);
 }
 
@@ -218,6 +221,25 @@ static void hand_over(const struct pool *pool, struct worker_slot *from)
         return;
     for (size_t i = 0; i < from->orphan_ct; i++)
         offer(pool, &from->orphans[i]);
+}
+
+/* Where every worker of a pool has crashed and waits, the first to come back is not kept
+ * waiting long: the jobs that are ready may have nothing to do with it. */
+static void hasten_first(const struct pool *pool)
+{
+    struct worker_slot *first = NULL;
+
+    for (size_t i = 0; i < pool->slot_ct; i++) {
+        struct worker_slot *ws = pool->slots[i];
+
+        if (child_is_alive(&ws->child))
+            return;
+        if (ws->child.slot.state == SLOT_BACKOFF &&
+            (!first || ws->child.slot.due_at_ms < first->child.slot.due_at_ms))
+            first = ws;
+    }
+    if (first)
+        child_event(&first->child, SLOT_NEEDED);
 }
 
 static void drop_empty_slots(struct pool *pool)
@@ -250,6 +272,7 @@ static void settle(void *arg)
         for (size_t j = 0; j < pool->slot_ct; j++)
             hand_over(pool, pool->slots[j]);
         drop_empty_slots(pool);
+        hasten_first(pool);
         replace_next(pool);
     }
     drop_empty_pools(fleet);
@@ -335,7 +358,8 @@ void fleet_configure(struct fleet *fleet, const struct config *config,
         struct pool *pool = fleet->pools[i];
         size_t known_ct = pool->slot_ct;
 
-        want_slots(pool, pool->settings ? (size_t)pool->settings->workers : 0);
+        want_slots(pool, pool->settings ? (size_t)pool->settings->workers : 0,
+                   BOARD_END_RELOAD);
         retry_failed(pool, known_ct);
     }
     timer_set(&fleet->settle, 0);
@@ -371,8 +395,14 @@ int fleet_scale(struct fleet *fleet, const char *name, int64_t workers, int64_t 
                        FLEET_WORKERS_MAX, (long long)workers);
     if (was)
         *was = (int64_t)pool->wanted_ct;
-    want_slots(pool, (size_t)workers);
+    want_slots(pool, (size_t)workers, BOARD_END_SCALE);
     return 0;
+}
+
+static void end_slot(struct worker_slot *ws, enum slot_event event)
+{
+    worker_slot_tell_why(ws, BOARD_END_STOP);
+    child_event(&ws->child, event);
 }
 
 static void end_all(struct fleet *fleet, enum slot_event event)
@@ -383,7 +413,7 @@ static void end_all(struct fleet *fleet, enum slot_event event)
 
         pool->wanted_ct = 0;
         for (size_t j = 0; j < pool->slot_ct; j++)
-            child_event(&pool->slots[j]->child, event);
+            end_slot(pool->slots[j], event);
     }
     timer_set(&fleet->settle, 0);
 }

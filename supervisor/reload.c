@@ -39,15 +39,40 @@ static bool has_file_settings(const struct config *config)
     return false;
 }
 
-/* A file that had settings and has none now is one that somebody is writing: its defaults
- * know no job, and every job that comes would fail. */
+static bool has_file_pools(const struct config *config)
+{
+    for (struct config_value value = {0}; config_next(config, &value);)
+        if (value.setting->section == SECTION_POOLS && value.origin &&
+            value.origin->kind == ORIGIN_FILE)
+            return true;
+    return false;
+}
+
+/* What `old` had and `fresh` has lost altogether; NULL: nothing. */
+static const char *name_lost(const struct config *old, const struct config *fresh)
+{
+    if (has_file_settings(old) && !has_file_settings(fresh))
+        return "setting";
+    if (old->job_ct > 0 && fresh->job_ct == 0)
+        return "entry in jobs";
+    if (has_file_pools(old) && !has_file_pools(fresh))
+        return "entry in pools";
+    return NULL;
+}
+
+/* A file that somebody is writing ends anywhere, also where the rest of it is valid: its
+ * defaults know no job, and every job that comes would fail. Who means it restarts. */
 static int refuse_emptied(const struct config *old, const struct config *fresh,
                           struct err *err)
 {
-    if (has_file_settings(fresh) || !has_file_settings(old))
+    const char *lost = name_lost(old, fresh);
+
+    if (lost == NULL)
         return 0;
-    return err_set(err, ERR_CONFIG, "%s: holds no setting any more: is it being written?",
-                   fresh->path ? fresh->path : "the configuration");
+    return err_set(err, ERR_CONFIG,
+                   "%s: holds no %s any more: is it being written? (If it is meant, "
+                   "restart drover.)",
+                   fresh->path ? fresh->path : "the configuration", lost);
 }
 
 struct config *reload_config(config_loader load, const char *path, struct config *old,

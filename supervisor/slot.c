@@ -67,8 +67,9 @@ static unsigned go_start(const struct move *move)
 {
     struct slot *slot = move->slot;
 
-    if (slot->started)
-        slot->restarts++;
+    slot->counted = slot->started && !slot->asked;
+    slot->restarts += slot->counted;
+    slot->asked = false;
     slot->started = true;
     slot->started_at_ms = move->now_ms;
     slot->state = SLOT_STARTING;
@@ -79,6 +80,7 @@ static unsigned go_wait(const struct move *move, enum slot_state state, int64_t 
 {
     move->slot->state = state;
     move->slot->timer_ms = timer_ms;
+    move->slot->due_at_ms = move->now_ms + timer_ms;
     return SLOT_DO_TIMER;
 }
 
@@ -137,10 +139,8 @@ static unsigned spawn_failed(const struct move *move)
 {
     struct slot *slot = move->slot;
 
-    if (slot->restarts > 0)
-        slot->restarts--;
-    else
-        slot->started = false;
+    slot->restarts -= slot->counted;
+    slot->asked = !slot->counted;
     slot->crash_ct = slot->crash_ct < 2 ? 2 : slot->crash_ct + 1;
     return go_after(move, slot_backoff_ms(slot->crash_ct, move->random));
 }
@@ -158,6 +158,7 @@ static unsigned abort_hung(const struct move *move)
 
 static unsigned recycle(const struct move *move)
 {
+    move->slot->asked = true;
     return go_wait(move, SLOT_STOPPING, move->times->stop_ms) | SLOT_DO_TERM;
 }
 
@@ -184,6 +185,15 @@ static unsigned kill_now(const struct move *move)
 {
     move->slot->wanted = false;
     return SLOT_DO_KILL | SLOT_DO_CANCEL_TIMER;
+}
+
+static unsigned come_soon(const struct move *move)
+{
+    int64_t most_ms = jitter(SLOT_NEEDED_MS, move->random);
+
+    if (move->slot->due_at_ms - move->now_ms <= most_ms)
+        return SLOT_DO_NOTHING;
+    return go_wait(move, SLOT_BACKOFF, most_ms);
 }
 
 static unsigned leave(const struct move *move)
@@ -243,6 +253,7 @@ static const move_cb moves[SLOT_STATE_CT][SLOT_EVENT_CT] = {
             [SLOT_RECYCLE] = ignore,
             [SLOT_KILL] = leave,
             [SLOT_TIMER] = ignore,
+            [SLOT_NEEDED] = ignore,
         },
     [SLOT_STARTING] =
         {
@@ -257,6 +268,7 @@ static const move_cb moves[SLOT_STATE_CT][SLOT_EVENT_CT] = {
             [SLOT_RECYCLE] = recycle,
             [SLOT_KILL] = hurry,
             [SLOT_TIMER] = ignore,
+            [SLOT_NEEDED] = ignore,
         },
     [SLOT_RUNNING] =
         {
@@ -271,6 +283,7 @@ static const move_cb moves[SLOT_STATE_CT][SLOT_EVENT_CT] = {
             [SLOT_RECYCLE] = recycle,
             [SLOT_KILL] = hurry,
             [SLOT_TIMER] = ignore,
+            [SLOT_NEEDED] = ignore,
         },
     [SLOT_STOPPING] =
         {
@@ -285,6 +298,7 @@ static const move_cb moves[SLOT_STATE_CT][SLOT_EVENT_CT] = {
             [SLOT_RECYCLE] = ignore,
             [SLOT_KILL] = hurry,
             [SLOT_TIMER] = kill_late,
+            [SLOT_NEEDED] = ignore,
         },
     [SLOT_KILLING] =
         {
@@ -299,6 +313,7 @@ static const move_cb moves[SLOT_STATE_CT][SLOT_EVENT_CT] = {
             [SLOT_RECYCLE] = ignore,
             [SLOT_KILL] = kill_now,
             [SLOT_TIMER] = kill_late,
+            [SLOT_NEEDED] = ignore,
         },
     [SLOT_BACKOFF] =
         {
@@ -313,6 +328,7 @@ static const move_cb moves[SLOT_STATE_CT][SLOT_EVENT_CT] = {
             [SLOT_RECYCLE] = retry,
             [SLOT_KILL] = leave,
             [SLOT_TIMER] = retry,
+            [SLOT_NEEDED] = come_soon,
         },
     [SLOT_FATAL] =
         {
@@ -327,6 +343,7 @@ static const move_cb moves[SLOT_STATE_CT][SLOT_EVENT_CT] = {
             [SLOT_RECYCLE] = start_afresh,
             [SLOT_KILL] = leave,
             [SLOT_TIMER] = ignore,
+            [SLOT_NEEDED] = ignore,
         },
 };
 

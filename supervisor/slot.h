@@ -30,6 +30,7 @@ enum slot_event {
     SLOT_RECYCLE,     /* drain it and start anew (reload) */
     SLOT_KILL,        /* end it at once and leave the slot empty */
     SLOT_TIMER,       /* the timer this slot asked for has fired */
+    SLOT_NEEDED,      /* its pool has no worker: do not wait long */
     SLOT_EVENT_CT
 };
 
@@ -50,9 +51,12 @@ struct slot {
     bool started;      /* once at least */
     unsigned crash_ct; /* bad exits in a row */
     unsigned quick_ct; /* exits 0 in a row, each soon after its start */
-    uint64_t restarts; /* starts after the first */
+    bool asked;        /* the worker ends because it was told to */
+    bool counted;      /* the start in progress is one of the restarts */
+    uint64_t restarts; /* starts after an end that nobody had asked for */
     int64_t started_at_ms;
-    int64_t timer_ms; /* for SLOT_DO_TIMER */
+    int64_t timer_ms;  /* for SLOT_DO_TIMER */
+    int64_t due_at_ms; /* when that timer fires */
 };
 
 struct slot_times {
@@ -72,5 +76,10 @@ unsigned slot_event(struct slot *slot, enum slot_event event,
 /* Delay before start number `crash_ct` + 1 after that many bad exits in a row: 0 after
  * the first, then 1 s doubling to 60 s, +-20 %. */
 int64_t slot_backoff_ms(unsigned crash_ct, uint32_t random);
+
+/* However long a backoff has grown, the one slot of a pool that is to have a worker
+ * again, because no other has (SLOT_NEEDED), waits no longer than this, +-20 %: what is
+ * ready may be innocent. */
+enum { SLOT_NEEDED_MS = 4000 };
 
 #endif

@@ -89,6 +89,14 @@ uint32_t worker_slot_running(const struct worker_slot *ws)
     return running < RUNNING_MAX ? running : RUNNING_MAX;
 }
 
+void worker_slot_tell_why(struct worker_slot *ws, enum board_end why)
+{
+    int none = BOARD_END_UNTOLD;
+
+    if (ws->board)
+        (void)atomic_compare_exchange_strong(&ws->board->end, &none, (int)why);
+}
+
 /* ---- tags whose jobs somebody has to give back ---- */
 
 static void keep_orphan(struct worker_slot *ws, uint32_t tag, const char *note)

@@ -66,6 +66,9 @@ void worker_slot_destroy(struct worker_slot *ws); /* its worker must be gone */
 void worker_slot_tick(struct worker_slot *ws, int64_t elapsed_ms, int64_t planned_ms,
                       int64_t hang_timeout_ms);
 
+/* Before it is told to end: lets its worker know why. Only the first reason counts. */
+void worker_slot_tell_why(struct worker_slot *ws, enum board_end why);
+
 struct tally worker_slot_tally(const struct worker_slot *ws); /* dead and living */
 uint32_t worker_slot_running(const struct worker_slot *ws);   /* jobs in flight */
 

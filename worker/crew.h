@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "base/reaper.h"
 #include "config/config.h"
+#include "failed/mover.h"
 #include "jobs/handler.h"
 #include "queue/queue.h"
 #include "worker/worker.h"
@@ -32,6 +33,7 @@ struct worker {
     struct loop *loop;
     struct handler_env env;
     struct queue *queue;
+    struct mover *mover; /* NULL: failed jobs stay in Redis */
     enum worker_phase phase;
     bool drained; /* no reserve is in flight and none will be */
     enum worker_exit exit_code;

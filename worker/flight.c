@@ -100,6 +100,7 @@ static void start_alone(struct worker *worker, struct flight *flight)
                 log_int("crashes", flight->lease->crashes),
                 log_str("last", flight->lease->crash_note));
     worker->alone = flight;
+    queue_alone(worker->queue, flight->lease);
     flight_start(flight);
 }
 
@@ -107,9 +108,8 @@ void flight_start_suspect(struct worker *worker)
 {
     struct flight *flight;
 
-    /* One that cannot even start is settled at once: then it is the next one's turn. */
-    while (worker->running_ct == 0 && worker->phase == WORKER_WORKING &&
-           (flight = TAILQ_FIRST(&worker->held)) != NULL)
+    if (worker->running_ct == 0 && worker->phase == WORKER_WORKING &&
+        (flight = TAILQ_FIRST(&worker->held)) != NULL)
         start_alone(worker, flight);
 }
 
@@ -158,7 +158,9 @@ static bool flight_turn_away(struct flight *flight)
         verdict_refuse(flight, reason);
         return true;
     }
-    if (pool->max_crashes > 0 && lease->crashes > pool->max_crashes) {
+    /* Who was merely held when a worker died, by a suspect that ran or by an operator,
+     * has a crash more, too: only a death while it ran alone tells. */
+    if (pool->max_crashes > 0 && lease->crashes > pool->max_crashes && lease->was_alone) {
         (void)snprintf(reason, sizeof(reason), "%u workers died running it, the last %s",
                        lease->crashes,
                        lease->crash_note ? lease->crash_note : "of an unknown cause");

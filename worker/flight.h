@@ -38,7 +38,8 @@ struct flight {
  */
 void flight_admit(struct worker *worker, struct lease *lease);
 
-/* Starts the oldest suspect if nothing else runs. */
+/* Starts the oldest suspect if nothing else runs. Only where the queue is quiet: whatever
+ * the worker still has a lease on when it dies counts a crash. */
 void flight_start_suspect(struct worker *worker);
 
 /* The lease is gone. */

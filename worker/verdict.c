@@ -11,8 +11,6 @@
 #include "base/text.h"
 #include "worker/record.h"
 
-enum { LEAVE_DELAY_MS = 5000 }; /* a job left to others rests so long between two looks */
-
 static int64_t run_ms(const struct flight *flight)
 {
     return flight->started_us ? (clock_mono_us() - flight->started_us) / 1000 : -1;
@@ -164,8 +162,7 @@ void verdict_leave(struct flight *flight)
     log_debug("job.left", log_str("uuid", flight->uuid), log_str("job", flight->name),
               log_str("queue", flight->job.queue),
               log_str("reason", "no entry in jobs:"));
-    queue_release(flight->worker->queue, flight->lease, flight->lease->bytes,
-                  LEAVE_DELAY_MS, NULL);
+    queue_yield(flight->worker->queue, flight->lease);
     flight_free(flight);
 }
 

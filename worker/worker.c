@@ -81,6 +81,17 @@ static void return_held(struct worker *worker)
         verdict_return(flight);
 }
 
+/* A suspect that waits beside another would share its death: the others go back to the
+ * head of their queues, uncounted, for other workers or for later. */
+static void keep_one_suspect(struct worker *worker)
+{
+    struct flight *flight;
+
+    while ((flight = TAILQ_LAST(&worker->held, flight_list)) !=
+           TAILQ_FIRST(&worker->held))
+        verdict_return(flight);
+}
+
 static void stop_jobs(struct worker *worker, enum cancel_reason why, int64_t within_ms)
 {
     worker->phase = WORKER_STOPPING;
@@ -117,12 +128,28 @@ void worker_drain(struct worker *worker, const char *why)
     queue_drain(worker->queue);
 }
 
+/* A TERM looks the same for a stop, a reload and a smaller pool. */
+static const char *why_to_end(struct board *board, int signum)
+{
+    switch ((enum board_end)atomic_load(&board->end)) {
+    case BOARD_END_STOP:
+        return "stop";
+    case BOARD_END_RELOAD:
+        return "reload";
+    case BOARD_END_SCALE:
+        return "scale";
+    case BOARD_END_UNTOLD:
+        break;
+    }
+    return reaper_signal_name(signum);
+}
+
 static void asked_to_stop(int signum, void *arg)
 {
     struct worker *worker = arg;
 
     if (worker->phase == WORKER_WORKING)
-        worker_drain(worker, reaper_signal_name(signum));
+        worker_drain(worker, why_to_end(worker->start->board, signum));
     else if (worker->phase != WORKER_LEAVING)
         stop_jobs(worker, CANCEL_NOW, CANCEL_MARGIN_MS);
 }
@@ -140,6 +167,7 @@ static void on_jobs(void *arg, struct lease *const *leases, size_t ct)
     }
     for (size_t i = 0; i < ct; i++)
         flight_admit(worker, leases[i]);
+    keep_one_suspect(worker);
     worker_settled_one(worker);
 }
 
@@ -162,6 +190,12 @@ static void on_settled(void *arg)
     leave_if_done(arg);
 }
 
+static void on_quiet(void *arg)
+{
+    flight_start_suspect(arg);
+    worker_settled_one(arg); /* one that could not even start */
+}
+
 static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
 {
     struct worker *worker = arg;
@@ -172,19 +206,30 @@ static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
     loop_stop(worker->loop);
 }
 
+static void on_outbox(void *arg, int64_t ct UNUSED)
+{
+    struct worker *worker = arg;
+
+    if (worker->mover)
+        mover_wake(worker->mover);
+}
+
 static const struct queue_events queue_events = {
     .on_jobs = on_jobs,
     .on_lost = on_lost,
     .on_drained = on_drained,
     .on_settled = on_settled,
+    .on_quiet = on_quiet,
     .on_fatal = on_fatal,
+    .on_outbox = on_outbox,
 };
 
 void worker_settled_one(struct worker *worker)
 {
     const struct pool_config *pool = worker->start->pool;
 
-    flight_start_suspect(worker);
+    if (worker->held_ct > 0 && worker->running_ct == 0)
+        queue_hush(worker->queue);
     if (pool->max_jobs > 0 && (int64_t)worker->started_ct >= pool->max_jobs)
         worker_drain(worker, "max_jobs");
     worker_want(worker);
@@ -234,6 +279,7 @@ static int open_queue(struct worker *worker, struct err *err)
         .endpoint = start->endpoint,
         .prefix = start->config->redis.prefix,
         .pool = start->pool,
+        .to_outbox = start->config->failed.store == FAILED_IN_POSTGRES,
         .max_payload_bytes = start->config->max_payload_mib * 1024 * 1024,
         .board = start->board,
         .events = &queue_events,
@@ -242,6 +288,21 @@ static int open_queue(struct worker *worker, struct err *err)
 
     worker->queue = queue_create(&options, err);
     return worker->queue ? 0 : -1;
+}
+
+static int open_mover(struct worker *worker, struct err *err)
+{
+    const struct config *config = worker->start->config;
+    struct postgres_endpoint endpoint = {0};
+    struct mover_options options = {
+        .loop = worker->loop, .queue = worker->queue, .endpoint = &endpoint};
+
+    if (config->failed.store != FAILED_IN_POSTGRES)
+        return 0;
+    if (postgres_endpoint_resolve(config, &endpoint, err) == 0)
+        worker->mover = mover_create(&options, err);
+    postgres_endpoint_free(&endpoint);
+    return worker->mover ? 0 : -1;
 }
 
 static int watch_signals(struct worker *worker, struct err *err)
@@ -275,7 +336,7 @@ static int worker_open(struct worker *worker, struct err *err)
     worker->env.loop = worker->loop;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
-        open_queue(worker, err) != 0)
+        open_queue(worker, err) != 0 || open_mover(worker, err) != 0)
         return -1;
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
@@ -291,7 +352,8 @@ static void worker_close(struct worker *worker)
     TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
     flight_free(flight); /* the supervisor kills what is left of their processes */
     if (worker->queue)
-        queue_destroy(worker->queue);
+        queue_destroy(worker->queue); /* tells the mover what will not come */
+    mover_destroy(worker->mover);
     reaper_destroy(worker->env.reaper);
     if (worker->loop) {
         timer_free(&worker->beat);
@@ -318,7 +380,8 @@ int worker_main(const struct worker_start *start)
     keep_small();
     if (worker_open(&worker, &err) != 0) {
         log_error("worker.fatal", log_str("reason", err.text));
-        worker.exit_code = WORKER_EXIT_FAILURE;
+        worker.exit_code =
+            err.code == ERR_CONFIG ? WORKER_EXIT_CONFIG : WORKER_EXIT_FAILURE;
     } else {
         loop_run(worker.loop);
     }

@@ -3,9 +3,11 @@
 -- KEYS 1 drover:failed  2 reserved  3 drover:crashes
 -- ARGV per job: tag, payload, crash key ('' for none)
 -- Reply: places (from 1) of those that were not ours
+--@ begin
+
 local UNPACK = 1000
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 
 --@ fence
 
@@ -16,6 +18,7 @@ for first = 1, #ARGV, 3 * UNPACK do
         members[#members + 1] = ARGV[at + 1]
     end
     local scores = redis.pcall('ZMSCORE', KEYS[2], unpack(members))
+    scores = is_wrong_type(scores) and {} or scores
     for i, member in ipairs(members) do
         local at = first + 3 * (i - 1)
         if tag_of(scores[i]) == tonumber(ARGV[at]) then

@@ -1,12 +1,23 @@
 -- beat: shows that a worker lives, and tells it of the others.
 --
--- KEYS 1 drover:failed  2 drover:open  3 drover:beats
+-- KEYS 1 drover:failed  2 drover:open  3 drover:beats  4 drover:outbox
 -- ARGV 1 tag
--- Reply: {1 if the tag may reserve, else 0, {tag, counter, ...}}
+-- Reply: {1 if the tag may reserve, else 0, {tag, counter, ...}, failed records that wait
+--         for PostgreSQL, -1 where that cannot be told}
 --
--- A tag that somebody has taken back is gone from beats and is not put there again.
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
-if redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then
+-- A tag that somebody has taken back is gone from beats and is not put there again. Where
+-- beats has a wrong type nobody is seen to live or to die, and the work goes on.
+--@ begin
+
+begin_writing(KEYS[1])
+local waiting = redis.pcall('ZCARD', KEYS[4])
+waiting = type(waiting) == 'number' and waiting or -1
+local known = redis.pcall('HEXISTS', KEYS[3], ARGV[1])
+local open = redis.call('SISMEMBER', KEYS[2], ARGV[1])
+if is_wrong_type(known) then
+    return {open, {}, waiting}
+end
+if known == 1 or open == 1 then -- open: nobody took it back, the hash was lost
     redis.call('HINCRBY', KEYS[3], ARGV[1], 1)
 end
-return {redis.call('SISMEMBER', KEYS[2], ARGV[1]), redis.call('HGETALL', KEYS[3])}
+return {open, redis.call('HGETALL', KEYS[3]), waiting}

@@ -7,7 +7,12 @@
 --
 -- The claim is a heartbeat in the dead one's name: all others see it and wait as long
 -- again. The gate says nothing here: a worker that drained had shut it before it died.
-local beat = redis.call('HGET', KEYS[3], ARGV[1])
+--@ begin
+
+local beat = redis.pcall('HGET', KEYS[3], ARGV[1])
+if is_wrong_type(beat) then
+    beat = false
+end
 if ARGV[2] ~= '' and beat ~= ARGV[2] then
     return {0, ''}
 end
@@ -15,4 +20,5 @@ redis.call('SREM', KEYS[1], ARGV[1]) -- first: lets a full Redis take what follo
 if beat then
     redis.call('HINCRBY', KEYS[3], ARGV[1], 1)
 end
-return {1, redis.call('HGET', KEYS[2], ARGV[1]) or ''}
+local owned = redis.pcall('HGET', KEYS[2], ARGV[1])
+return {1, not is_wrong_type(owned) and owned or ''}

@@ -3,9 +3,10 @@
 -- KEYS 1 drover:failed  2 drover:crashes
 -- ARGV 1 note, then crash keys
 -- Reply: number of keys counted
+--@ begin
 --@ crash
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 local counted = 0
 for i = 2, #ARGV do
     if count_crash(KEYS[2], ARGV[i], ARGV[1]) then

@@ -6,11 +6,13 @@
 --
 -- The answer goes by the tag found, not by what ZADD changed: an equal score changes
 -- nothing.
+--@ begin
+
 local UNPACK = 1000
 
 --@ fence
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 local clock = redis.call('TIME')
 local score = math.ceil(clock[1] + clock[2] / 1000000 + tonumber(ARGV[2])) + ARGV[1] / TAGS
 
@@ -21,6 +23,7 @@ for first = 3, #ARGV, 2 * UNPACK do
         members[#members + 1] = ARGV[at + 1]
     end
     local scores = redis.pcall('ZMSCORE', KEYS[2], unpack(members))
+    scores = is_wrong_type(scores) and {} or scores
     for i, member in ipairs(members) do
         local at = first + 2 * (i - 1)
         if tag_of(scores[i]) == tonumber(ARGV[at]) then

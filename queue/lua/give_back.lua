@@ -6,9 +6,11 @@
 -- Reply: places (from 1) of those that did not carry the tag
 --
 -- Crashes are counted before the job is pushed, as "count note".
+--@ begin
+
 --@ fence
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 
 local tag, note = tonumber(ARGV[1]), ARGV[3]
 local push = ARGV[2] == 'head' and 'LPUSH' or 'RPUSH'
@@ -20,20 +22,21 @@ end
 --@ crash
 
 local ready = redis.pcall('LLEN', KEYS[2])
-if type(ready) == 'table' then -- nowhere to put them: they stay leased, and expire
+if is_wrong_type(ready) then -- nowhere to put them: they stay leased, and expire
     return redis.error_reply('DROVERBAD ready: ' .. ready.err)
 end
-if type(redis.pcall('ZCARD', KEYS[3])) == 'table' then
+if is_wrong_type(redis.pcall('ZCARD', KEYS[3])) then
     return redis.error_reply('DROVERBAD reserved has a wrong type')
 end
 
 local lost, given = {}, 0
 for at = 4, #ARGV, 2 do
-    if carries_tag(ARGV[at]) and redis.call('ZREM', KEYS[3], ARGV[at]) == 1 then
+    if carries_tag(ARGV[at]) then
         if note ~= '' and ARGV[at + 1] ~= '' then
             count_crash(KEYS[5], ARGV[at + 1], note)
         end
-        redis.call(push, KEYS[2], ARGV[at])
+        redis.call(push, KEYS[2], ARGV[at]) -- may be refused; ZREM was not
+        redis.call('ZREM', KEYS[3], ARGV[at])
         given = given + 1
     else
         lost[#lost + 1] = (at - 2) / 2

@@ -3,11 +3,12 @@
 -- KEYS 1 reserved
 -- ARGV 1 tag  2 cursor  3 about how many members to look at
 -- Reply: {next cursor ('0': was the last page), {payload, ...}}; a payload may come twice
+--@ begin
 --@ fence
 
 local tag, held = tonumber(ARGV[1]), {}
 
-if type(redis.pcall('ZCARD', KEYS[1])) == 'table' then
+if is_wrong_type(redis.pcall('ZCARD', KEYS[1])) then
     return {'0', held}
 end
 local page = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])

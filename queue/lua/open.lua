@@ -6,10 +6,13 @@
 -- Reply: {tag}, or {0, version} where a newer drover has laid this Redis out
 --
 -- A Redis that has lost its memory does not begin at 1 again: a successor may be about to
--- give back what a tag of before held.
+-- give back what a tag of before held. Where beats or owners has a wrong type the tag is
+-- given all the same: nobody sees it live, its jobs come back when their leases end.
+--@ begin
+
 local LAST = 1048575
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 local version = redis.call('GET', KEYS[2])
 if version and tonumber(version) and tonumber(version) > tonumber(ARGV[1]) then
     return {0, version}
@@ -25,10 +28,10 @@ end
 local tag
 for _ = 1, 10000 do
     tag = string.format('%d', redis.call('INCR', KEYS[3]) % LAST + 1)
-    if redis.call('HEXISTS', KEYS[5], tag) == 0 then
+    if redis.pcall('HEXISTS', KEYS[5], tag) ~= 1 then
         redis.call('SADD', KEYS[4], tag)
-        redis.call('HSET', KEYS[6], tag, ARGV[2])
-        redis.call('HSET', KEYS[5], tag, 0)
+        is_wrong_type(redis.pcall('HSET', KEYS[6], tag, ARGV[2]))
+        is_wrong_type(redis.pcall('HSET', KEYS[5], tag, 0))
         return {tonumber(tag)}
     end
 end

@@ -1,13 +1,15 @@
 -- reserve: acks what is done, then takes jobs under a lease, queues in the order given.
 --
--- KEYS 1 drover:failed  2 drover:failed:<spare uuid>  3 drover:open  4 drover:crashes
---      5 drover:twins, then per queue: ready, delayed, reserved, notify
+-- KEYS 1 index of failed records (see fail)  2 drover:failed:<spare uuid>
+--      3 drover:open  4 drover:crashes  5 drover:twins  6 drover:beats,
+--      then per queue: ready, delayed, reserved, notify
 -- ARGV 1 tag  2 lease, seconds  3 free slots  4 max_payload, bytes  5 horizon, seconds
 --      6 spare uuid  7 number of queues n, then n names,
 --      then per ack: queue (from 1), tag, payload, crash key ('' for none)
 -- Reply 1 gate: 1 open, 0 closed (only the first three elements then)
 --       2 Redis time, ms  3 acks (from 1) that were not ours
---       4 jobs: queue, payload, ...  5 whose drover lease had expired: queue, payload, ...
+--       4 jobs: queue, payload, ...
+--       5 whose drover lease had expired: queue, payload, 1 if its tag has no heartbeat, ...
 --       6 moved to the failed store for their size: queue, bytes
 --       7 problems: queue, text, ...  8 per queue: ready, delayed, reserved (-1 unknown)
 --       9 ms until something falls due within the horizon, 0 now, -1 nothing (asked only
@@ -15,13 +17,16 @@
 --
 -- Redis does not roll back: what can raise comes before the first removal. No payload is
 -- looked into.
+--@ begin
+
 local BATCH, ROOM, UNPACK = 100, 4194304, 1000
+local LEFT = 60 -- seconds that a job which drover left to others is theirs alone
 
 local tag, lease, slots = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_payload, horizon = tonumber(ARGV[4]), tonumber(ARGV[5])
 local queue_ct = tonumber(ARGV[7])
 
-redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
+begin_writing(KEYS[1])
 local clock = redis.call('TIME')
 local now = clock[1] + clock[2] / 1000000
 local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -36,6 +41,7 @@ local function ack(reserved, places, lost)
         members[i] = ARGV[at + 2]
     end
     local scores = redis.pcall('ZMSCORE', reserved, unpack(members))
+    scores = is_wrong_type(scores) and {} or scores
     local ours = {}
     for i, at in ipairs(places) do
         if tag_of(scores[i]) == tonumber(ARGV[at + 1]) then
@@ -62,18 +68,33 @@ local function ack_all()
         places[q] = places[q] or {}
         table.insert(places[q], at)
         if #places[q] == UNPACK then
-            ack(KEYS[4 * q + 4], places[q], lost)
+            ack(KEYS[4 * q + 5], places[q], lost)
             places[q] = nil
         end
     end
     for q, list in pairs(places) do
-        ack(KEYS[4 * q + 4], list, lost)
+        ack(KEYS[4 * q + 5], list, lost)
     end
     return lost
 end
 
+-- Who is turned away may have popped a token for it, which somebody else needs then.
+local function return_tokens()
+    for q = 1, queue_ct do
+        local k = 4 * q + 3
+        local ready = redis.pcall('LLEN', KEYS[k])
+        local soon = redis.pcall('ZCOUNT', KEYS[k + 1], '-inf', now + horizon)
+        local some = ready ~= 0 and type(ready) == 'number'
+            or soon ~= 0 and type(soon) == 'number'
+        if some and redis.pcall('LLEN', KEYS[k + 3]) == 0 then
+            redis.pcall('RPUSH', KEYS[k + 3], '1')
+        end
+    end
+end
+
 local lost = ack_all()
 if redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then
+    return_tokens()
     return {0, now_ms, lost}
 end
 
@@ -83,7 +104,7 @@ local problems = {}
 
 local function size(q, command, key, what)
     local n = redis.pcall(command, key)
-    if type(n) == 'table' then
+    if is_wrong_type(n) then
         problems[#problems + 1] = q
         problems[#problems + 1] = what .. ': ' .. n.err
         return -1
@@ -92,7 +113,7 @@ local function size(q, command, key, what)
 end
 
 local function look_at(q)
-    local k = 4 * q + 2
+    local k = 4 * q + 3
     local queue = {
         ready_key = KEYS[k], delayed_key = KEYS[k + 1], reserved_key = KEYS[k + 2],
         notify_key = KEYS[k + 3], name = ARGV[7 + q],
@@ -110,25 +131,38 @@ end
 local batch, room = BATCH, ROOM
 local reclaimed = {}
 
+-- 1 where nobody answers for the tag any more. Who lives beats again as soon as Redis
+-- answers: a lease that ran out while Redis was away says nothing of its worker.
+local function is_dead(tag)
+    local beat = redis.pcall('HEXISTS', KEYS[6], string.format('%d', tag))
+    return beat == 0 and 1 or 0
+end
+
+-- A score below 0 is when a job was left to others: it is due from the lower bound on. What
+-- is below even that can be none of ours (a clock was put back, a producer's whim).
+local lowest, strange = LEFT - now, -now - LEFT
+
 -- Moves what is due from a zset to the tail of ready; returns how many. Payloads may be
 -- big: the first is fetched alone, then as many as fit if all are as big as the biggest.
-local function move_due(from, ready, expired_of)
+local function move_due(from, ready, first, last, expired_of)
     local moved, step, biggest = 0, 1, 1
     while step > 0 do
-        local due = redis.call('ZRANGEBYSCORE', from, '-inf', now, 'WITHSCORES', 'LIMIT', 0, step)
+        local due = redis.call('ZRANGEBYSCORE', from, first, last, 'WITHSCORES', 'LIMIT', 0, step)
         local members = {}
         for i = 1, #due, 2 do
             members[#members + 1] = due[i]
             room = room - #due[i]
             biggest = math.max(biggest, #due[i])
-            if expired_of and tag_of(due[i + 1]) > 0 then
+            local holder = expired_of and tag_of(due[i + 1]) or 0
+            if holder > 0 then
                 reclaimed[#reclaimed + 1] = expired_of
                 reclaimed[#reclaimed + 1] = due[i]
+                reclaimed[#reclaimed + 1] = is_dead(holder)
             end
         end
         if #members > 0 then
+            redis.call('RPUSH', ready, unpack(members)) -- may be refused; ZREM was not
             redis.call('ZREM', from, unpack(members))
-            redis.call('RPUSH', ready, unpack(members))
         end
         moved, batch = moved + #members, batch - #members
         if #members < step then
@@ -141,11 +175,14 @@ end
 
 local function collect_due(q, queue)
     if queue.reserved > 0 and batch > 0 and room > 0 then
-        local n = move_due(queue.reserved_key, queue.ready_key, q)
+        local n = move_due(queue.reserved_key, queue.ready_key, '-inf', now, q)
         queue.reserved, queue.ready = queue.reserved - n, queue.ready + n
     end
     if queue.delayed > 0 and batch > 0 and room > 0 then
-        local n = move_due(queue.delayed_key, queue.ready_key)
+        local n = move_due(queue.delayed_key, queue.ready_key, lowest, now)
+        if batch > 0 and room > 0 then
+            n = n + move_due(queue.delayed_key, queue.ready_key, '-inf', strange)
+        end
         queue.delayed, queue.ready = queue.delayed - n, queue.ready + n
     end
 end
@@ -157,7 +194,16 @@ end
 local score = math.ceil(now + lease) + tag / TAGS
 local jobs, oversize, taken_bytes = {}, {}, 0
 
+-- False: there is no store to move it to; it stays, and its queue with it.
 local function store_oversize(q, queue, payload)
+    if is_wrong_type(redis.pcall('ZCARD', KEYS[1])) then
+        redis.call('LPUSH', queue.ready_key, payload)
+        problems[#problems + 1] = q
+        problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' ..
+                                  KEYS[1] .. ' has a wrong type'
+        queue.good = false
+        return false
+    end
     local reason = string.format('payload of %d bytes is above max_payload (%d bytes)',
                                  #payload, max_payload)
     redis.call('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis', 'queue', queue.name,
@@ -165,6 +211,8 @@ local function store_oversize(q, queue, payload)
                'failed_at_ms', now_ms, 'payload', without_pad(payload))
     redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
     oversize = {q, #payload}
+    queue.ready = queue.ready - 1
+    return true
 end
 
 -- False: this call ends here.
@@ -179,7 +227,6 @@ local function take_one(q, queue)
             redis.call('LPUSH', queue.ready_key, payload)
             return false
         end
-        queue.ready = queue.ready - 1
         store_oversize(q, queue, payload)
         return true
     end
@@ -213,15 +260,15 @@ end
 -- for the member would fetch its payload.
 local function due_in(key, best)
     local low, high = 0, best
-    if redis.call('ZCOUNT', key, '-inf', now + best / 1000) == 0 then
+    if redis.call('ZCOUNT', key, lowest, now + best / 1000) == 0 then
         return best
     end
-    if redis.call('ZCOUNT', key, '-inf', now) > 0 then
+    if redis.call('ZCOUNT', key, lowest, now) > 0 then
         return 0
     end
     while high - low > 1 do
         local middle = math.floor((low + high) / 2)
-        if redis.call('ZCOUNT', key, '-inf', now + middle / 1000) > 0 then
+        if redis.call('ZCOUNT', key, lowest, now + middle / 1000) > 0 then
             high = middle
         else
             low = middle
@@ -235,7 +282,10 @@ for q = 1, queue_ct do
     queues[q] = look_at(q)
     if queues[q].good then
         collect_due(q, queues[q])
-        while going and queues[q].ready > 0 do
+        if going and queues[q].ready > 0 then
+            may_add(queues[q].reserved_key)
+        end
+        while going and queues[q].good and queues[q].ready > 0 do
             going = take_one(q, queues[q]) and slots > 0 and taken_bytes < ROOM
         end
         set_tokens(queues[q])

@@ -139,6 +139,37 @@ START_TEST(suspects_that_cannot_start_do_not_hold_up_the_rest)
 }
 END_TEST
 
+/* All four were with three dead workers, and wait together to run alone, the guilty one
+ * first: the others die with it once more. */
+START_TEST(suspects_that_wait_beside_the_guilty_one_do_not_fail_for_it)
+{
+    static const char *const jobs[] = {"poison", "good", "good", "good"};
+    char *reason, payload[128], uuid[32];
+
+    scene = scene_create(
+        SCENE_REDIS,
+        POOL("1", "4") "jobs: ( " SH("poison", "kill -KILL $PPID; sleep 9", "") ", " SH(
+            "good", "echo good >> $1/good", "") " );\n");
+    for (size_t i = 0; i < ARRAY_CT(jobs); i++) {
+        (void)snprintf(uuid, sizeof(uuid), "suspect-%zu", i);
+        (void)snprintf(payload, sizeof(payload), "{\"uuid\":\"%s\",\"job\":\"%s\"}", uuid,
+                       jobs[i]);
+        (void)scene_redis(scene, "HSET", "drover:crashes", uuid, "3 killed by SIGBUS",
+                          NULL);
+        (void)scene_redis(scene, "RPUSH", "queues:high", payload, NULL);
+    }
+    scene_start(scene);
+    WAIT_FOR(failed_ct() == 1);
+    WAIT_FOR(scene_lines(scene, "good") == 3);
+    reason = failed_reason();
+    ck_assert_ptr_nonnull(strstr(reason, "SIGKILL"));
+    ck_assert_ptr_null(strstr(reason, "alone;"));
+    free(reason);
+    WAIT_FOR(scene_redis_int(scene, "EXISTS", "drover:crashes") == 0);
+    ck_assert_uint_eq(failed_ct(), 1);
+}
+END_TEST
+
 START_TEST(a_job_that_ignores_term_is_gone_after_timeout_and_grace)
 {
     char *reason, *pids;
@@ -310,6 +341,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_killed_worker_is_replaced_and_its_jobs_run_again);
     tcase_add_test(tc, a_job_that_kills_its_workers_ends_in_the_failed_store);
     tcase_add_test(tc, suspects_that_cannot_start_do_not_hold_up_the_rest);
+    tcase_add_test(tc, suspects_that_wait_beside_the_guilty_one_do_not_fail_for_it);
     tcase_add_test(tc, a_job_that_ignores_term_is_gone_after_timeout_and_grace);
     tcase_add_test(tc, a_daemon_that_holds_the_pipe_does_not_hold_the_job);
     tcase_add_test(tc, much_output_leaves_no_trace_in_the_worker);

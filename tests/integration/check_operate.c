@@ -68,7 +68,7 @@ START_TEST(a_worker_scaled_away_finishes_its_job_first)
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     scene_do(scene, "scale", "main", "0");
     scene_do(scene, "push", "nothing"); /* nobody may take it any more */
-    WAIT_FOR(scene_log_has(scene, "worker.drain"));
+    WAIT_FOR(scene_log_has(scene, "event=worker.drain who=main/0 why=scale"));
     touch("go");
     WAIT_FOR(scene_workers_all(scene, "running", 0));
     ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
@@ -79,12 +79,18 @@ END_TEST
 
 START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
 {
+    pid_t first;
+
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
     scene_start(scene);
+    first = (pid_t)scene_worker(scene, 0, 0, "pid");
     scene_configure(scene, POOL("2") JOBS);
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
-    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") == 1); /* the old one made way */
+    WAIT_FOR(scene_worker(scene, 0, 0, "pid") > 0 &&
+             scene_worker(scene, 0, 0, "pid") != first); /* the old one made way */
     WAIT_FOR(scene_workers_all(scene, "running", 2));
+    ck_assert(scene_log_has(scene, "event=worker.drain who=main/0 why=reload"));
+    ck_assert_int_eq(scene_worker(scene, 0, 0, "restarts"), 0); /* it did not fall */
 
     scene_configure(scene, POOL("-7") JOBS);
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
@@ -95,9 +101,7 @@ START_TEST(a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing)
 
     scene_configure(scene,
                     POOL("2") "jobs: ( { name = \"fresh\"; type = \"noop\"; } );\n");
-    ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
-    WAIT_FOR(scene_worker(scene, 0, 0, "restarts") == 2 &&
-             scene_worker(scene, 0, 1, "restarts") == 1); /* both know the new job */
+    scene_do(scene, "reload"); /* waits: then both know the new job */
     scene_do(scene, "push", "fresh");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") >= 1);
 }
@@ -112,6 +116,42 @@ START_TEST(a_reload_says_what_it_does_not_take)
     ck_assert_ptr_nonnull(strstr(scene->err, "user"));
     ck_assert(scene_log_has(scene, "supervisor.needs_restart"));
     WAIT_FOR(scene_workers_all(scene, "running", 2)); /* the rest it took */
+}
+END_TEST
+
+START_TEST(a_reload_without_any_job_or_pool_is_refused)
+{
+    static const char *const cut[] = {POOL("1"), JOBS, ""};
+
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    for (size_t i = 0; i < ARRAY_CT(cut); i++) {
+        scene_configure(scene, cut[i]); /* as if the rest were still being written */
+        ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
+        ck_assert_ptr_nonnull(strstr(scene->err, "any more: is it being written?"));
+    }
+    scene_do(scene, "push", "nothing");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1); /* known as before */
+}
+END_TEST
+
+START_TEST(a_broken_file_keeps_nobody_from_looking_scaling_and_stopping)
+{
+    static const char bad[] = "pools: ( { name = \"main\"; workers = -7; } );\njobs: (";
+
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    scene_configure(scene, bad);
+    scene_do(scene, "status");
+    ck_assert_ptr_nonnull(strstr(scene->err, "warning"));
+    scene_do(scene, "scale", "main", "2");
+    ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
+    ck_assert_int_eq(scene_run(scene, "push", "nothing", NULL), 2);
+    scene_do(scene, "stop");
+    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
+                     scene->supervisor);
+    scene->supervisor = 0;
+    ck_assert_int_eq(scene->exit_status, 0);
 }
 END_TEST
 
@@ -220,6 +260,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_worker_scaled_away_finishes_its_job_first);
     tcase_add_test(tc, a_good_file_is_taken_at_reload_and_a_bad_one_changes_nothing);
     tcase_add_test(tc, a_reload_says_what_it_does_not_take);
+    tcase_add_test(tc, a_reload_without_any_job_or_pool_is_refused);
+    tcase_add_test(tc, a_broken_file_keeps_nobody_from_looking_scaling_and_stopping);
     tcase_add_test(tc, a_stop_lets_running_jobs_end);
     tcase_add_test(tc, a_second_signal_stops_at_once_and_gives_the_job_back);
     tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "queue/client.h"
+#include "tests/support/acl.h"
 #include "tests/support/redis_process.h"
 #include "tests/unit/suite.h"
 
@@ -22,7 +23,10 @@ static struct client *client;
 
 static inline struct redis_endpoint endpoint_of(struct redis_process *process)
 {
-    return (struct redis_endpoint){.unix_path = process->socket};
+    static char user[] = ACL_USER, password[] = ACL_PASSWORD;
+
+    return (struct redis_endpoint){
+        .unix_path = process->socket, .username = user, .password = password};
 }
 
 /* Runs one command beside the client, words split at spaces; the answer as a number. */

@@ -1,143 +1,312 @@
-/* Two bufferevents per connection, copying from one to the other unless told not to. */
+/* The proxy as a whole: the listening socket, the rules, and what is said to all links.
+ * What happens within a connection is proxy_link.c's. Invariant: `links` holds those that
+ * have not ended. */
 #include "tests/support/proxy.h"
 
-#include <check.h>
-#include <event2/buffer.h>
+#include <arpa/inet.h>
 #include <event2/bufferevent.h>
 #include <event2/listener.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
-struct pair {
-    LIST_ENTRY(pair) next;
-    struct proxy *proxy;
-    struct bufferevent *client, *server;
+#include "base/compat.h"
+#include "queue/scripts.h"
+#include "tests/support/proxy_link.h"
+
+enum { BACKLOG = 64 };
+
+struct rule {
+    STAILQ_ENTRY(rule) next;
+    struct proxy_rule rule;
+    unsigned met;
+};
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_un local;
+    struct sockaddr_in ip;
 };
 
 struct proxy {
     struct loop *loop;
-    struct evconnlistener *listener;
-    struct sockaddr_un target;
-    enum proxy_mode mode;
+    struct evconnlistener *listener; /* NULL: refuses */
+    union address own, target;
     unsigned accepted;
-    LIST_HEAD(, pair) pairs;
+    struct proxy_defaults defaults;
+    LIST_HEAD(, proxy_link) links;
+    STAILQ_HEAD(, rule) rules;
 };
 
-static void end_pair(struct pair *pair)
+/* ---- listening ---- */
+
+static int connect_target(const struct proxy *proxy)
 {
-    LIST_REMOVE(pair, next);
-    if (pair->client)
-        bufferevent_free(pair->client);
-    bufferevent_free(pair->server);
-    free(pair);
-}
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-static void take_request(struct bufferevent *from, void *arg)
-{
-    struct pair *pair = arg;
-
-    if (pair->proxy->mode == PROXY_DROP_ALL)
-        (void)evbuffer_drain(bufferevent_get_input(from), SIZE_MAX);
-    else
-        (void)bufferevent_write_buffer(pair->server, bufferevent_get_input(from));
-}
-
-static void take_answer(struct bufferevent *from, void *arg)
-{
-    struct pair *pair = arg;
-
-    if (pair->proxy->mode != PROXY_PASS || pair->client == NULL)
-        (void)evbuffer_drain(bufferevent_get_input(from), SIZE_MAX);
-    else
-        (void)bufferevent_write_buffer(pair->client, bufferevent_get_input(from));
-}
-
-static void take_event(struct bufferevent *from UNUSED, short what, void *arg)
-{
-    if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR))
-        end_pair(arg);
+    MUST(fd >= 0);
+    if (connect(fd, &proxy->target.any, sizeof(proxy->target.local)) == 0)
+        return fd;
+    (void)close(fd);
+    return -1;
 }
 
 static void accept_client(struct evconnlistener *listener UNUSED, evutil_socket_t fd,
                           struct sockaddr *address UNUSED, int len UNUSED, void *arg)
 {
     struct proxy *proxy = arg;
-    struct event_base *base = loop_base(proxy->loop);
-    struct pair *pair = must_alloc(sizeof(*pair));
+    struct proxy_link *link;
+    int server = connect_target(proxy);
 
     proxy->accepted++;
-    pair->proxy = proxy;
-    pair->client = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
-    pair->server = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-    LIST_INSERT_HEAD(&proxy->pairs, pair, next);
-    bufferevent_setcb(pair->client, take_request, NULL, take_event, pair);
-    bufferevent_setcb(pair->server, take_answer, NULL, take_event, pair);
-    (void)bufferevent_enable(pair->client, EV_READ | EV_WRITE);
-    (void)bufferevent_enable(pair->server, EV_READ | EV_WRITE);
-    (void)bufferevent_socket_connect(pair->server, (struct sockaddr *)&proxy->target,
-                                     sizeof(proxy->target));
+    if (server < 0) {
+        (void)close(fd);
+        return;
+    }
+    link = link_open(proxy, proxy->loop, fd, server, proxy->accepted, &proxy->defaults);
+    LIST_INSERT_HEAD(&proxy->links, link, next);
 }
 
-static struct sockaddr_un unix_address(const char *path)
+static bool is_local(const struct proxy *proxy)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    return proxy->own.any.sa_family == AF_UNIX;
+}
 
-    ck_assert_uint_lt(strlen(path), sizeof(address.sun_path));
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-    return address;
+void proxy_admit(struct proxy *proxy)
+{
+    socklen_t len = is_local(proxy) ? sizeof(proxy->own.local) : sizeof(proxy->own.ip);
+
+    if (proxy->listener)
+        return;
+    if (is_local(proxy))
+        (void)unlink(proxy->own.local.sun_path);
+    proxy->listener = evconnlistener_new_bind(
+        loop_base(proxy->loop), accept_client, proxy,
+        LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE, BACKLOG,
+        &proxy->own.any, (int)len);
+    MUST(proxy->listener != NULL);
+    MUST(getsockname(evconnlistener_get_fd(proxy->listener), &proxy->own.any, &len) == 0);
+}
+
+void proxy_refuse(struct proxy *proxy)
+{
+    if (proxy->listener)
+        evconnlistener_free(proxy->listener);
+    proxy->listener = NULL;
+}
+
+unsigned proxy_port(const struct proxy *proxy)
+{
+    return is_local(proxy) ? 0 : ntohs(proxy->own.ip.sin_port);
+}
+
+static void set_path(union address *address, const char *path)
+{
+    address->local.sun_family = AF_UNIX;
+    MUST(strlen(path) < sizeof(address->local.sun_path));
+    (void)snprintf(address->local.sun_path, sizeof(address->local.sun_path), "%s", path);
 }
 
 struct proxy *proxy_create(struct loop *loop, const char *path, const char *target)
 {
     struct proxy *proxy = must_alloc(sizeof(*proxy));
-    struct sockaddr_un address = unix_address(path);
 
+    (void)signal(SIGPIPE, SIG_IGN);
     proxy->loop = loop;
-    proxy->target = unix_address(target);
-    LIST_INIT(&proxy->pairs);
-    proxy->listener =
-        evconnlistener_new_bind(loop_base(loop), accept_client, proxy,
-                                LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 8,
-                                (struct sockaddr *)&address, sizeof(address));
-    ck_assert_ptr_nonnull(proxy->listener);
-    return proxy;
-}
-
-void proxy_cut(struct proxy *proxy)
-{
-    while (!LIST_EMPTY(&proxy->pairs))
-        end_pair(LIST_FIRST(&proxy->pairs));
-}
-
-void proxy_forget(struct proxy *proxy)
-{
-    struct pair *pair;
-
-    LIST_FOREACH(pair, &proxy->pairs, next)
-    {
-        if (pair->client)
-            bufferevent_free(pair->client);
-        pair->client = NULL;
+    LIST_INIT(&proxy->links);
+    STAILQ_INIT(&proxy->rules);
+    proxy->defaults.requests_left = proxy->defaults.answers_left = -1;
+    set_path(&proxy->target, target);
+    if (path) {
+        set_path(&proxy->own, path);
+    } else {
+        proxy->own.ip.sin_family = AF_INET;
+        proxy->own.ip.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     }
+    proxy_admit(proxy);
+    return proxy;
 }
 
 void proxy_destroy(struct proxy *proxy)
 {
-    proxy_cut(proxy);
-    evconnlistener_free(proxy->listener);
+    if (proxy == NULL)
+        return;
+    proxy_refuse(proxy);
+    proxy_cut(proxy, PROXY_FIN);
+    proxy_forget_rules(proxy);
     free(proxy);
-}
-
-void proxy_set(struct proxy *proxy, enum proxy_mode mode)
-{
-    proxy->mode = mode;
 }
 
 unsigned proxy_accepted(const struct proxy *proxy)
 {
     return proxy->accepted;
+}
+
+/* ---- links ---- */
+
+void proxy_free_link(struct proxy *proxy, struct proxy_link *link)
+{
+    LIST_REMOVE(link, next);
+    loop_defer_free(proxy->loop, link, free);
+}
+
+void proxy_set(struct proxy *proxy, enum proxy_way ways, enum proxy_flow flow)
+{
+    struct proxy_link *link, *next;
+
+    if (ways & PROXY_REQUESTS)
+        proxy->defaults.requests = flow;
+    if (ways & PROXY_ANSWERS)
+        proxy->defaults.answers = flow;
+    LIST_FOREACH_SAFE(link, &proxy->links, next, next)
+    proxy_link_set(link, ways, flow);
+}
+
+void proxy_cut_after(struct proxy *proxy, enum proxy_way ways, int64_t bytes,
+                     enum proxy_end end)
+{
+    struct proxy_link *link;
+
+    proxy->defaults.end = end;
+    if (ways & PROXY_REQUESTS)
+        proxy->defaults.requests_left = bytes < 0 ? -1 : bytes;
+    if (ways & PROXY_ANSWERS)
+        proxy->defaults.answers_left = bytes < 0 ? -1 : bytes;
+    LIST_FOREACH(link, &proxy->links, next)
+    proxy_link_cut_after(link, ways, bytes, end);
+}
+
+void proxy_cut(struct proxy *proxy, enum proxy_end end)
+{
+    while (!LIST_EMPTY(&proxy->links))
+        proxy_link_cut(LIST_FIRST(&proxy->links), end);
+}
+
+void proxy_forget(struct proxy *proxy)
+{
+    struct proxy_link *link;
+
+    LIST_FOREACH(link, &proxy->links, next)
+    link_forget_client(link);
+}
+
+size_t proxy_link_ct(const struct proxy *proxy)
+{
+    const struct proxy_link *link;
+    size_t ct = 0;
+
+    LIST_FOREACH(link, &proxy->links, next)
+    ct++;
+    return ct;
+}
+
+struct proxy_link *proxy_link_at(struct proxy *proxy, size_t index)
+{
+    struct proxy_link *link;
+
+    LIST_FOREACH(link, &proxy->links, next)
+    if (index-- == 0)
+        return link;
+    return NULL;
+}
+
+struct proxy_link *proxy_link_find(struct proxy *proxy, unsigned id)
+{
+    struct proxy_link *link;
+
+    LIST_FOREACH(link, &proxy->links, next)
+    if (link->id == id)
+        return link;
+    return NULL;
+}
+
+unsigned proxy_link_id(const struct proxy_link *link)
+{
+    return link->id;
+}
+
+pid_t proxy_link_pid(const struct proxy_link *link)
+{
+    return link->pid;
+}
+
+/* ---- rules ---- */
+
+void proxy_on(struct proxy *proxy, const struct proxy_rule *rule)
+{
+    struct rule *copy = must_alloc(sizeof(*copy));
+
+    copy->rule = *rule;
+    STAILQ_INSERT_TAIL(&proxy->rules, copy, next);
+}
+
+void proxy_forget_rules(struct proxy *proxy)
+{
+    struct proxy_link *link;
+    struct rule *rule;
+
+    LIST_FOREACH(link, &proxy->links, next)
+    link_forget_rules(link);
+    while ((rule = STAILQ_FIRST(&proxy->rules)) != NULL) {
+        STAILQ_REMOVE_HEAD(&proxy->rules, next);
+        free(rule);
+    }
+}
+
+static bool is_word(struct slice word, const char *text)
+{
+    return word.len == strlen(text) && strncasecmp(word.ptr, text, word.len) == 0;
+}
+
+static bool runs_script(const struct slice *words, size_t ct, const char *name)
+{
+    const struct script *script = script_named(name);
+
+    if (ct < 2)
+        return false;
+    return (is_word(words[0], "EVALSHA") && slice_is(words[1], script->sha1)) ||
+           (is_word(words[0], "EVAL") && slice_is(words[1], script->text));
+}
+
+static bool meets(const struct proxy_rule *rule, const struct proxy_link *link,
+                  struct slice request)
+{
+    struct slice words[2];
+    size_t ct = resp_words(request, words, ARRAY_CT(words));
+
+    if (rule->pid && rule->pid != link->pid)
+        return false;
+    if (rule->command && (ct == 0 || !is_word(words[0], rule->command)))
+        return false;
+    if (rule->script && !runs_script(words, ct, rule->script))
+        return false;
+    return rule->holds == NULL ||
+           memmem(request.ptr, request.len, rule->holds, strlen(rule->holds)) != NULL;
+}
+
+void proxy_take(struct proxy *proxy, const struct proxy_link *link, struct slice request,
+                struct exchange *exchange)
+{
+    struct rule *rule;
+
+    STAILQ_FOREACH(rule, &proxy->rules, next)
+    {
+        if (!meets(&rule->rule, link, request))
+            continue;
+        rule->met++;
+        if (rule->rule.nth != 0 && rule->rule.nth != rule->met)
+            continue;
+        exchange->cb = rule->rule.cb;
+        exchange->arg = rule->rule.arg;
+        exchange->nth = rule->met;
+        exchange->bytes = slice_dup(request);
+        exchange->len = request.len;
+        return;
+    }
 }

@@ -47,7 +47,9 @@ void real_redis_stop(struct real_redis *server)
 
 void real_redis_end(struct real_redis *server)
 {
-    real_redis_stop(server);
+    if (server->redis)
+        redisFree(server->redis);
+    server->redis = NULL;
     redis_process_end(&server->process);
 }
 

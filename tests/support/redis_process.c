@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -15,19 +16,43 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "tests/support/acl.h"
 #include "tests/support/wait.h"
+
+enum { SERVER_ARGS = 13, MORE_MAX = 16, DENIALS_BYTES = 65536 };
+
+static size_t add_more(const char **argv, size_t ct, const char *const *more)
+{
+    for (size_t i = 0; more && more[i] && i < MORE_MAX; i++)
+        argv[ct++] = more[i];
+    return ct;
+}
 
 static void exec_server(const struct redis_process *process)
 {
+    const char *argv[SERVER_ARGS + ACL_ARGS_MAX + MORE_MAX + 1] = {
+        "redis-server",
+        "--port",
+        "0",
+        "--unixsocket",
+        process->socket,
+        "--dir",
+        process->dir,
+        "--save",
+        "",
+        "--appendonly",
+        process->files == REDIS_ON_DISK ? "yes" : "no",
+        "--appendfsync",
+        "no"};
+    struct acl_words words;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    size_t ct = acl_add_server_args(&words, argv, SERVER_ARGS);
 
+    (void)add_more(argv, ct, process->more);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         (void)dup2(null, fd);
-    (void)execlp("redis-server", "redis-server", "--port", "0", "--unixsocket",
-                 process->socket, "--dir", process->dir, "--save", "", "--appendonly",
-                 process->files == REDIS_ON_DISK ? "yes" : "no", "--appendfsync", "no",
-                 (char *)NULL);
+    (void)execvp(argv[0], (char *const *)(uintptr_t)argv);
     _exit(127);
 }
 
@@ -74,10 +99,32 @@ void redis_process_stop(struct redis_process *process)
     process->pid = 0;
 }
 
+/* By redis-cli, for not all programs that run a server have hiredis. */
+static void check_denials(const struct redis_process *process)
+{
+    char *command = must_format("redis-cli -s %s ACL LOG", process->socket);
+    char *log = must_alloc(DENIALS_BYTES);
+    FILE *pipe = popen(command, "re");
+    size_t len;
+
+    MUST(pipe != NULL);
+    len = fread(log, 1, DENIALS_BYTES - 1, pipe);
+    log[len] = '\0';
+    (void)pclose(pipe);
+    if (acl_log_has_denial(log)) {
+        fprintf(stderr, "drover was denied:\n%s", log);
+        abort();
+    }
+    free(log);
+    free(command);
+}
+
 void redis_process_end(struct redis_process *process)
 {
     char command[128];
 
+    if (process->pid)
+        check_denials(process);
     redis_process_stop(process);
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", process->dir);
     MUST(system(command) == 0);

@@ -14,6 +14,7 @@ struct redis_process {
     char dir[64];
     char socket[96];
     enum redis_files files;
+    const char *const *more; /* options for the next start, up to NULL; NULL: none */
     pid_t pid; /* 0: not running */
 };
 
@@ -21,6 +22,8 @@ struct redis_process {
 void redis_process_begin(struct redis_process *process, enum redis_files files);
 void redis_process_stop(struct redis_process *process);  /* TERM, waited for */
 void redis_process_again(struct redis_process *process); /* on the same files */
-void redis_process_end(struct redis_process *process); /* stops, removes the directory */
+/* Stops and removes the directory; ends the program where drover's user was denied
+ * something (a test that wants that does ACL LOG RESET). */
+void redis_process_end(struct redis_process *process);
 
 #endif

@@ -15,9 +15,10 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "tests/support/acl.h"
 #include "tests/support/wait.h"
 
-enum { ARGS_MAX = 32 };
+enum { ARGS_MAX = 32, SERVER_ARGS = 13, TURN_MS = 5, POWER_OFF_MAX = 256 };
 
 static const char *drover_binary(void)
 {
@@ -33,16 +34,25 @@ static pid_t start(struct scene *scene, const char *const *argv, const char *out
                    const char *err)
 {
     char out_path[128], err_path[128];
+    sigset_t all, before;
     pid_t pid;
 
     (void)snprintf(out_path, sizeof(out_path), "%s/%s", scene->dir, out);
     (void)snprintf(err_path, sizeof(err_path), "%s/%s", scene->dir, err);
+    (void)sigfillset(&all); /* Check's handlers would run in the child, for the test */
+    (void)sigprocmask(SIG_SETMASK, &all, &before);
     pid = fork();
     ck_assert_int_ge(pid, 0);
-    if (pid > 0)
+    if (pid > 0) {
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
         return pid;
+    }
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGINT, SIG_DFL);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     (void)setpgid(0, 0); /* not in the way of the test's own group */
+    (void)signal(SIGPIPE, SIG_DFL);
     if (freopen("/dev/null", "r", stdin) == NULL ||
         freopen(out_path, "a", stdout) == NULL || freopen(err_path, "a", stderr) == NULL)
         _exit(99);
@@ -70,19 +80,79 @@ static int finish(pid_t pid)
 static void start_redis(struct scene *scene)
 {
     char socket[128], dir[128];
-    const char *argv[] = {
-        "redis-server", "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "",
-        "--appendonly", "no",     NULL};
+    struct acl_words words;
+    const char *argv[SERVER_ARGS + ACL_ARGS_MAX] = {"redis-server",
+                                                    "--port",
+                                                    "0",
+                                                    "--unixsocket",
+                                                    socket,
+                                                    "--dir",
+                                                    dir,
+                                                    "--save",
+                                                    "",
+                                                    "--appendonly",
+                                                    "no",
+                                                    "--enable-debug-command",
+                                                    "yes"};
 
+    (void)acl_add_server_args(&words, argv, SERVER_ARGS);
     (void)snprintf(socket, sizeof(socket), "%s/redis.sock", scene->dir);
     (void)snprintf(dir, sizeof(dir), "%s", scene->dir);
     scene->redis = start(scene, argv, "redis.log", "redis.log");
     WAIT_FOR(strstr(scene_redis(scene, "PING", NULL), "PONG") != NULL);
 }
 
+void scene_redis_stop(struct scene *scene)
+{
+    (void)kill(scene->redis, SIGKILL);
+    (void)finish(scene->redis);
+    scene->redis = 0;
+}
+
+void scene_redis_again(struct scene *scene)
+{
+    start_redis(scene);
+}
+
+static void stop_turn(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void turn_proxy(void *arg)
+{
+    struct scene *scene = arg;
+
+    timer_set(&scene->pause, TURN_MS);
+    loop_run(scene->loop);
+}
+
+static void start_proxy(struct scene *scene)
+{
+    char own[128], target[128];
+
+    (void)snprintf(own, sizeof(own), "%s/proxy.sock", scene->dir);
+    (void)snprintf(target, sizeof(target), "%s/redis.sock", scene->dir);
+    scene->loop = loop_create(NULL);
+    ck_assert_ptr_nonnull(scene->loop);
+    timer_init(&scene->pause, scene->loop, stop_turn, scene->loop);
+    scene->proxy = proxy_create(scene->loop, own, target);
+    wait_set_turn(turn_proxy, scene);
+}
+
+static void stop_proxy(struct scene *scene)
+{
+    if (scene->proxy == NULL)
+        return;
+    wait_set_turn(NULL, NULL);
+    proxy_destroy(scene->proxy);
+    timer_free(&scene->pause);
+    loop_destroy(scene->loop);
+}
+
 static bool is_embedded(struct scene *scene)
 {
-    return scene->redis == 0;
+    return scene->kind == SCENE_EMBEDDED;
 }
 
 void scene_configure(struct scene *scene, const char *settings)
@@ -94,7 +164,9 @@ void scene_configure(struct scene *scene, const char *settings)
     if (is_embedded(scene))
         fprintf(file, "redis: { url = \"embedded\"; };\n");
     else
-        fprintf(file, "redis: { url = \"unix://%s/redis.sock\"; };\n", scene->dir);
+        fprintf(file, "redis: { url = \"unix://%s/%s.sock%s\"; };\n", scene->redis_dir,
+                scene->proxy ? "proxy" : "redis",
+                scene->no_user ? "" : "?username=" ACL_USER "&password=" ACL_PASSWORD);
     fprintf(file, "state_dir = \"%s/state\";\n", scene->dir);
     while ((at = strstr(settings, "@DIR@")) != NULL) {
         fprintf(file, "%.*s%s", (int)(at - settings), settings, scene->dir);
@@ -104,7 +176,8 @@ void scene_configure(struct scene *scene, const char *settings)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-struct scene *scene_create(enum scene_redis redis, const char *settings)
+/* A directory, and nothing that runs. */
+static struct scene *create(enum scene_redis redis)
 {
     static const char *const variables[] = {
         "REDIS_URL", "REDIS_HOST",   "REDIS_PORT",  "REDIS_USERNAME", "REDIS_PASSWORD",
@@ -117,8 +190,28 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
     (void)snprintf(scene->dir, sizeof(scene->dir), "/tmp/drover-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(scene->dir));
     (void)snprintf(scene->conf, sizeof(scene->conf), "%s/drover.conf", scene->dir);
-    if (redis == SCENE_REDIS)
+    (void)snprintf(scene->redis_dir, sizeof(scene->redis_dir), "%s", scene->dir);
+    scene->kind = redis;
+    return scene;
+}
+
+struct scene *scene_create_beside(const struct scene *other, const char *settings)
+{
+    struct scene *scene = create(SCENE_BESIDE);
+
+    (void)snprintf(scene->redis_dir, sizeof(scene->redis_dir), "%s", other->redis_dir);
+    scene_configure(scene, settings);
+    return scene;
+}
+
+struct scene *scene_create(enum scene_redis redis, const char *settings)
+{
+    struct scene *scene = create(redis);
+
+    if (redis != SCENE_EMBEDDED)
         start_redis(scene);
+    if (redis == SCENE_PROXY)
+        start_proxy(scene);
     scene_configure(scene, settings);
     return scene;
 }
@@ -126,6 +219,14 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
 void scene_spawn(struct scene *scene)
 {
     const char *argv[] = {drover_binary(), "supervise", "-c", scene->conf, NULL};
+
+    scene->supervisor = start(scene, argv, "out", "log");
+}
+
+void scene_spawn_by(struct scene *scene, const char *line)
+{
+    const char *argv[] = {"/bin/sh",   "-c",       line, drover_binary(),
+                          scene->conf, scene->dir, NULL};
 
     scene->supervisor = start(scene, argv, "out", "log");
 }
@@ -183,6 +284,51 @@ static bool nothing_left(void)
     return pid < 0 && errno == ECHILD;
 }
 
+/* drover asks for nothing that contrib/drover.acl does not give. */
+static void check_denials(struct scene *scene)
+{
+    const char *log = scene_redis(scene, "ACL", "LOG", NULL);
+
+    ck_assert_msg(!acl_log_has_denial(log), "drover was denied:\n%s", log);
+}
+
+/* Of a process; returns how many, the first `max` of them written down. */
+static size_t children_of(pid_t pid, pid_t *list, size_t max)
+{
+    char path[64];
+    size_t ct = 0;
+    FILE *file;
+    int child;
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    file = fopen(path, "re");
+    while (file && ct < max && fscanf(file, "%d", &child) == 1)
+        list[ct++] = child;
+    if (file)
+        (void)fclose(file);
+    return ct;
+}
+
+void scene_power_off(struct scene *scene)
+{
+    pid_t all[POWER_OFF_MAX] = {scene->supervisor};
+    size_t ct = 1;
+
+    /* Stopped before they are looked at: nobody has children after that, nor reacts. */
+    for (size_t i = 0; i < ct; i++) {
+        (void)kill(all[i], SIGSTOP);
+        WAIT_FOR(process_state(all[i]) != 'R' && process_state(all[i]) != 'S');
+        ct += children_of(all[i], all + ct, ARRAY_CT(all) - ct);
+    }
+    MUST(ct < ARRAY_CT(all));
+    for (size_t i = 0; i < ct; i++)
+        (void)kill(all[i], SIGKILL);
+    for (size_t i = 0; i < ct; i++)
+        WAIT_FOR(!process_exists(all[i]));
+    (void)waitpid(scene->supervisor, NULL, WNOHANG);
+    scene->supervisor = 0;
+}
+
 void scene_destroy(struct scene *scene)
 {
     char command[128];
@@ -190,10 +336,12 @@ void scene_destroy(struct scene *scene)
     if (scene->supervisor)
         scene_stop(scene);
     if (scene->redis) {
-        (void)kill(scene->redis, SIGKILL);
-        (void)finish(scene->redis);
+        check_denials(scene);
+        scene_redis_stop(scene);
     }
-    WAIT_FOR(nothing_left());
+    stop_proxy(scene);
+    if (scene->kind != SCENE_BESIDE)
+        WAIT_FOR(nothing_left());
     (void)snprintf(command, sizeof(command), "rm -rf '%s'", scene->dir);
     ck_assert_int_eq(system(command), 0);
     free(scene->out);
@@ -249,7 +397,7 @@ const char *scene_redis(struct scene *scene, const char *first, ...)
     const char *argv[ARGS_MAX] = {"redis-cli", "-s", socket};
     va_list ap;
 
-    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->dir,
+    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->redis_dir,
                    is_embedded(scene) ? "state/redis.sock" : "redis.sock");
     va_start(ap, first);
     (void)collect(argv, 3, first, ap);

@@ -13,26 +13,46 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "base/loop.h"
+#include "tests/support/proxy.h"
+
+/* PROXY: as REDIS, but drover and its commands reach it through `proxy`, while
+ * scene_redis() asks it directly. */
+enum scene_redis { SCENE_REDIS, SCENE_EMBEDDED, SCENE_PROXY, SCENE_BESIDE };
+
 struct scene {
     char dir[64];
     char conf[96];
-    pid_t redis; /* 0: none of our own */
+    enum scene_redis kind;
+    char redis_dir[64];  /* where its Redis is: ours, or the other scene's */
+    pid_t redis;         /* 0: none of our own */
+    struct proxy *proxy; /* SCENE_PROXY; else NULL */
+    struct loop *loop;   /* the proxy's; turns wherever the test waits */
+    struct timer pause;
+    bool no_user; /* drover is to be the default user; before scene_configure() */
     pid_t supervisor;
     int exit_status; /* of the last scene_stop(), as from wait(2) */
     char *out;       /* stdout of the last scene_run() */
     char *err;       /* stderr of it */
 };
 
-enum scene_redis { SCENE_REDIS, SCENE_EMBEDDED };
-
 /* Makes directory, redis-server and drover.conf: "redis" and "state_dir" are set,
  * `settings` (pools, jobs, ...) follows. Does not start drover. */
 struct scene *scene_create(enum scene_redis redis, const char *settings);
+/* As another host: a directory and a drover of its own, on the Redis of `other`, which is
+ * destroyed after it. */
+struct scene *scene_create_beside(const struct scene *other, const char *settings);
 void scene_configure(struct scene *scene,
                      const char *settings); /* rewrites drover.conf */
 void scene_start(struct scene *scene); /* drover supervise; waits until all workers run */
 void scene_spawn(struct scene *scene); /* as scene_start(), without waiting */
-void scene_stop(struct scene *scene);  /* TERM; waits; fails the test unless it exits 0 */
+/* As scene_spawn() by a line for sh that ends in an exec: "$0" is drover, "$1" the
+ * configuration, "$2" the directory. */
+void scene_spawn_by(struct scene *scene, const char *line);
+void scene_stop(struct scene *scene); /* TERM; waits; fails the test unless it exits 0 */
+/* As a host whose power fails: drover and all its processes are gone at once, without a
+ * word. Returns when they are. */
+void scene_power_off(struct scene *scene);
 void scene_destroy(
     struct scene *scene); /* stops what runs, checks that nothing is left */
 
@@ -43,6 +63,10 @@ int scene_run(struct scene *scene, const char *first, ...) __attribute__((sentin
 #define scene_do(scene, ...)                                                             \
     ck_assert_msg(scene_run(scene, __VA_ARGS__, NULL) == 0, "%s%s", (scene)->out,        \
                   (scene)->err)
+
+/* Kills the redis-server, which keeps nothing; starts it anew. */
+void scene_redis_stop(struct scene *scene);
+void scene_redis_again(struct scene *scene);
 
 /* drover status --json, failed list --json: new references, never NULL. */
 json_t *scene_status(struct scene *scene);

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/acl.h"
+
 static const char *find_drover(void)
 {
     const char *binary = getenv("DROVER_BINARY");
@@ -28,7 +30,9 @@ static void write_config(const struct shell *shell, const char *settings)
     snprintf(path, sizeof(path), "%s/drover.conf", shell->dir);
     file = fopen(path, "we");
     MUST(file != NULL);
-    fprintf(file, "redis: { url = \"unix://%s\"; };\nstate_dir = \"%s/state\";\n%s\n",
+    fprintf(file,
+            "redis: { url = \"unix://%s?username=" ACL_USER "&password=" ACL_PASSWORD
+            "\"; };\nstate_dir = \"%s/state\";\n%s\n",
             shell->redis.socket, shell->dir, settings);
     fclose(file);
     setenv("DROVER_CONFIG", path, 1);

@@ -29,6 +29,10 @@ bool wait_at_most(wait_cb is_true, void *arg, int64_t deadline_ms);
 
 int64_t wait_now_ms(void); /* monotonic */
 void wait_pause(void);     /* a few milliseconds between two looks */
+
+/* What is turned meanwhile, in place of sleeping: a few milliseconds a call. NULL:
+ * nothing again. Waiting from inside of it only sleeps. */
+void wait_set_turn(void (*turn)(void *arg), void *arg);
 __attribute__((noreturn)) void wait_failed(const char *what, const char *file, int line);
 
 bool process_exists(pid_t pid); /* a zombie does not count */

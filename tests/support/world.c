@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "jobs/payload.h"
+#include "tests/support/acl.h"
 
 enum { TURN_MS = 3 };
 
@@ -21,6 +22,8 @@ static void stop_turn(void *arg)
 
 void world_start(struct world *world)
 {
+    static char user[] = ACL_USER, password[] = ACL_PASSWORD;
+
     *world = (struct world){.proxy = NULL};
     log_setup(getenv("DROVER_TEST_LOG") ? LOG_DEBUG : LOG_ERROR, LOG_LOGFMT);
     (void)signal(SIGPIPE, SIG_IGN);
@@ -29,6 +32,14 @@ void world_start(struct world *world)
     ck_assert_ptr_nonnull(world->loop);
     timer_init(&world->stop, world->loop, stop_turn, world->loop);
     world->endpoint.unix_path = world->server.process.socket;
+    world->endpoint.username = user;
+    world->endpoint.password = password;
+}
+
+void world_use_default_user(struct world *world)
+{
+    world->endpoint.username = NULL;
+    world->endpoint.password = NULL;
 }
 
 void world_use_proxy(struct world *world)
@@ -131,7 +142,13 @@ static void take_fatal(void *arg, enum queue_fatal why, const struct err *err)
     ((struct hand *)arg)->fatal_ct++;
 }
 
-static const struct queue_events events = {.on_jobs = take_jobs,
+static void on_outbox(void *arg, int64_t ct)
+{
+    ((struct hand *)arg)->outbox_ct = ct;
+}
+
+static const struct queue_events events = {.on_outbox = on_outbox,
+                                           .on_jobs = take_jobs,
                                            .on_lost = take_lost,
                                            .on_drained = take_drained,
                                            .on_settled = take_settled,
@@ -160,6 +177,7 @@ void hand_open(struct hand *hand, unsigned slots)
                                     .prefix = "",
                                     .pool = &hand->pool,
                                     .max_payload_bytes = 1 << 20,
+                                    .to_outbox = hand->to_outbox,
                                     .board = hand->board,
                                     .events = &events,
                                     .arg = hand};

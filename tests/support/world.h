@@ -31,11 +31,14 @@ struct hand {
     struct lease *lost[HAND_JOBS_MAX];
     size_t lost_ct;
     unsigned drained_ct, settled_ct, fatal_ct, left_ct;
-    bool ack_at_once; /* each job as it comes, from inside on_jobs() */
+    bool to_outbox;    /* set before the open */
+    int64_t outbox_ct; /* as the last heartbeat told */
+    bool ack_at_once;  /* each job as it comes, from inside on_jobs() */
 };
 
 void world_start(struct world *world);
-void world_use_proxy(struct world *world); /* before the hands are made */
+void world_use_default_user(struct world *world); /* likewise: not drover's own user */
+void world_use_proxy(struct world *world);        /* before the hands are made */
 void world_end(struct world *world);
 void world_keep_log(
     struct world *world); /* from now on, all levels, for world_logged() */

@@ -24,7 +24,7 @@ static const char seed[] =
     "if i == 4 then payload = '\\\\27[2Jgarbage\\\\255' end "
     "redis.call('HSET', 'drover:failed:' .. id, 'uuid', id, 'connection', 'redis', "
     "'queue', job[1], 'job', job[2], 'attempts', 3, 'reason', job[3], "
-    "'exception', job[3] .. '\\\\nattempt 1: \\\\27[31mred', 'failed_at_ms', at, "
+    "'exception', job[3] .. '\\\\nattempt\\\\t1: \\\\27[31mred', 'failed_at_ms', at, "
     "'payload', payload) "
     "redis.call('ZADD', 'drover:failed', at, id) end\" 0";
 
@@ -166,12 +166,32 @@ START_TEST(show_tells_all_and_takes_prefixes)
     IN_OUT("queue       high\n");
     IN_OUT("attempts    3\n");
     IN_OUT("reason      exit status 3\n");
-    IN_OUT("exception:\nexit status 3\nattempt 1: \\x1b[31mred\n");
+    IN_OUT("exception:\nexit status 3\nattempt\t1: \\x1b[31mred\n");
     IN_OUT("payload:\n{\"uuid\":\"00010000-");
     expect(0, "$D failed show 0001 0004 --json | wc -l");
     ck_assert_str_eq(sh->out.data, "2");
     expect(0, "$D failed show 0001 --json");
-    IN_OUT("\"exception\":\"exit status 3\\nattempt 1: \\u001B[31mred\"");
+    IN_OUT("\"exception\":\"exit status 3\\nattempt\\t1: \\u001B[31mred\"");
+}
+END_TEST
+
+START_TEST(a_uuid_that_was_taken_is_shown)
+{
+    expect(0, "redis-cli -s $S HSET drover:failed:$(redis-cli -s $S ZRANGE drover:failed "
+              "0 0) was_uuid taken-before");
+    expect(0, "$D failed show 0004");
+    IN_OUT("was uuid    taken-before");
+    expect(0, "$D failed list --json");
+    IN_OUT("\"was_uuid\":\"taken-before\"");
+}
+END_TEST
+
+START_TEST(a_retry_that_comes_too_late_says_so)
+{
+    expect(0, "redis-cli -s $S HSET drover:failed:$(redis-cli -s $S ZRANGE drover:failed "
+              "0 0) payload '{\"job\":\"x\",\"retryUntil\":1700000000}'");
+    expect(0, "$D failed retry --all");
+    IN_ERR("1 of these jobs has a retryUntil that is past");
 }
 END_TEST
 
@@ -351,6 +371,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, no_output_for_people_has_control_bytes);
     tcase_add_test(tc, an_empty_list_is_no_error);
     tcase_add_test(tc, show_tells_all_and_takes_prefixes);
+    tcase_add_test(tc, a_uuid_that_was_taken_is_shown);
+    tcase_add_test(tc, a_retry_that_comes_too_late_says_so);
     tcase_add_test(tc, unknown_ids_exit_3_and_do_not_stop_the_others);
     tcase_add_test(tc, ambiguous_prefixes_are_refused);
     tcase_add_test(tc, retry_puts_jobs_back_with_attempts_0);

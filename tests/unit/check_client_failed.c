@@ -404,9 +404,48 @@ START_TEST(a_walk_of_300000_takes_no_more_memory_than_one_of_1000)
 }
 END_TEST
 
+/* ---- the outbox ---- */
+
+START_TEST(records_are_moved_to_the_outbox_and_found_there)
+{
+    struct client *outbox = client_outbox(client);
+    struct err err = {0};
+    int64_t moved, ct;
+    char uuid[64];
+    bool done;
+
+    for (int i = 0; i < 5; i++) {
+        ask("HSET p:drover:failed:id-%06d uuid id-%06d queue q failed_at_ms %d payload "
+            "{}",
+            i, i, 1000 + i);
+        ask("ZADD p:drover:failed %d id-%06d", 1000 + i, i);
+    }
+    OK(client_failed_move(client, outbox, 3, &moved, &err));
+    ck_assert_int_eq(moved, 3);
+    OK(client_failed_count(client, &ct, &err));
+    ck_assert_int_eq(ct, 2);
+    OK(client_failed_count(outbox, &ct, &err));
+    ck_assert_int_eq(ct, 3);
+    OK(client_failed_move(client, outbox, 3, &moved, &err));
+    ck_assert_int_eq(moved, 2);
+    OK(client_failed_move(client, outbox, 3, &moved, &err));
+    ck_assert_int_eq(moved, 0);
+    OK(client_failed_resolve(outbox, "id-000004", uuid, &err));
+    OK(client_failed_retry(outbox, "id-000004", "q", slice_text("{}"), &done, &err));
+    ck_assert(done);
+    ck_assert_int_eq(ask("ZCARD p:drover:outbox"), 4);
+    ck_assert_int_eq(ask("LLEN p:queues:q"), 1);
+    OK(client_failed_move(outbox, client, CLIENT_MOVE_MAX, &moved, &err));
+    ck_assert_int_eq(moved, 4);
+    client_close(outbox);
+    OK(client_failed_count(client, &ct, &err)); /* the connection is still there */
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_test(tc, records_are_moved_to_the_outbox_and_found_there);
     tcase_add_test(tc, a_walk_brings_each_record_once_in_order);
     tcase_add_test(tc, a_walk_keeps_its_bounds_and_stops_when_told);
     tcase_add_test(tc, records_removed_during_the_walk_hide_no_others);

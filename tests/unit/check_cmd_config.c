@@ -123,7 +123,8 @@ START_TEST(a_good_file_is_ok)
     ck_assert_str_eq(out.data, "drover.conf: ok\n");
     ck_assert_str_eq(errors.data, "");
     ck_assert_int_eq(run_check("./drover.conf", true), EXIT_DONE);
-    ck_assert_str_eq(out.data, "{\"ok\":true,\"file\":\"./drover.conf\"}\n");
+    ck_assert_str_eq(out.data,
+                     "{\"ok\":true,\"file\":\"./drover.conf\",\"warnings\":[]}\n");
     ck_assert_str_eq(errors.data, "");
 }
 END_TEST
@@ -135,7 +136,7 @@ START_TEST(no_file_is_ok_too)
     ck_assert_int_eq(run_check(NULL, false), EXIT_DONE);
     ck_assert_str_eq(out.data, "no configuration file, defaults and environment: ok\n");
     ck_assert_int_eq(run_check(NULL, true), EXIT_DONE);
-    ck_assert_str_eq(out.data, "{\"ok\":true,\"file\":null}\n");
+    ck_assert_str_eq(out.data, "{\"ok\":true,\"file\":null,\"warnings\":[]}\n");
 }
 END_TEST
 
@@ -161,6 +162,41 @@ START_TEST(a_bad_placeholder_is_found)
                               "command = [ \"x\", \"{bad\" ]; } );\n");
     ck_assert_int_eq(run_check(NULL, false), EXIT_BAD_USAGE);
     ck_assert_str_eq(errors.data, "drover.conf:2: jobs[0].command[1]: no }\n");
+}
+END_TEST
+
+START_TEST(a_user_that_nobody_knows_is_found)
+{
+    write_text("drover.conf", "stop_grace = 1;\nuser = \"no-such-user\";\n");
+    ck_assert_int_eq(run_check(NULL, false), EXIT_BAD_USAGE);
+    ck_assert_str_eq(errors.data,
+                     "drover.conf:2: user: there is no user \"no-such-user\"\n");
+    write_text("drover.conf", "user = \"root\";\n");
+    ck_assert_int_eq(run_check(NULL, false), EXIT_DONE);
+}
+END_TEST
+
+START_TEST(a_directory_that_is_not_there_is_a_warning)
+{
+    static const char warning[] =
+        "drover.conf:2: jobs[0].cwd: /no/such: No such file or directory: its jobs will "
+        "fail";
+    char *json = must_format(
+        "{\"ok\":true,\"file\":\"drover.conf\",\"warnings\":[\"%s\"]}\n", warning);
+    char *text = must_format("%s\n", warning);
+
+    write_text(
+        "drover.conf",
+        "jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"x\" ];\n"
+        "cwd = \"/no/such\"; },\n"
+        "{ name = \"b\"; type = \"shell\"; command = [ \"x\" ]; cwd = \"/\"; } );\n");
+    ck_assert_int_eq(run_check(NULL, false), EXIT_DONE);
+    ck_assert_str_eq(out.data, "drover.conf: ok\n");
+    ck_assert_str_eq(errors.data, text);
+    ck_assert_int_eq(run_check(NULL, true), EXIT_DONE);
+    ck_assert_str_eq(out.data, json);
+    free(text);
+    free(json);
 }
 END_TEST
 
@@ -284,6 +320,10 @@ START_TEST(no_output_holds_a_password)
         "redis: { host = \"h\"; password = \"canary\"; db = -1; };",
         "redis: { url = \"redis://u:canary@h:x\"; };",
         "redis: { host = \"h\"; password = \"canary\"",
+        "failed: { store = \"postgres\"; dsn = \"host=db password=canary\"; };",
+        "failed: { store = \"postgres\"; dsn = \"postgresql://u:canary@db\"; };",
+        "failed: { store = \"postgres\"; dsn = \"host=db password='canary\"; };",
+        "failed: { store = \"postgres\"; host = \"db\"; password = \"canary\"; };",
     };
 
     write_text("secret", "canary\n");
@@ -329,6 +369,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, no_file_is_ok_too);
     tcase_add_test(tc, a_bad_file_is_named_on_stderr);
     tcase_add_test(tc, a_bad_placeholder_is_found);
+    tcase_add_test(tc, a_user_that_nobody_knows_is_found);
+    tcase_add_test(tc, a_directory_that_is_not_there_is_a_warning);
     tcase_add_test(tc, show_names_value_and_source_of_each_setting);
     tcase_add_test(tc, show_gives_programs_json);
     tcase_add_test(tc, no_output_holds_a_password);

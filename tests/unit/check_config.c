@@ -321,7 +321,7 @@ START_TEST(without_a_file_the_defaults_hold)
     ck_assert_int_eq(config->log.level, 1);
     ck_assert_int_eq(config->log.format, 0);
     ck_assert_int_eq(config->log.jobs, LOG_JOBS_ALL);
-    ck_assert_int_eq(config->failed_store, 0);
+    ck_assert_int_eq(config->failed.store, FAILED_IN_REDIS);
     ck_assert_str_eq(config->console_listen, "127.0.0.1:9310");
     ck_assert_uint_eq(config->job_ct, 0);
     ck_assert_uint_eq(config->pool_ct, 1);

@@ -82,8 +82,29 @@ static const struct {
     /* words */
     {"log: { format = \"xml\"; };",
      "drover.conf:1: log.format: \"xml\" is none of: logfmt, json"},
+    {"failed: { store = \"mysql\"; };",
+     "drover.conf:1: failed.store: \"mysql\" is none of: redis, postgres"},
     {"failed: { store = \"postgres\"; };",
-     "drover.conf:1: failed.store: \"postgres\" is not in this version (known: redis)"},
+     "drover.conf:1: failed.store: \"postgres\" needs failed.dsn, or DB_HOST and "
+     "DB_DATABASE (or DB_URL) in the environment"},
+    {"failed: { store = \"postgres\"; dsn = \"canary\"; };",
+     "drover.conf:1: failed.dsn: is neither \"host=db dbname=app user=drover\" nor "
+     "postgresql://user@host/database"},
+    {"failed: { store = \"postgres\"; dsn = \"host=db password='canary\"; };",
+     "drover.conf:1: failed.dsn: is neither \"host=db dbname=app user=drover\" nor "
+     "postgresql://user@host/database"},
+    {"failed: { store = \"postgres\";\ndsn = \"host=db password=canary\";\n"
+     "password = \"canary\"; };",
+     "drover.conf:3: failed.password: failed.dsn holds it already: leave one of them "
+     "out"},
+    {"failed: { table = \"failed jobs\"; };",
+     "drover.conf:1: failed.table: \"failed jobs\" holds a space"},
+    {"failed: { table = \"a.b.c\"; };",
+     "drover.conf:1: failed.table: \"a.b.c\" is no name of a table: letters, digits "
+     "and _, at most 63, and a schema before a dot"},
+    {"failed: { table = \"jobs;drop\"; };",
+     "drover.conf:1: failed.table: \"jobs;drop\" is no name of a table: letters, digits "
+     "and _, at most 63, and a schema before a dot"},
 
     /* texts */
     {"jobs: ( { name = \"App\\notify\"; type = \"noop\"; } );",

@@ -402,10 +402,63 @@ START_TEST(what_a_reload_does_not_take_is_named)
 }
 END_TEST
 
+/* ---- what is well of a broken file ---- */
+
+static const char *const broken_files[] = {
+    "state_dir = \"/there\"; redis: { host = \"h\"; };\npools: ( { workers = -7; } );\n",
+    "pools: ( { workers = -7; } ); state_dir = \"/there\"; redis: { host = \"h\"; };\n",
+    "state_dir = \"/there\";\nsate_dir = 1;\nredis: { host = \"h\"; };\n",
+    "stop_grace 3;\nstate_dir = \"/there\";\nredis: { host = \"h\"; };\n",
+    "jobs: ( { name = \"x\nstate_dir = \"/there\";\nredis: { host = \"h\"; };\n",
+    "pools: ( { name = \"a\"; \nredis: { host = \"h\"; };\nstate_dir : \"/there\"\n",
+    "# state_dir = \"/not\";\n/* state_dir = \"/not\"; */ redis: { host = \"h\"; };\n"
+    "state_dir = \"/there\" // x\n;;; pools",
+    "redis: { host = \"h\"; }; state_dir = \"/there\"; }}}} (((( \"",
+    "log: { level = \"loud\"; jobs = \"all\"; }; redis = { host = \"h\"; };"
+    "state_dir\n=\n\"/there\";",
+    "state_dir = \"/there\"; state_dir = \"/twice\"; redis: { host = \"h\"; };",
+};
+
+START_TEST(of_a_broken_file_each_setting_that_is_well_can_be_used)
+{
+    struct err broken, err = {0};
+    struct config *config;
+
+    write_text("drover.conf", broken_files[_i]);
+    ck_assert_ptr_null(config_load("drover.conf", NULL));
+    config = config_load_usable("drover.conf", &broken, &err);
+    ck_assert_msg(config != NULL, "%s", err.text);
+    ck_assert_str_eq(config->state_dir, "/there");
+    ck_assert_str_eq(config->redis.host, "h");
+    ck_assert_int_eq(broken.code, ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(broken.text, "drover.conf"));
+    config_free(config);
+}
+END_TEST
+
+START_TEST(a_good_file_is_used_whole_and_a_missing_one_is_missing)
+{
+    struct err broken, err = {0};
+    struct config *config;
+
+    write_text("drover.conf", "stop_grace = 3;");
+    config = config_load_usable("drover.conf", &broken, &err);
+    ck_assert_ptr_nonnull(config);
+    ck_assert_int_eq(broken.code, ERR_NONE);
+    ck_assert_int_eq(config->stop_grace_ms, 3000);
+    config_free(config);
+    ck_assert_ptr_null(config_load_usable("gone.conf", &broken, &err));
+    ck_assert_int_eq(err.code, ERR_CONFIG);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, enter, leave);
     tcase_add_test(tc, a_named_file_must_be_there);
+    tcase_add_loop_test(tc, of_a_broken_file_each_setting_that_is_well_can_be_used, 0,
+                        ARRAY_CT(broken_files));
+    tcase_add_test(tc, a_good_file_is_used_whole_and_a_missing_one_is_missing);
     tcase_add_test(tc,
                    the_option_counts_before_the_variable_and_that_before_the_directory);
     tcase_add_test(tc, without_any_file_there_are_defaults);

@@ -43,6 +43,7 @@ static void on_reply(void *arg UNUSED, const struct redisReply *reply)
 static void set_up(void)
 {
     world_start(&world);
+    world_use_default_user(&world);
 }
 
 static void tear_down(void)
@@ -178,7 +179,7 @@ END_TEST
 START_TEST(a_greeting_that_is_not_answered_ends_in_time)
 {
     world_use_proxy(&world);
-    proxy_set(world.proxy, PROXY_DROP_ALL);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_LOSE);
     open_conn(&world.endpoint, 100);
     UNTIL(&world, down_ct == 1);
     ck_assert_ptr_nonnull(strstr(why.text, "in time"));
@@ -190,14 +191,14 @@ START_TEST(a_late_answer_ends_the_connection_and_tells_all_that_wait)
     world_use_proxy(&world);
     open_conn(&world.endpoint, 5000);
     UNTIL(&world, up_ct == 1);
-    proxy_set(world.proxy, PROXY_DROP_ALL);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_LOSE);
     ask("PING", NULL, 100);
     ask("PING", NULL, 20000);
     UNTIL(&world, down_ct == 1);
     ck_assert_uint_eq(null_ct, 2);
     ck_assert_uint_eq(reply_ct, 0);
     ck_assert_str_eq(why.text, "no answer within 100 ms");
-    proxy_set(world.proxy, PROXY_PASS);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_PASS);
     conn_open(conn);
     UNTIL(&world, up_ct == 2);
 }

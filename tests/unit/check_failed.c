@@ -55,12 +55,12 @@ START_TEST(retry_sets_attempts_to_0_and_leaves_all_else)
 
     for (size_t i = 0; i < ARRAY_CT(cases); i++) {
         struct err err = {0};
-        bool done;
+        struct failed_retry retry;
 
         ask("FLUSHALL");
         seed("u-1", "high", 1000, slice_text(cases[i].payload));
-        OK(failed_store_retry(store, "u-1", &done, &err));
-        ck_assert(done);
+        OK(failed_store_retry(store, "u-1", &retry, &err));
+        ck_assert(retry.done);
         expect_head("high", slice_text(cases[i].expected));
         ck_assert_int_eq(ask("LLEN p:queues:high:notify"), 1);
         ck_assert_int_eq(ask("EXISTS p:drover:failed p:drover:failed:u-1"), 0);
@@ -72,10 +72,10 @@ START_TEST(retry_keeps_nul_bytes)
 {
     struct slice payload = slice_of("a\0b", 3);
     struct err err = {0};
-    bool done;
+    struct failed_retry retry;
 
     seed("u-1", "q", 1000, payload);
-    OK(failed_store_retry(store, "u-1", &done, &err));
+    OK(failed_store_retry(store, "u-1", &retry, &err));
     expect_head("q", payload);
 }
 END_TEST
@@ -83,14 +83,14 @@ END_TEST
 START_TEST(retry_of_what_is_gone_pushes_nothing)
 {
     struct err err = {0};
-    bool done = true;
+    struct failed_retry retry;
 
-    OK(failed_store_retry(store, "u-1", &done, &err));
-    ck_assert(!done);
+    OK(failed_store_retry(store, "u-1", &retry, &err));
+    ck_assert(!retry.done);
     seed("u-1", "q", 1000, slice_text("{}"));
-    OK(failed_store_retry(store, "u-1", &done, &err));
-    OK(failed_store_retry(store, "u-1", &done, &err));
-    ck_assert(!done);
+    OK(failed_store_retry(store, "u-1", &retry, &err));
+    OK(failed_store_retry(store, "u-1", &retry, &err));
+    ck_assert(!retry.done);
     ck_assert_int_eq(ask("LLEN p:queues:q"), 1);
 }
 END_TEST
@@ -101,11 +101,11 @@ START_TEST(retry_of_a_record_without_payload_or_queue_keeps_it)
 
     for (size_t i = 0; i < ARRAY_CT(fields); i++) {
         struct err err = {0};
-        bool done;
+        struct failed_retry retry;
 
         seed("u-1", "q", 1000, slice_text("{}"));
         ask("HDEL p:drover:failed:u-1 %s", fields[i]);
-        ck_assert_int_eq(failed_store_retry(store, "u-1", &done, &err), -1);
+        ck_assert_int_eq(failed_store_retry(store, "u-1", &retry, &err), -1);
         ck_assert_int_eq(err.code, ERR_BAD_INPUT);
         ck_assert_int_eq(ask("EXISTS p:drover:failed:u-1"), 1);
     }
@@ -118,12 +118,12 @@ START_TEST(a_lost_connection_is_said_by_every_verb)
     struct err err = {0};
     char uuid[64];
     int64_t number;
-    bool done;
+    struct failed_retry retry;
 
     ask("CLIENT KILL TYPE normal SKIPME yes");
     ck_assert_int_eq(failed_store_count(store, &number, &err), -1);
     ck_assert_int_eq(err.code, ERR_CONN);
-    ck_assert_int_eq(failed_store_retry(store, "u-1", &done, &err), -1);
+    ck_assert_int_eq(failed_store_retry(store, "u-1", &retry, &err), -1);
     ck_assert_int_eq(err.code, ERR_CONN);
     err.code = ERR_NONE;
     ck_assert_int_eq(failed_store_walk(store, &walk, NULL, NULL, &err), -1);

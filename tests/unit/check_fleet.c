@@ -153,6 +153,30 @@ START_TEST(a_crash_loop_backs_off_and_leaves_the_others_alone)
 }
 END_TEST
 
+static bool one_runs(void *arg UNUSED)
+{
+    return fleet_count(fleet).running == 1;
+}
+
+static bool both_wait(void *arg UNUSED)
+{
+    return fleet_count(fleet).backoff == 2;
+}
+
+START_TEST(a_pool_whose_workers_all_crash_soon_tries_one_again)
+{
+    start(2, -1);
+    await_all_running();
+    for (size_t i = 0; i < 2; i++) { /* left to themselves they would wait a minute */
+        fleet_pool(fleet, 0)->slots[i]->child.slot.crash_ct = 20;
+        ck_assert_int_eq(kill(pid_of(0, i), SIGKILL), 0);
+    }
+    run_until(fleet_loop, both_wait, NULL);
+    run_until(fleet_loop, one_runs, NULL);
+    ck_assert_uint_eq(fleet_count(fleet).backoff, 1); /* the other has its time */
+}
+END_TEST
+
 START_TEST(a_bad_configuration_is_not_tried_again_until_a_reload)
 {
     stage->act[0] = ACT_REFUSE;
@@ -326,6 +350,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_fork_that_fails_is_retried);
     tcase_add_test(tc, a_killed_worker_is_replaced_and_the_others_are_not);
     tcase_add_test(tc, a_crash_loop_backs_off_and_leaves_the_others_alone);
+    tcase_add_test(tc, a_pool_whose_workers_all_crash_soon_tries_one_again);
     tcase_add_test(tc, a_bad_configuration_is_not_tried_again_until_a_reload);
     tcase_add_test(tc, a_recycled_worker_is_replaced_at_once);
     tcase_add_test(tc, a_hung_worker_is_aborted_and_replaced);

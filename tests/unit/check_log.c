@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -259,6 +260,37 @@ START_TEST(a_plain_file_takes_every_line)
 }
 END_TEST
 
+START_TEST(a_line_that_a_full_disk_cut_does_not_cut_the_next)
+{
+    const struct rlimit tight = {.rlim_cur = 100, .rlim_max = RLIM_INFINITY};
+    const struct rlimit none = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    char path[] = "/tmp/check_log.XXXXXX";
+    int fd = mkstemp(path);
+    struct buf text;
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    log_info("fits");
+    log_info("cut", log_str("x", "0123456789012345678901234567890123456789"));
+    log_info("lost");
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+    log_info("after");
+    buf_init(&text, 0);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+    read_all(fd, &text);
+    ck_assert_uint_eq(count_lines(&text), 4);
+    ck_assert_ptr_nonnull(strstr(text.data, "\nts="));
+    ck_assert_ptr_nonnull(strstr(text.data, "event=log.dropped lines=2\nts="));
+    ck_assert_ptr_nonnull(strstr(text.data, "event=after\n"));
+    for (const char *at = text.data; *at; at = strchr(at, '\n') + 1)
+        ck_assert_int_eq(strncmp(at, "ts=", 3), 0);
+    buf_free(&text);
+    (void)unlink(path);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, a_line_has_all_its_fields);
@@ -270,6 +302,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_full_pipe_drops_lines_and_counts_them, 0, 2);
     tcase_add_loop_test(tc, a_reader_that_went_away_harms_nobody, 0, 2);
     tcase_add_test(tc, a_plain_file_takes_every_line);
+    tcase_add_test(tc, a_line_that_a_full_disk_cut_does_not_cut_the_next);
 }
 
 int main(void)

@@ -51,8 +51,8 @@ static void open_through_proxy(unsigned slots)
 
 static void come_back(void)
 {
-    proxy_cut(world.proxy);
-    proxy_set(world.proxy, PROXY_PASS);
+    proxy_cut(world.proxy, PROXY_FIN);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_PASS);
     UNTIL(&world, hand.queue->link != LINK_READY);
     UNTIL(&world, hand.queue->link == LINK_READY);
 }
@@ -63,7 +63,7 @@ START_TEST(a_job_whose_reserve_was_not_answered_comes_again)
 {
     world_push(&world, "default", "job");
     open_through_proxy(0);
-    proxy_set(world.proxy, PROXY_DROP_ANSWERS);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_LOSE);
     hand_want(&hand, 4);
     UNTIL(&world, world_len(&world, "queues:default:reserved") == 1);
     ck_assert_uint_eq(hand.job_ct, 0);
@@ -80,7 +80,7 @@ START_TEST(a_job_whose_wait_was_not_answered_comes_again)
 {
     open_through_proxy(4);
     hand_rests(&hand);
-    proxy_set(world.proxy, PROXY_DROP_ANSWERS);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_LOSE);
     world_push(&world, "default", "job");
     UNTIL(&world, world_len(&world, "queues:default:reserved") == 1);
     come_back();
@@ -94,7 +94,7 @@ START_TEST(a_verdict_whose_answer_was_lost_is_not_given_twice)
     world_push(&world, "default", "job");
     open_through_proxy(1);
     UNTIL(&world, hand.job_ct == 1);
-    proxy_set(world.proxy, PROXY_DROP_ANSWERS);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_LOSE);
     hand.free_slots = 0;
     if (_i == 0)
         queue_ack(hand.queue, hand.jobs[0]);
@@ -123,13 +123,13 @@ START_TEST(a_silent_redis_is_left_and_found_again)
     UNTIL(&world, hand.job_ct == 1);
     hand.queue->pace.answer_ms = 200;
     accepted = proxy_accepted(world.proxy);
-    proxy_set(world.proxy, PROXY_DROP_ALL);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_LOSE);
     hand_want(&hand, 0);
     hand_ack(&hand, 0);
     UNTIL(&world, hand.queue->link == LINK_DOWN);
     ck_assert_int_eq(atomic_load(&hand.board->link), BOARD_LINK_DOWN);
     ck_assert(!queue_idle(hand.queue));
-    proxy_set(world.proxy, PROXY_PASS);
+    proxy_set(world.proxy, PROXY_BOTH, PROXY_PASS);
     hand_settled(&hand);
     ck_assert_uint_ge(proxy_accepted(world.proxy), accepted + 1); /* not the old socket */
     world_expect(&world, "default", 0, 0, 0);
@@ -304,6 +304,7 @@ END_TEST
 START_TEST(a_refused_password_is_said_again_from_time_to_time)
 {
     world_keep_log(&world);
+    world_use_default_user(&world);
     (void)real_redis_try(&world.server, "CONFIG SET requirepass secret");
     hand_open(&hand, 1);
     UNTIL(&world, hand.queue->attempt >= 3);
@@ -317,6 +318,7 @@ END_TEST
 START_TEST(queues_under_laravels_usual_prefix_are_pointed_at)
 {
     world_keep_log(&world);
+    world_use_default_user(&world);
     if (_i < 2)
         (void)real_redis_int(&world.server, "RPUSH %s%s x",
                              _i ? "laravel-database-" : "laravel_database_",
@@ -395,6 +397,67 @@ START_TEST(an_expired_lease_of_another_drover_counts_a_crash)
     ck_assert(real_redis_is(&world.server, "1 lease ran out", "HGET drover:crashes u-1"));
     for (size_t i = 0; i < 3; i++)
         hand_ack(&hand, i);
+    hand_settled(&hand);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
+/* Redis was away for longer than the lease, say: the holder lives, the job is innocent.
+ */
+START_TEST(an_expired_lease_of_a_living_drover_counts_no_crash)
+{
+    struct hand holder;
+
+    hand_init(&holder, &world);
+    hand_open(&holder, 1);
+    world_push(&world, "default", "job");
+    UNTIL(&world, holder.job_ct == 1);
+    set_score("default", "job", 1000, holder.jobs[0]->tag);
+    hand_open(&hand, 1);
+    UNTIL(&world, hand.job_ct == 1);
+    ck_assert_uint_eq(hand.jobs[0]->crashes, 0);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+    hand_ack(&holder, 0); /* too late, and without effect */
+    hand_settled(&holder);
+    ck_assert_uint_eq(atomic_load(&holder.board->lost), 1);
+    world_expect(&world, "default", 0, 0, 1);
+    hand_close(&holder);
+}
+END_TEST
+
+/* Another worker has reclaimed it, counted that, and we were the first to take it. */
+START_TEST(a_regained_lease_takes_the_count_of_others_with_it)
+{
+    static const char payload[] = "{\"uuid\":\"u-2\"}";
+
+    world_push(&world, "default", payload);
+    hand_open(&hand, 4);
+    UNTIL(&world, hand.job_ct == 1);
+    hand_rests(&hand);
+    hand.jobs[0]->tag = 77; /* of before, say */
+    (void)real_redis_int(&world.server, "HSET drover:crashes u-2 %s", "1 lease ran out");
+    ck_assert_int_eq(
+        real_redis_int(&world.server, "ZREM queues:default:reserved %s", payload), 1);
+    world_push(&world, "default", payload);
+    UNTIL(&world, hand.jobs[0]->tag != 77);
+    ck_assert_uint_eq(hand.job_ct, 1);
+    hand_ack(&hand, 0);
+    hand_settled(&hand);
+    world_expect(&world, "default", 0, 0, 0);
+    ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
+}
+END_TEST
+
+/* Who reclaims a job counts it afterwards: somebody else may have it by then. */
+START_TEST(a_count_that_came_after_the_job_goes_with_its_ack)
+{
+    world_push(&world, "default", "{\"uuid\":\"u-3\"}");
+    hand_open(&hand, 4);
+    UNTIL(&world, hand.job_ct == 1);
+    ck_assert_uint_eq(hand.jobs[0]->crashes, 0);
+    (void)real_redis_int(&world.server, "HSET drover:crashes u-3 %s", "1 lease ran out");
+    UNTIL(&world, hand.queue->some_crashed);
+    hand_ack(&hand, 0);
     hand_settled(&hand);
     ck_assert_int_eq(world_len(&world, "drover:crashes"), 0);
 }
@@ -539,6 +602,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_lease_is_extended_for_as_long_as_the_job_runs);
     tcase_add_test(tc, an_expired_lease_that_is_ours_goes_on_as_the_same_run);
     tcase_add_test(tc, an_expired_lease_of_another_drover_counts_a_crash);
+    tcase_add_test(tc, an_expired_lease_of_a_living_drover_counts_no_crash);
+    tcase_add_test(tc, a_count_that_came_after_the_job_goes_with_its_ack);
+    tcase_add_test(tc, a_regained_lease_takes_the_count_of_others_with_it);
     tcase_add_loop_test(tc, crashes_are_cleared_by_any_verdict_but_giving_back, 0, 3);
     tcase_add_test(tc, a_lease_that_somebody_took_is_told_once_at_the_next_extension);
     tcase_add_test(tc, a_lost_job_that_comes_again_waits_until_the_old_run_is_forgotten);

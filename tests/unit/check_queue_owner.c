@@ -212,6 +212,34 @@ START_TEST(a_heartbeat_that_stands_still_is_a_dead_workers)
 }
 END_TEST
 
+/* Counted in heartbeats of the one who judges: one for each tag would be too many. */
+START_TEST(many_dead_tags_are_taken_back_one_after_the_other)
+{
+    enum { DEAD = 40 };
+    double expiry = (double)(long long)world_redis_now(&world) + 1000;
+    long long before;
+
+    for (unsigned tag = 1; tag <= DEAD; tag++) {
+        (void)real_redis_int(&world.server, "SADD drover:open %u", tag);
+        (void)real_redis_int(&world.server, "HSET drover:owners %u default", tag);
+        (void)real_redis_int(&world.server, "HSET drover:beats %u 7", tag);
+        (void)real_redis_int(&world.server,
+                             "ZADD queues:default:reserved %.17g {\"uuid\":\"u-%u\"}",
+                             expiry + tag / 1048576.0, tag);
+    }
+    hand_open(&hands[0], 0);
+    UNTIL(&world, hands[0].queue->peers.ct == DEAD);
+    hurry(&hands[0]);
+    hands[0].queue->pace.beat_ms = 200;
+    before = real_redis_int(&world.server, "HGET drover:beats %u", tag_of(&hands[0]));
+    UNTIL(&world, world_len(&world, "queues:default") == DEAD);
+    ck_assert_int_lt(
+        real_redis_int(&world.server, "HGET drover:beats %u", tag_of(&hands[0])) - before,
+        DEAD / 2);
+    UNTIL(&world, world_len(&world, "drover:beats") == 1);
+}
+END_TEST
+
 START_TEST(the_living_are_left_alone)
 {
     push_jobs("default", 6);
@@ -331,6 +359,30 @@ START_TEST(a_condemned_worker_loses_what_was_given_back)
         hand_ack(&hands[1], i);
     hand_settled(&hands[1]);
     world_expect(&world, "default", 0, 0, 0);
+}
+END_TEST
+
+/* By a worker that drains, say: its BRPOP pops the token, its reserve may take nothing.
+ * The loop does not turn, so nobody else looks. */
+START_TEST(a_token_that_a_shut_gate_swallowed_is_there_again)
+{
+    static const char *const add[] = {
+        "redis.call('RPUSH', 'queues:default', 'job')",
+        "redis.call('ZADD', 'queues:default:delayed', 1, 'job')"};
+    char *script = must_format("redis.call('SREM', 'drover:open', ARGV[1]) %s "
+                               "return redis.call('RPUSH', 'queues:default:notify', 1)",
+                               add[_i]);
+
+    hand_open(&hands[0], 4);
+    hands[0].pool.poll_interval_ms = 20000;
+    hand_rests(&hands[0]);
+    hand_rests(&hands[0]);
+    ck_assert_int_eq(
+        real_redis_int(&world.server, "EVAL %s 0 %u", script, tag_of(&hands[0])), 1);
+    ck_assert_int_eq(world_len(&world, "queues:default:notify"), 1);
+    ck_assert_int_eq(world_len(&world, "queues:default:reserved"), 0);
+    UNTIL(&world, hands[0].job_ct == 1);
+    free(script);
 }
 END_TEST
 
@@ -509,6 +561,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, what_a_dead_tag_held_in_a_queue_of_another_pool_is_given_back_too);
     tcase_add_test(tc, many_jobs_of_a_dead_worker_come_back_in_pages);
     tcase_add_test(tc, a_heartbeat_that_stands_still_is_a_dead_workers);
+    tcase_add_test(tc, many_dead_tags_are_taken_back_one_after_the_other);
     tcase_add_test(tc, the_living_are_left_alone);
     tcase_add_test(tc, a_stall_of_redis_condemns_nobody);
     tcase_add_test(tc, two_who_take_back_the_same_tag_do_no_harm);
@@ -516,6 +569,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, who_claimed_a_dead_tag_and_died_too_is_followed_by_another);
     tcase_add_test(tc, a_worker_refused_by_the_gate_takes_a_new_tag_and_keeps_its_jobs);
     tcase_add_test(tc, a_condemned_worker_loses_what_was_given_back);
+    tcase_add_loop_test(tc, a_token_that_a_shut_gate_swallowed_is_there_again, 0, 2);
     tcase_add_test(tc, acks_are_taken_though_the_gate_is_shut);
     tcase_add_test(tc, tags_skip_those_that_live);
     tcase_add_test(tc, tags_stay_within_twenty_bits);

@@ -10,6 +10,7 @@
 #include "queue/crash.h"
 #include "queue/internal.h"
 #include "queue/reply.h"
+#include "queue/vitals.h"
 #include "tests/unit/suite.h"
 
 /* ---- peers ---- */
@@ -232,6 +233,7 @@ static redisReply *parse(const char *resp)
 
 #define GOOD_HEAD "*10\r\n:1\r\n:1763726400123\r\n*0\r\n"
 #define JOB "*2\r\n:1\r\n$1\r\nx\r\n"
+#define RECLAIMED "*3\r\n:1\r\n$1\r\nx\r\n:1\r\n"
 #define NONE "*0\r\n"
 #define DEPTHS "*3\r\n:0\r\n:-1\r\n:2\r\n"
 #define NUMBERS ":-1\r\n:0\r\n"
@@ -243,7 +245,8 @@ START_TEST(a_reserve_reply_is_read_or_refused_whole)
         bool good;
     } table[] = {
         {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, true},
-        {GOOD_HEAD NONE JOB NONE JOB DEPTHS NUMBERS, true},
+        {GOOD_HEAD NONE RECLAIMED NONE JOB DEPTHS NUMBERS, true},
+        {GOOD_HEAD NONE JOB NONE JOB DEPTHS NUMBERS, false}, /* of whom? */
         {"*3\r\n:0\r\n:5\r\n*1\r\n:1\r\n", true},
         {"*2\r\n:0\r\n:5\r\n", false},
         {"$2\r\nOK\r\n", false},
@@ -264,6 +267,72 @@ START_TEST(a_reserve_reply_is_read_or_refused_whole)
 
     ck_assert_int_eq(reserve_reply_read(&read, reply, 1, &err) == 0, table[_i].good);
     freeReplyObject(reply);
+}
+END_TEST
+
+/* ---- vitals ---- */
+
+static struct vitals vitals_of(const char *policy, enum vital aof)
+{
+    struct vitals vitals;
+
+    vitals_init(&vitals);
+    (void)snprintf(vitals.policy, sizeof(vitals.policy), "%s", policy);
+    vitals.aof = aof;
+    return vitals;
+}
+
+START_TEST(vitals_are_said_when_they_are_news)
+{
+    static const struct {
+        const char *policy_before, *policy_now;
+        enum vital aof_before, aof_now;
+        unsigned lines;
+    } table[] = {
+        {"", "", VITAL_UNKNOWN, VITAL_UNKNOWN, 0},
+        {"", "noeviction", VITAL_UNKNOWN, VITAL_YES, 0},
+        {"", "allkeys-lru", VITAL_UNKNOWN, VITAL_NO, VITALS_EVICTS | VITALS_AOF_OFF},
+        {"allkeys-lru", "allkeys-lru", VITAL_NO, VITAL_NO, 0},
+        {"allkeys-lru", "volatile-ttl", VITAL_NO, VITAL_NO, VITALS_EVICTS},
+        {"allkeys-lru", "noeviction", VITAL_NO, VITAL_YES,
+         VITALS_EVICTS_NOT | VITALS_AOF_ON_AGAIN},
+        {"noeviction", "allkeys-random", VITAL_YES, VITAL_NO,
+         VITALS_EVICTS | VITALS_AOF_OFF},
+        {"allkeys-lru", "", VITAL_NO, VITAL_UNKNOWN, 0}, /* the right was taken away */
+    };
+    struct vitals before = vitals_of(table[_i].policy_before, table[_i].aof_before);
+    struct vitals now = vitals_of(table[_i].policy_now, table[_i].aof_now);
+
+    ck_assert_uint_eq(vitals_lines(&before, &now), table[_i].lines);
+}
+END_TEST
+
+START_TEST(info_is_read_whatever_it_holds)
+{
+    static const char info[] = "# Memory\r\nused_memory:1048576\r\nmaxmemory:0\r\n"
+                               "used_memory_human:1M\r\n\r\nmaxmemory_policy:volatile-lru"
+                               "\r\nempty:\r\nnothing\r\naof_enabled:1";
+    static const char odd[] =
+        "used_memory:-5\nmaxmemory:99999999999999999999999999\n"
+        "maxmemory_policy:a-name-that-is-longer-than-any-of-them\n:\n";
+    struct vitals vitals;
+
+    vitals_init(&vitals);
+    vitals_read_info(&vitals, slice_text(info));
+    ck_assert_str_eq(vitals.policy, "volatile-lru");
+    ck_assert_int_eq(vitals.aof, VITAL_YES);
+    ck_assert_int_eq(vitals.used_memory_bytes, 1048576);
+    ck_assert_int_eq(vitals.maxmemory_bytes, 0);
+    ck_assert_int_eq(vitals_evicts(&vitals), VITAL_YES);
+
+    vitals_init(&vitals);
+    vitals_read_info(&vitals, slice_text(odd));
+    vitals_read_info(&vitals, slice_of(NULL, 0));
+    ck_assert_str_eq(vitals.policy, "");
+    ck_assert_int_eq(vitals.aof, VITAL_UNKNOWN);
+    ck_assert_int_eq(vitals.used_memory_bytes, -1);
+    ck_assert_int_eq(vitals.maxmemory_bytes, -1);
+    ck_assert_int_eq(vitals_evicts(&vitals), VITAL_UNKNOWN);
 }
 END_TEST
 
@@ -293,7 +362,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, leases_are_found_by_queue_and_bytes);
     tcase_add_test(tc, retries_double_up_to_the_most);
     tcase_add_test(tc, errors_of_redis_itself_are_outages);
-    tcase_add_loop_test(tc, a_reserve_reply_is_read_or_refused_whole, 0, 15);
+    tcase_add_loop_test(tc, a_reserve_reply_is_read_or_refused_whole, 0, 16);
+    tcase_add_loop_test(tc, vitals_are_said_when_they_are_news, 0, 8);
+    tcase_add_test(tc, info_is_read_whatever_it_holds);
     tcase_add_test(tc, places_are_looked_up);
 }
 

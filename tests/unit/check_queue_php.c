@@ -2,6 +2,7 @@
  * RedisQueue does (13.x): push, pop, migrate, and the plain ZREM of deleteReserved.
  */
 #include <check.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,46 @@ START_TEST(what_we_release_php_migrates)
 }
 END_TEST
 
+START_TEST(what_we_yield_is_theirs_at_once)
+{
+    php_push("theirs");
+    hand_open(&hand, 1);
+    UNTIL(&world, hand.job_ct == 1);
+    hand_want(&hand, 0);
+    queue_yield(hand.queue, hand.jobs[0]);
+    hand_settled(&hand);
+    world_expect(&world, "default", 0, 1, 0);
+    hand_want(&hand, 4);
+    ALL_THE_WHILE(&world, 600, hand.job_ct == 1);
+    ck_assert_int_eq(php_migrate("delayed", (long long)world_redis_now(&world)), 1);
+}
+END_TEST
+
+/* By how long ago it was left; what no worker can have written is anybody's. */
+START_TEST(what_was_left_is_looked_at_again_in_a_minute)
+{
+    static const struct {
+        const char *payload;
+        double ago_s;
+        bool comes;
+    } left[] = {{"{\"n\":1}", 30, false},
+                {"{\"n\":2}", 90, true},
+                {"{\"n\":3}", 1e9, true},
+                {"{\"n\":4}", -1000, true},
+                {"{\"n\":5}", -INFINITY, true}};
+    double now = world_redis_now(&world);
+
+    for (size_t i = 0; i < ARRAY_CT(left); i++)
+        (void)real_redis_int(&world.server, "ZADD queues:default:delayed %f %s",
+                             left[i].ago_s - now, left[i].payload);
+    hand_open(&hand, 16);
+    UNTIL(&world, hand.job_ct == 4);
+    ALL_THE_WHILE(&world, 300, hand.job_ct == 4);
+    for (size_t i = 0; i < hand.job_ct; i++)
+        ck_assert(!job_is(hand.jobs[i], left[0].payload));
+}
+END_TEST
+
 START_TEST(drifting_tokens_are_set_right)
 {
     for (int i = 0; i < 20; i++) { /* a BLPOP takes one, the pop behind it another */
@@ -233,6 +274,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, php_reads_our_lease_as_any_other);
     tcase_add_test(tc, what_php_released_is_promoted);
     tcase_add_test(tc, what_we_release_php_migrates);
+    tcase_add_test(tc, what_we_yield_is_theirs_at_once);
+    tcase_add_test(tc, what_was_left_is_looked_at_again_in_a_minute);
     tcase_add_test(tc, drifting_tokens_are_set_right);
 }
 

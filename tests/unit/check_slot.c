@@ -33,6 +33,7 @@ static const char *const event_names[SLOT_EVENT_CT] = {
     [SLOT_RECYCLE] = "recycle",
     [SLOT_KILL] = "kill",
     [SLOT_TIMER] = "timer",
+    [SLOT_NEEDED] = "needed",
 };
 
 struct pair {
@@ -55,6 +56,7 @@ static const struct pair pairs[] = {
     {SLOT_EMPTY, SLOT_RECYCLE, SLOT_EMPTY, N},
     {SLOT_EMPTY, SLOT_KILL, SLOT_EMPTY, C},
     {SLOT_EMPTY, SLOT_TIMER, SLOT_EMPTY, N},
+    {SLOT_EMPTY, SLOT_NEEDED, SLOT_EMPTY, N},
     {SLOT_STARTING, SLOT_START, SLOT_STARTING, N},
     {SLOT_STARTING, SLOT_SPAWN_FAILED, SLOT_BACKOFF, W},
     {SLOT_STARTING, SLOT_READY, SLOT_RUNNING, N},
@@ -66,6 +68,7 @@ static const struct pair pairs[] = {
     {SLOT_STARTING, SLOT_RECYCLE, SLOT_STOPPING, T | W},
     {SLOT_STARTING, SLOT_KILL, SLOT_KILLING, T | W},
     {SLOT_STARTING, SLOT_TIMER, SLOT_STARTING, N},
+    {SLOT_STARTING, SLOT_NEEDED, SLOT_STARTING, N},
     {SLOT_RUNNING, SLOT_START, SLOT_RUNNING, N},
     {SLOT_RUNNING, SLOT_SPAWN_FAILED, SLOT_RUNNING, N},
     {SLOT_RUNNING, SLOT_READY, SLOT_RUNNING, N},
@@ -77,6 +80,7 @@ static const struct pair pairs[] = {
     {SLOT_RUNNING, SLOT_RECYCLE, SLOT_STOPPING, T | W},
     {SLOT_RUNNING, SLOT_KILL, SLOT_KILLING, T | W},
     {SLOT_RUNNING, SLOT_TIMER, SLOT_RUNNING, N},
+    {SLOT_RUNNING, SLOT_NEEDED, SLOT_RUNNING, N},
     {SLOT_STOPPING, SLOT_START, SLOT_STOPPING, N},
     {SLOT_STOPPING, SLOT_SPAWN_FAILED, SLOT_STOPPING, N},
     {SLOT_STOPPING, SLOT_READY, SLOT_STOPPING, N},
@@ -88,6 +92,7 @@ static const struct pair pairs[] = {
     {SLOT_STOPPING, SLOT_RECYCLE, SLOT_STOPPING, N},
     {SLOT_STOPPING, SLOT_KILL, SLOT_KILLING, T | W},
     {SLOT_STOPPING, SLOT_TIMER, SLOT_KILLING, K},
+    {SLOT_STOPPING, SLOT_NEEDED, SLOT_STOPPING, N},
     {SLOT_KILLING, SLOT_START, SLOT_KILLING, N},
     {SLOT_KILLING, SLOT_SPAWN_FAILED, SLOT_KILLING, N},
     {SLOT_KILLING, SLOT_READY, SLOT_KILLING, N},
@@ -99,6 +104,7 @@ static const struct pair pairs[] = {
     {SLOT_KILLING, SLOT_RECYCLE, SLOT_KILLING, N},
     {SLOT_KILLING, SLOT_KILL, SLOT_KILLING, K | C},
     {SLOT_KILLING, SLOT_TIMER, SLOT_KILLING, K},
+    {SLOT_KILLING, SLOT_NEEDED, SLOT_KILLING, N},
     {SLOT_BACKOFF, SLOT_START, SLOT_BACKOFF, N},
     {SLOT_BACKOFF, SLOT_SPAWN_FAILED, SLOT_BACKOFF, N},
     {SLOT_BACKOFF, SLOT_READY, SLOT_BACKOFF, N},
@@ -110,6 +116,7 @@ static const struct pair pairs[] = {
     {SLOT_BACKOFF, SLOT_RECYCLE, SLOT_STARTING, S | C},
     {SLOT_BACKOFF, SLOT_KILL, SLOT_EMPTY, C},
     {SLOT_BACKOFF, SLOT_TIMER, SLOT_STARTING, S | C},
+    {SLOT_BACKOFF, SLOT_NEEDED, SLOT_BACKOFF, N},
     {SLOT_FATAL, SLOT_START, SLOT_FATAL, N},
     {SLOT_FATAL, SLOT_SPAWN_FAILED, SLOT_FATAL, N},
     {SLOT_FATAL, SLOT_READY, SLOT_FATAL, N},
@@ -121,6 +128,7 @@ static const struct pair pairs[] = {
     {SLOT_FATAL, SLOT_RECYCLE, SLOT_STARTING, S},
     {SLOT_FATAL, SLOT_KILL, SLOT_EMPTY, C},
     {SLOT_FATAL, SLOT_TIMER, SLOT_FATAL, N},
+    {SLOT_FATAL, SLOT_NEEDED, SLOT_FATAL, N},
 };
 
 static struct slot slot_in(enum slot_state state)
@@ -281,6 +289,41 @@ START_TEST(a_healthy_run_forgives_earlier_crashes)
 }
 END_TEST
 
+START_TEST(the_slot_a_pool_needs_does_not_wait_out_a_long_backoff)
+{
+    struct slot slot = slot_in(SLOT_RUNNING);
+
+    slot.crash_ct = 8;
+    (void)slot_event(&slot, SLOT_EXIT_BAD, &times, NOW, MIDDLE);
+    ck_assert_int_eq(slot.timer_ms, 60000);
+    ck_assert_uint_eq(slot_event(&slot, SLOT_NEEDED, &times, NOW + 10, MIDDLE),
+                      SLOT_DO_TIMER);
+    ck_assert_int_eq(slot.state, SLOT_BACKOFF);
+    ck_assert_int_eq(slot.timer_ms, SLOT_NEEDED_MS);
+    /* Asked again and again it is not put off. */
+    ck_assert_uint_eq(slot_event(&slot, SLOT_NEEDED, &times, NOW + 20, MIDDLE),
+                      SLOT_DO_NOTHING);
+    ck_assert(slot_event(&slot, SLOT_TIMER, &times, NOW + 4010, MIDDLE) & SLOT_DO_SPAWN);
+    ck_assert_uint_eq(slot.crash_ct, 9); /* nothing is forgiven */
+}
+END_TEST
+
+START_TEST(an_asked_for_replacement_is_no_restart)
+{
+    struct slot slot = slot_in(SLOT_RUNNING);
+
+    (void)slot_event(&slot, SLOT_RECYCLE, &times, NOW, MIDDLE); /* a reload */
+    ck_assert(slot_event(&slot, SLOT_EXIT_OK, &times, NOW, MIDDLE) & SLOT_DO_SPAWN);
+    ck_assert_uint_eq(slot.restarts, 0);
+    (void)slot_event(&slot, SLOT_STOP, &times, NOW, MIDDLE); /* scaled down, and up */
+    (void)slot_event(&slot, SLOT_START, &times, NOW, MIDDLE);
+    ck_assert(slot_event(&slot, SLOT_EXIT_OK, &times, NOW, MIDDLE) & SLOT_DO_SPAWN);
+    ck_assert_uint_eq(slot.restarts, 0);
+    (void)slot_event(&slot, SLOT_EXIT_BAD, &times, NOW + 5000, MIDDLE);
+    ck_assert_uint_eq(slot.restarts, 1);
+}
+END_TEST
+
 START_TEST(a_recycled_worker_is_no_crash_and_starts_at_once)
 {
     struct slot slot = slot_in(SLOT_RUNNING);
@@ -364,6 +407,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, backoff_is_spread_by_chance);
     tcase_add_test(tc, a_crash_loop_waits_longer_each_time);
     tcase_add_test(tc, a_healthy_run_forgives_earlier_crashes);
+    tcase_add_test(tc, the_slot_a_pool_needs_does_not_wait_out_a_long_backoff);
+    tcase_add_test(tc, an_asked_for_replacement_is_no_restart);
     tcase_add_test(tc, a_recycled_worker_is_no_crash_and_starts_at_once);
     tcase_add_test(tc, a_worker_that_only_exits_does_not_make_the_supervisor_spin);
     tcase_add_test(tc, a_start_that_failed_is_retried_later_and_is_no_restart);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "status/metrics.h"
 #include "status/status.h"
 #include "status/table.h"
 #include "tests/unit/suite.h"
@@ -22,6 +23,15 @@ static const char answer[] =
     "\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,\"extra\":1},"
     "{\"slot\":1,\"pid\":0,\"state\":\"back\\u001boff\",\"running\":0,\"done\":0,"
     "\"failed\":0,\"restarts\":5}]}],\"redis\":{\"up\":true}}";
+
+static void evicting(struct status_redis *redis)
+{
+    redis->reachable = true;
+    redis->vitals = (struct vitals){.policy = "allkeys-lru",
+                                    .aof = VITAL_NO,
+                                    .used_memory_bytes = 5,
+                                    .maxmemory_bytes = 0};
+}
 
 static char *render(const json_t *supervisor, const struct status_redis *redis)
 {
@@ -45,7 +55,9 @@ START_TEST(what_is_not_reached_is_null)
               "{\"name\":\"high\",\"ready\":null,\"delayed\":null,\"reserved\":null},"
               "{\"name\":\"low\",\"ready\":null,\"delayed\":null,\"reserved\":null},"
               "{\"name\":\"mail\",\"ready\":null,\"delayed\":null,\"reserved\":null}],"
-              "\"failed\":null}");
+              "\"failed\":null,"
+              "\"redis\":{\"reachable\":false,\"up\":null,\"maxmemory_policy\":null,"
+              "\"aof\":null,\"used_memory\":null,\"maxmemory\":null}}");
     free(text);
     status_redis_free(&redis);
 }
@@ -64,6 +76,7 @@ START_TEST(pools_stand_in_the_order_of_the_configuration)
     redis.queues[0].depths = (struct depths){1, 2, 3};
     redis.queues[1].depths = (struct depths){0, -1, 0};
     redis.failed = 9;
+    evicting(&redis);
     text = render(supervisor, &redis);
     ck_assert_str_eq(
         text,
@@ -74,7 +87,9 @@ START_TEST(pools_stand_in_the_order_of_the_configuration)
         "\"restarts\":5}]},{\"name\":\"side\",\"workers\":[]},{\"name\":\"gone\","
         "\"workers\":[]}],\"queues\":[{\"name\":\"high\",\"ready\":1,\"delayed\":2,"
         "\"reserved\":3},{\"name\":\"low\",\"ready\":0,\"delayed\":null,\"reserved\":0}],"
-        "\"failed\":9}");
+        "\"failed\":9,\"redis\":{\"reachable\":true,\"up\":true,"
+        "\"maxmemory_policy\":\"allkeys-lru\",\"aof\":false,\"used_memory\":5,"
+        "\"maxmemory\":0}}");
     free(text);
     status_redis_free(&redis);
     json_decref(supervisor);
@@ -93,10 +108,14 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
     redis.queues[0].known = true;
     redis.queues[0].depths = (struct depths){1, 20, 0};
     redis.failed = 9;
+    redis.reachable = true;
+    redis.vitals = (struct vitals){
+        .policy = "noeviction", .aof = VITAL_YES, .used_memory_bytes = 3 << 19};
     document = status_document(&config, supervisor, &redis);
     status_text(document, STATUS_PLAIN, &out);
     ck_assert_str_eq(out.data,
                      "supervisor  running, pid 7, up 1d 01:01:01\n"
+                     "redis       noeviction, append-only file on, 1.5 MiB used\n"
                      "\n"
                      "WORKER  STATE        PID  RUNNING   DONE  FAILED  RESTARTS\n"
                      "main/0  running        8        2  12345       3         0\n"
@@ -136,6 +155,87 @@ START_TEST(silence_is_said_in_words)
     ck_assert_ptr_nonnull(strstr(out.data, "Redis cannot be reached\n"));
     json_decref(document);
     status_redis_free(&redis);
+    buf_free(&out);
+}
+END_TEST
+
+/* What people read, and what machines read, where Redis endangers jobs. */
+START_TEST(dangers_are_told_to_people_and_machines)
+{
+    json_t *supervisor = json_loads(answer, 0, NULL), *document;
+    struct status_redis redis;
+    struct err err = {0};
+    struct buf out;
+
+    buf_init(&out, 0);
+    ck_assert_int_eq(status_redis_read(&redis, &config, NULL, &err), 0);
+    evicting(&redis);
+    json_object_set_new(json_object_get(supervisor, "redis"), "up", json_false());
+    document = status_document(&config, supervisor, &redis);
+    status_text(document, STATUS_PLAIN, &out);
+    ck_assert_ptr_nonnull(strstr(
+        out.data, "\nredis       allkeys-lru, which may evict whole queues: CONFIG "
+                  "SET maxmemory-policy noeviction, append-only file off: a "
+                  "restart loses jobs, 0.0 MiB used; the workers have lost it\n"));
+    buf_clear(&out);
+    metrics_text(document, &out);
+    ck_assert_ptr_nonnull(strstr(out.data, "\ndrover_redis_noeviction 0\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "\ndrover_redis_aof_enabled 0\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "\ndrover_redis_used_memory_bytes 5\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "\ndrover_redis_workers_up 0\n"));
+    json_decref(document);
+    json_decref(supervisor);
+    status_redis_free(&redis);
+    buf_free(&out);
+}
+END_TEST
+
+static const char all_metrics[] =
+    "# HELP drover_supervisor_up Whether the supervisor answers.\n"
+    "# TYPE drover_supervisor_up gauge\n"
+    "drover_supervisor_up 1\n"
+    "# HELP drover_workers Worker slots by state.\n"
+    "# TYPE drover_workers gauge\n"
+    "drover_workers{pool=\"a\\\"b\\\\c\\nd\",state=\"empty\"} 0\n"
+    "drover_workers{pool=\"a\\\"b\\\\c\\nd\",state=\"starting\"} 0\n"
+    "drover_workers{pool=\"a\\\"b\\\\c\\nd\",state=\"running\"} 1\n"
+    "drover_workers{pool=\"a\\\"b\\\\c\\nd\",state=\"stopping\"} 0\n"
+    "drover_workers{pool=\"a\\\"b\\\\c\\nd\",state=\"killing\"} 0\n"
+    "drover_workers{pool=\"a\\\"b\\\\c\\nd\",state=\"backoff\"} 0\n"
+    "drover_workers{pool=\"a\\\"b\\\\c\\nd\",state=\"fatal\"} 0\n"
+    "# HELP drover_worker_running_jobs Jobs in flight.\n"
+    "# TYPE drover_worker_running_jobs gauge\n"
+    "drover_worker_running_jobs{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\"} 2\n"
+    "# HELP drover_worker_restarts_total Starts of a slot's worker after the first.\n"
+    "# TYPE drover_worker_restarts_total counter\n"
+    "drover_worker_restarts_total{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\"} 1\n"
+    "# HELP drover_jobs_finished_total Jobs that ended, well (ok) or in the failed store "
+    "(failed).\n"
+    "# TYPE drover_jobs_finished_total counter\n"
+    "drover_jobs_finished_total{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\",outcome=\"ok\"} 9\n"
+    "drover_jobs_finished_total{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\",outcome=\"failed\"} "
+    "4\n"
+    "# HELP drover_queue_jobs Jobs in a queue by state.\n"
+    "# TYPE drover_queue_jobs gauge\n"
+    "drover_queue_jobs{queue=\"q\",state=\"ready\"} 5\n"
+    "drover_queue_jobs{queue=\"q\",state=\"reserved\"} 0\n";
+
+/* Null has no sample; labels are escaped; a family without a value has no head. */
+START_TEST(metrics_are_the_document_and_no_more)
+{
+    json_t *document = json_loads(
+        "{\"supervisor\":{},\"pools\":[{\"name\":\"a\\\"b\\\\c\\nd\",\"workers\":[{"
+        "\"slot\":3,\"pid\":8,\"state\":\"running\",\"running\":2,\"done\":9,"
+        "\"failed\":4,\"restarts\":1}]}],\"queues\":[{\"name\":\"q\",\"ready\":5,"
+        "\"delayed\":null,\"reserved\":0}],\"failed\":null,\"redis\":{\"reachable\":null,"
+        "\"up\":null,\"maxmemory_policy\":null,\"aof\":null,\"used_memory\":null}}",
+        0, NULL);
+    struct buf out;
+
+    buf_init(&out, 0);
+    metrics_text(document, &out);
+    ck_assert_str_eq(out.data, all_metrics);
+    json_decref(document);
     buf_free(&out);
 }
 END_TEST
@@ -193,6 +293,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, pools_stand_in_the_order_of_the_configuration);
     tcase_add_test(tc, people_get_aligned_tables_without_control_bytes);
     tcase_add_test(tc, silence_is_said_in_words);
+    tcase_add_test(tc, dangers_are_told_to_people_and_machines);
+    tcase_add_test(tc, metrics_are_the_document_and_no_more);
     tcase_add_test(tc, table_widths_count_characters_and_never_shrink);
     tcase_add_test(tc, long_cells_are_cut);
 }

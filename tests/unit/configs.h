@@ -22,6 +22,7 @@ static inline void clear_environment(void)
         if (settings[i].env)
             (void)unsetenv(settings[i].env);
     (void)unsetenv("DROVER_CONFIG");
+    (void)unsetenv("DB_CONNECTION");
 }
 
 static inline void set_variable(const char *name, const char *value)

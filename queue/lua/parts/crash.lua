@@ -1,6 +1,7 @@
 local CRASHED_MAX = 100000 -- keys remembered; who floods them loses the counts, not jobs
 
--- Counts a crash under the key, as "count note"; false where there is no room for it, or
+-- Counts a crash under the key, as "count note" ("count alone; note" where the job was
+-- marked by alone); false where there is no room for it, or
 -- the hash is none.
 local function count_crash(crashes, key, note)
     local before, known = redis.pcall('HGET', crashes, key), redis.pcall('HLEN', crashes)
@@ -8,6 +9,7 @@ local function count_crash(crashes, key, note)
     if type(known) ~= 'number' or (count == 0 and known >= CRASHED_MAX) then
         return false
     end
-    redis.pcall('HSET', crashes, key, string.format('%d %s', count + 1, note))
+    local mark = count > 0 and string.match(before, '^%d+ (alone; )') or ''
+    redis.pcall('HSET', crashes, key, string.format('%d %s%s', count + 1, mark, note))
     return true
 end

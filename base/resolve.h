@@ -1,6 +1,6 @@
 /* Host names to numeric addresses without blocking, through libevent's resolver. */
-#ifndef QUEUE_RESOLVE_H
-#define QUEUE_RESOLVE_H
+#ifndef BASE_RESOLVE_H
+#define BASE_RESOLVE_H
 
 #include "base/loop.h"
 

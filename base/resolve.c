@@ -4,7 +4,7 @@
  * now, and freed once the answer is there and the stack has unwound. A cancelled lookup
  * keeps itself alive until then, without its owner.
  */
-#include "queue/resolve.h"
+#include "base/resolve.h"
 
 #include <arpa/inet.h>
 #include <event2/dns.h>

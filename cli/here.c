@@ -1,0 +1,61 @@
+/* Looks at what the configuration names on this machine. Must not run when a
+ * configuration is merely loaded: it may be another machine's, and a name service may be
+ * slow. */
+#include "cli/here.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "config/origin.h"
+
+static int check_user(const struct config *config, struct err *err)
+{
+    const struct setting *setting = setting_find(SECTION_TOP, "user");
+    struct config_value value;
+
+    errno = 0;
+    if (config->user == NULL || getpwnam(config->user) != NULL)
+        return 0;
+    if (errno != 0 && errno != ENOENT && errno != ESRCH)
+        return 0; /* not to be told now */
+    value = config_value_of(config, setting, 0);
+    return config_value_fail(config, &value, -1, err, "there is no user \"%s\"",
+                             config->user);
+}
+
+/* 0: a directory. */
+static int directory_errno(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return errno;
+    return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
+}
+
+static void check_cwds(const struct config *config, struct buf *warnings)
+{
+    const struct setting *setting = setting_find(SECTION_JOBS, "cwd");
+
+    for (size_t i = 0; i < config->job_ct; i++) {
+        const char *cwd = config->jobs[i].cwd;
+        int errnum = cwd ? directory_errno(cwd) : 0;
+        struct config_value value;
+        struct err err = {0};
+
+        if (errnum == 0)
+            continue;
+        value = config_value_of(config, setting, i);
+        (void)!config_value_fail(config, &value, -1, &err, "%s: %s: its jobs will fail",
+                                 cwd, strerror(errnum));
+        (void)buf_addf(warnings, "%s\n", err.text);
+    }
+}
+
+int here_check(const struct config *config, struct buf *warnings, struct err *err)
+{
+    check_cwds(config, warnings);
+    return check_user(config, err);
+}

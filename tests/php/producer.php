@@ -1,0 +1,59 @@
+<?php
+/*
+ * Enqueues what it is told to, a line of JSON each on stdin, with Laravel's own push, later
+ * and bulk:
+ *   {"op":"push","queue":"high","job":"task","data":{"sleep":1}}
+ *   {"op":"push","queue":"low","parcel":{"name":"App\\Parcel","tries":3}}
+ *   {"op":"later","delay":2,"queue":"high", ...}
+ *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"}],"data":{}}
+ *   {"op":"raw","queue":"high","payload":"{...}"}
+ *   {"op":"pause","seconds":0.1}
+ * Prints a line for each job that Laravel made a payload for, in that order: its uuid, and
+ * when that was, in ms.
+ *
+ * No options but those of bootstrap.php.
+ */
+
+namespace Drover\Tests;
+
+use Illuminate\Queue\Queue;
+
+require __DIR__.'/bootstrap.php';
+
+function enqueue(Queue $queue, array $order): void
+{
+    $job = isset($order['parcel']) ? new Parcel($order['parcel']) : $order['job'] ?? null;
+    $data = $order['data'] ?? '';
+    switch ($order['op']) {
+    case 'push':
+        $queue->push($job, $data, $order['queue']);
+        break;
+    case 'later':
+        $queue->later($order['delay'], $job, $data, $order['queue']);
+        break;
+    case 'bulk':
+        $jobs = array_map(function ($job) {
+            return is_array($job) ? new Parcel($job) : $job;
+        }, $order['jobs']);
+        $queue->bulk($jobs, $data, $order['queue']);
+        break;
+    case 'raw':
+        $queue->pushRaw($order['payload'], $order['queue']);
+        break;
+    case 'pause':
+        usleep((int) ($order['seconds'] * 1e6));
+        break;
+    default:
+        throw new \InvalidArgumentException("no such op: {$order['op']}");
+    }
+}
+
+$queue = application(options([]))->make('queue')->connection();
+Queue::createPayloadUsing(function ($connection, $queue, array $payload) {
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
+
+    return [];
+});
+while (($line = fgets(STDIN)) !== false) {
+    enqueue($queue, json_decode($line, true, 512, JSON_THROW_ON_ERROR));
+}

@@ -1,0 +1,596 @@
+/* drover failed where PostgreSQL keeps the jobs: the built drover, a shell, a real
+ * redis-server, a real PostgreSQL, and PgBouncer before it. In the lines, $P is the
+ * database's conninfo. */
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/pgbouncer_process.h"
+#include "tests/support/sanitized.h"
+#include "tests/support/shell.h"
+#include "tests/unit/suite.h"
+
+enum { DIRECT, POOLED, WAY_CT };
+
+static struct shell *sh;
+static struct postgres_process server;
+static struct pgbouncer_process pooler;
+
+static void expect(int exit_code, const char *line)
+{
+    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
+                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
+}
+
+#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
+#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
+#define NOT_IN_OUT(text)                                                                 \
+    ck_assert_msg(strstr(sh->out.data, text) == NULL, "%s", sh->out.data)
+
+static void expect_out(const char *line, const char *out)
+{
+    expect(0, line);
+    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
+}
+
+static void sql_is(const char *statement, const char *expected)
+{
+    ck_assert_str_eq(postgres_process_do(&server, "%s", statement), expected);
+}
+
+static void use_config(const char *name)
+{
+    char *path = must_format("%s/%s.conf", sh->dir, name);
+
+    setenv("DROVER_CONFIG", path, 1);
+    free(path);
+}
+
+static void go(int way)
+{
+    use_config(way == POOLED ? "pooled" : "drover");
+}
+
+static void set_up(void)
+{
+    expect(0, "redis-cli -s $S FLUSHALL");
+    (void)postgres_process_do(&server, "SET client_min_messages = warning; "
+                                       "DROP SCHEMA public CASCADE; "
+                                       "CREATE SCHEMA public; "
+                                       "DROP SCHEMA IF EXISTS jobs CASCADE");
+    expect(0, "$D failed migrate");
+}
+
+/* A row as Laravel 13 writes it. */
+#define LARAVEL_PAYLOAD                                                                  \
+    "{\"uuid\":\"%s\",\"displayName\":\"App\\\\Jobs\\\\Mail\",\"job\":"                  \
+    "\"Illuminate\\\\Queue\\\\CallQueuedHandler@call\",\"maxTries\":3,\"data\":{"        \
+    "\"command\":\"O:1\"},\"id\":\"x\",\"attempts\":2,\"big\":12345678901234567890}"
+
+static void put_row(const char *uuid, const char *queue, const char *failed_at)
+{
+    char *payload = must_format(LARAVEL_PAYLOAD, uuid);
+
+    (void)postgres_process_do(
+        &server,
+        "INSERT INTO failed_jobs (uuid, connection, queue, payload, exception, "
+        "failed_at) VALUES ('%s', 'redis', '%s', '%s', "
+        "E'RuntimeException: no luck in /app/Mail.php:12\\nStack trace:\\n#0 {main}', "
+        "'%s')",
+        uuid, queue, payload, failed_at);
+    free(payload);
+}
+
+static void put_waiting(const char *uuid, const char *queue, long long at_ms)
+{
+    ck_assert_int_eq(
+        shell_run(sh,
+                  "redis-cli -s $S HSET drover:failed:%s uuid %s connection redis queue "
+                  "%s job resize attempts 1 reason 'exit status 3' exception 'exit "
+                  "status 3' failed_at_ms %lld payload "
+                  "'{\"job\":\"resize\",\"attempts\":0}' && redis-cli -s $S ZADD "
+                  "drover:outbox %lld %s",
+                  uuid, uuid, queue, at_ms, at_ms, uuid),
+        0);
+}
+
+/* ---- migrate ---- */
+
+static const char table_sql[] =
+    "SELECT string_agg(column_name || ' ' || data_type || ' ' || is_nullable || ' ' || "
+    "coalesce(datetime_precision, character_maximum_length, 0), ',' ORDER BY "
+    "ordinal_position) FROM information_schema.columns WHERE table_name = 'failed_jobs' "
+    "AND table_schema = '%s'";
+
+START_TEST(migrate_makes_laravels_table)
+{
+    char *sql = must_format(table_sql, "public");
+
+    go(_i);
+    (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
+    expect(0, "$D failed migrate --dry-run");
+    IN_OUT("CREATE TABLE \"failed_jobs\" (");
+    IN_OUT("table failed_jobs would be made");
+    sql_is("SELECT count(*) FROM pg_class WHERE relname = 'failed_jobs'", "0");
+    expect_out("$D failed migrate", "table failed_jobs made");
+    sql_is(sql, "id bigint NO 0,uuid character varying NO 255,connection text NO 0,"
+                "queue text NO 0,payload text NO 0,exception text NO 0,"
+                "failed_at timestamp without time zone NO 0");
+    sql_is("SELECT string_agg(indexname, ',' ORDER BY indexname) FROM pg_indexes WHERE "
+           "tablename = 'failed_jobs'",
+           "failed_jobs_connection_queue_failed_at_index,failed_jobs_pkey,"
+           "failed_jobs_uuid_unique");
+    expect_out("$D failed migrate", "table failed_jobs is there and as it should be");
+    expect_out("$D failed migrate --json", "{\"table\":\"failed_jobs\",\"created\":false,"
+                                           "\"moved\":0,\"dry_run\":false}");
+    free(sql);
+}
+END_TEST
+
+START_TEST(migrate_makes_it_in_the_schema_that_is_named)
+{
+    char *sql = must_format(table_sql, "jobs");
+
+    expect(0, "sed 's/store = /table = \"jobs.failed_jobs\"; store = /' $DROVER_CONFIG > "
+              "$T/schema.conf");
+    expect(1, "$D failed migrate -c $T/schema.conf");
+    IN_ERR("schema \"jobs\" does not exist");
+    (void)postgres_process_do(&server, "CREATE SCHEMA jobs");
+    expect(0, "$D failed migrate -c $T/schema.conf");
+    ck_assert_str_ne(postgres_process_do(&server, "%s", sql), "");
+    expect(0, "$D failed list -c $T/schema.conf");
+    free(sql);
+}
+END_TEST
+
+static const struct {
+    const char *sql, *message;
+} bad_tables[] = {
+    {"ALTER TABLE failed_jobs DROP COLUMN uuid", "but without uuid:"},
+    {"ALTER TABLE failed_jobs DROP COLUMN uuid, DROP COLUMN exception",
+     "but without uuid, exception:"},
+    {"ALTER TABLE failed_jobs DROP CONSTRAINT failed_jobs_uuid_unique",
+     "has no unique index: do ALTER TABLE \"failed_jobs\" ADD UNIQUE (uuid)"},
+    {"ALTER TABLE failed_jobs ALTER COLUMN payload TYPE varchar(255)",
+     "\"failed_jobs\".payload is character varying(255): drover needs text"},
+    {"ALTER TABLE failed_jobs ALTER COLUMN payload TYPE jsonb USING payload::jsonb",
+     "\"failed_jobs\".payload is jsonb: drover needs text"},
+    {"ALTER TABLE failed_jobs ALTER COLUMN id DROP DEFAULT", "id has no default"},
+    {"ALTER TABLE failed_jobs ADD tenant int NOT NULL",
+     "\"failed_jobs\".tenant must have a value and has no default"},
+    {"DROP TABLE failed_jobs; CREATE VIEW failed_jobs AS SELECT 1 AS id",
+     "but without uuid"},
+};
+
+START_TEST(migrate_says_what_is_wrong_with_a_table)
+{
+    (void)postgres_process_do(&server, "%s", bad_tables[_i].sql);
+    expect(1, "$D failed migrate");
+    IN_ERR(bad_tables[_i].message);
+}
+END_TEST
+
+START_TEST(migrate_leaves_a_good_table_with_more_in_it)
+{
+    (void)postgres_process_do(&server, "ALTER TABLE failed_jobs ADD tenant int");
+    put_row("11110000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect(0, "$D failed migrate");
+    sql_is("SELECT count(*) FROM failed_jobs", "1");
+}
+END_TEST
+
+START_TEST(migrate_moves_what_the_redis_store_held)
+{
+    go(_i);
+    expect(0,
+           "for i in 1 2 3; do redis-cli -s $S HSET drover:failed:u-$i uuid u-$i queue "
+           "q failed_at_ms $i payload {}; redis-cli -s $S ZADD drover:failed $i u-$i; "
+           "done");
+    expect(0, "$D failed list");
+    IN_ERR("3 failed jobs are in the Redis store of before: `drover failed migrate` "
+           "moves them");
+    expect(0, "$D failed migrate --dry-run");
+    IN_OUT("3 failed jobs would be moved");
+    expect(0, "$D failed migrate");
+    IN_OUT("3 failed jobs moved from the Redis store; workers take them to the table");
+    expect_out("redis-cli -s $S ZCARD drover:failed", "0");
+    expect_out("redis-cli -s $S ZCARD drover:outbox", "3");
+    expect(0, "$D failed list --json");
+    IN_OUT("\"u-3\"");
+
+    /* and back */
+    expect(0, "sed 's/^failed:.*//' $DROVER_CONFIG > $T/redis.conf");
+    expect(0, "$D failed migrate -c $T/redis.conf");
+    IN_OUT("3 failed jobs moved from the outbox back to the Redis store");
+    expect_out("redis-cli -s $S ZCARD drover:failed", "3");
+    expect(2, "$D failed migrate -c $T/redis.conf");
+    IN_ERR("failed.store is \"redis\"");
+}
+END_TEST
+
+/* ---- looking ---- */
+
+static void expect_ids(const char *line, const char *ids)
+{
+    json_error_t error;
+    json_t *list;
+    char found[64] = "";
+
+    expect(0, line);
+    list = json_loads(sh->out.data, 0, &error);
+    ck_assert_msg(json_is_array(list), "%s: %s", error.text, sh->out.data);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *record = json_array_get(list, i);
+
+        strncat(found, json_string_value(json_object_get(record, "uuid")), 1);
+        if (json_is_true(json_object_get(record, "waiting")))
+            strncat(found, "w", 1);
+    }
+    ck_assert_msg(strcmp(found, ids) == 0, "%s: %s, not %s", line, found, ids);
+    json_decref(list);
+}
+
+static void put_four(void)
+{
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01 10:00:00");
+    put_row("20000000-0000-4000-8000-000000000002", "low", "2026-01-02 10:00:00");
+    put_waiting("30000000-0000-4000-8000-000000000003", "high", 1767434400000);
+    put_waiting("40000000-0000-4000-8000-000000000004", "low", 1767520800000);
+}
+
+START_TEST(list_shows_the_rows_and_what_waits)
+{
+    static const struct {
+        const char *options, *ids;
+    } cases[] = {
+        {"", "4w3w21"},
+        {"--queue high", "3w1"},
+        {"--job resize", "4w3w"},
+        {"--job 'App\\Jobs\\*'", "21"},
+        {"--since 2026-01-02T00:00:00Z", "4w3w2"},
+        {"--before 2026-01-03T00:00:00Z", "21"},
+        {"--before 2026-01-02T10:00:00Z", "1"},
+        {"--limit 3", "4w3w2"},
+        {"--limit 1", "4w"},
+    };
+
+    go(_i);
+    put_four();
+    for (size_t i = 0; i < ARRAY_CT(cases); i++) {
+        char *line = must_format("$D failed list --json %s", cases[i].options);
+
+        expect_ids(line, cases[i].ids);
+        free(line);
+    }
+    expect(0, "$D failed list");
+    IN_ERR("2 of these jobs wait in Redis for PostgreSQL");
+    expect(0, "$D failed list --json --limit 4 --job 'App*' --payload");
+    IN_OUT("{\"uuid\":\"20000000-0000-4000-8000-000000000002\",\"connection\":\"redis\","
+           "\"queue\":\"low\",\"job\":\"App\\\\Jobs\\\\Mail\",\"attempts\":3,\"reason\":"
+           "\"RuntimeException: no luck in /app/Mail.php:12\",\"failed_at\":"
+           "\"2026-01-02T10:00:00.000Z\",\"payload\":");
+}
+END_TEST
+
+START_TEST(show_takes_prefixes_of_both)
+{
+    go(_i);
+    put_four();
+    expect(0, "$D failed show 1000");
+    IN_OUT("attempts    3");
+    IN_OUT("#0 {main}");
+    NOT_IN_OUT("waiting");
+    expect(0, "$D failed show 3000");
+    IN_OUT("waiting     in Redis, for PostgreSQL");
+    put_row("10009999-0000-4000-8000-000000000001", "high", "2026-01-01 10:00:00");
+    put_waiting("20009999-0000-4000-8000-000000000002", "high", 1767434400000);
+    expect(3, "$D failed show 1000");
+    IN_ERR("1000 begins the id of more than one failed job");
+    expect(3, "$D failed show 2000");
+    IN_ERR("2000 begins the id of more than one failed job");
+    expect(0, "$D failed show 20000");
+    expect(3, "$D failed show 9999");
+    IN_ERR("no failed job 9999");
+    expect(3, "$D failed show \"$(printf '1000\\377')\"");
+    expect(2, "$D failed show 1");
+}
+END_TEST
+
+START_TEST(status_counts_both)
+{
+    go(_i);
+    put_four();
+    expect(3, "$D status --json");
+    IN_OUT("\"failed\":4,\"failed_waiting\":2,");
+    expect(3, "$D status");
+    IN_OUT("failed jobs  4, 2 wait in Redis for PostgreSQL");
+}
+END_TEST
+
+/* ---- changing ---- */
+
+START_TEST(retry_takes_the_row_and_pushes_with_attempts_0)
+{
+    go(_i);
+    put_four();
+    expect(0, "$D failed retry 1000 3000");
+    sql_is("SELECT count(*) FROM failed_jobs", "1");
+    expect_out("redis-cli -s $S ZCARD drover:outbox", "1");
+    expect_out("redis-cli -s $S LINDEX queues:high 0",
+               "{\"uuid\":\"10000000-0000-4000-8000-000000000001\",\"displayName\":"
+               "\"App\\\\Jobs\\\\Mail\",\"job\":"
+               "\"Illuminate\\\\Queue\\\\CallQueuedHandler@call\",\"maxTries\":3,"
+               "\"data\":{\"command\":\"O:1\"},\"id\":\"x\",\"attempts\":0,\"big\":"
+               "12345678901234567890}");
+    expect_out("redis-cli -s $S LLEN queues:high", "2");
+    expect_out("redis-cli -s $S LLEN queues:high:notify", "2");
+    expect(3, "$D failed retry 10000000-0000-4000-8000-000000000001");
+    expect(0, "$D failed retry --all --dry-run");
+    IN_OUT("2 jobs would be retried");
+    expect_out("$D failed retry --all", "2 jobs retried");
+    sql_is("SELECT count(*) FROM failed_jobs", "0");
+    expect_out("redis-cli -s $S LLEN queues:low", "2");
+}
+END_TEST
+
+START_TEST(a_row_of_another_time_zone_is_retried_too)
+{
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2126-01-01");
+    expect_out("$D failed retry --all", "1 job retried");
+}
+END_TEST
+
+START_TEST(a_retry_that_cannot_be_pushed_leaves_the_row)
+{
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect(0, "redis-cli -s $S SET queues:high x");
+    expect(1, "$D failed retry 1000");
+    sql_is("SELECT count(*) FROM failed_jobs", "1");
+    expect(0, "redis-cli -s $S DEL queues:high");
+    expect(0, "$D failed retry 1000");
+    sql_is("SELECT count(*) FROM failed_jobs", "0");
+}
+END_TEST
+
+/* Redis is held up while the row is out, so that the job's next record comes just then.
+ */
+START_TEST(a_job_that_fails_again_meanwhile_keeps_its_new_record)
+{
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect(0,
+           "redis-cli -s $S CLIENT PAUSE 20000 WRITE; $D failed retry 1000 & "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_stat_activity WHERE "
+           "state = 'idle in transaction'\")\" = 1 ]; do sleep 0.05; done; "
+           "psql \"$P\" -c \"INSERT INTO failed_jobs (uuid, connection, queue, payload, "
+           "exception) VALUES ('10000000-0000-4000-8000-000000000001', 'redis', "
+           "'high', '{}', 'new') ON CONFLICT (uuid) DO NOTHING\" & "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_stat_activity WHERE "
+           "wait_event_type = 'Lock'\")\" = 1 ]; do sleep 0.05; done; "
+           "redis-cli -s $S CLIENT UNPAUSE; wait");
+    expect_out("redis-cli -s $S LLEN queues:high", "1");
+    sql_is("SELECT exception FROM failed_jobs", "new");
+}
+END_TEST
+
+START_TEST(an_interrupt_ends_a_wait_for_postgresql)
+{
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect(0,
+           "psql \"$P\" -c \"BEGIN; LOCK failed_jobs; SELECT pg_sleep(60)\" > /dev/null "
+           "2>&1 & lock=$!; "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_locks WHERE mode = "
+           "'AccessExclusiveLock' AND granted AND relation = "
+           "'failed_jobs'::regclass\")\" = 1 ]; do sleep 0.05; done; "
+           "$D failed flush --yes > $T/flush 2>&1 & pid=$!; "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_stat_activity WHERE "
+           "wait_event_type = 'Lock'\")\" = 1 ]; do sleep 0.05; done; "
+           "kill -TERM $pid; wait $pid; code=$?; kill $lock; "
+           "psql \"$P\" -Atc \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+           "WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()\" > /dev/null; "
+           "cat $T/flush; [ $code = 1 ]");
+    IN_OUT("interrupted");
+    sql_is("SELECT count(*) FROM failed_jobs", "1");
+}
+END_TEST
+
+START_TEST(a_retry_that_comes_too_late_says_so)
+{
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    (void)postgres_process_do(&server, "UPDATE failed_jobs SET payload = "
+                                       "'{\"job\":\"x\",\"retryUntil\":1700000000}'");
+    expect(0, "$D failed retry 1000");
+    IN_ERR("1 of these jobs has a retryUntil that is past");
+}
+END_TEST
+
+START_TEST(payloads_that_text_cannot_hold_come_back_byte_for_byte)
+{
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    (void)postgres_process_do(
+        &server, "UPDATE failed_jobs SET payload = '{\"uuid\":\"u\",\"displayName\":"
+                 "\"drover.raw\",\"job\":\"drover.raw\",\"data\":{\"base64\":"
+                 "\"AAH/ew==\"},\"attempts\":0}'");
+    expect(0, "$D failed show --json 1000");
+    IN_OUT("\"payload_base64\":\"AAH/ew==\"");
+    IN_OUT("\"job\":\"\"");
+    expect(0, "$D failed retry 1000");
+    expect_out("redis-cli -s $S LPOP queues:high | head -c 4 | base64", "AAH/ew==");
+}
+END_TEST
+
+START_TEST(forget_flush_and_prune_work_on_both)
+{
+    go(_i);
+    put_four();
+    expect_out("$D failed forget 1000 4000", "2 jobs removed");
+    expect_ids("$D failed list --json", "3w2");
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01 10:00:00");
+    put_waiting("40000000-0000-4000-8000-000000000004", "low", 1767520800000);
+    expect_out("$D failed prune --before 2026-01-02 --dry-run", "1 job would be removed");
+    expect_out("$D failed prune --before 2026-01-03T12:00:00Z", "3 jobs removed");
+    expect_ids("$D failed list --json", "4w");
+    put_row("50000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect_out("$D failed flush --yes", "2 jobs removed");
+    expect_ids("$D failed list --json", "");
+    sql_is("SELECT count(*) FROM failed_jobs", "0");
+}
+END_TEST
+
+/* ---- trouble ---- */
+
+START_TEST(without_postgresql_what_waits_can_still_be_had)
+{
+    expect(0, "sed 's/^failed:.*/failed: { store = \"postgres\"; dsn = "
+              "\"host=\\/nowhere dbname=app password=canary\"; };/' $DROVER_CONFIG > "
+              "$T/away.conf");
+    use_config("away");
+    put_waiting("30000000-0000-4000-8000-000000000003", "high", 1767434400000);
+    put_waiting("40000000-0000-4000-8000-000000000004", "low", 1767520800000);
+    expect(1, "$D failed list");
+    IN_OUT("30000000");
+    IN_ERR("cannot reach PostgreSQL (host=/nowhere dbname=app password=(secret)): ");
+    IN_ERR("check failed.dsn and the server: 2 failed jobs wait in Redis until it is "
+           "back");
+    ck_assert_ptr_null(strstr(sh->err.data, "canary"));
+    expect(3, "$D status --json");
+    IN_OUT("\"failed\":null,\"failed_waiting\":2,");
+    expect(3, "$D status");
+    IN_OUT("failed jobs  -, PostgreSQL cannot be asked, 2 wait in Redis for PostgreSQL");
+    expect(0, "$D failed show 30000000-0000-4000-8000-000000000003");
+    expect(0, "$D failed retry 30000000-0000-4000-8000-000000000003");
+    expect(0, "$D failed forget 40000000-0000-4000-8000-000000000004");
+    expect_out("redis-cli -s $S ZCARD drover:outbox", "0");
+    expect(1, "$D failed migrate");
+}
+END_TEST
+
+START_TEST(a_table_that_does_not_answer_does_not_hang_the_status)
+{
+    put_four();
+    expect(3,
+           "psql \"$P\" -c \"BEGIN; LOCK failed_jobs; SELECT pg_sleep(60)\" > /dev/null "
+           "2>&1 & lock=$!; "
+           "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_locks WHERE mode = "
+           "'AccessExclusiveLock' AND granted AND relation = "
+           "'failed_jobs'::regclass\")\" = 1 ]; do sleep 0.05; done; "
+           "timeout 20 $D status --json; code=$?; kill $lock; "
+           "psql \"$P\" -Atc \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+           "WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()\" > /dev/null; "
+           "exit $code");
+    IN_OUT("\"failed\":null,\"failed_waiting\":2,");
+    IN_ERR("no answer in time");
+}
+END_TEST
+
+START_TEST(a_missing_table_is_named_with_what_to_do)
+{
+    go(_i);
+    (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
+    expect(1, "$D failed list");
+    IN_ERR("there is no table \"failed_jobs\": `drover failed migrate` makes it");
+}
+END_TEST
+
+START_TEST(a_read_only_server_changes_nothing)
+{
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    postgres_process_set_read_only(&server, true);
+    expect(1, "$D failed retry 1000");
+    IN_ERR("SQLSTATE 25006");
+    expect(0, "$D failed list");
+    postgres_process_set_read_only(&server, false);
+    expect_out("redis-cli -s $S LLEN queues:high", "0");
+    expect(0, "$D failed retry 1000");
+}
+END_TEST
+
+START_TEST(memory_does_not_grow_with_the_number_of_rows)
+{
+    long few;
+
+    if (is_sanitized())
+        return;
+    go(_i);
+    put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
+    expect(0, "$D failed list --json > $T/few");
+    few = sh->peak_kib;
+    (void)postgres_process_do(
+        &server, "INSERT INTO failed_jobs (uuid, connection, queue, payload, exception) "
+                 "SELECT gen_random_uuid(), 'redis', 'q', "
+                 "'{\"job\":\"x\",\"data\":\"' || repeat('y', 1000) || '\"}', 'e' FROM "
+                 "generate_series(1, 30000)");
+    expect(0, "$D failed list --json > $T/many");
+    ck_assert_int_lt(sh->peak_kib, few + 16384);
+    expect_out("grep -o '\"uuid\"' $T/many | wc -l", "30001");
+    expect_out("$D failed flush --yes", "30001 jobs removed");
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, set_up, NULL);
+    tcase_add_loop_test(tc, migrate_makes_laravels_table, 0, WAY_CT);
+    tcase_add_test(tc, migrate_makes_it_in_the_schema_that_is_named);
+    tcase_add_loop_test(tc, migrate_says_what_is_wrong_with_a_table, 0,
+                        ARRAY_CT(bad_tables));
+    tcase_add_test(tc, migrate_leaves_a_good_table_with_more_in_it);
+    tcase_add_loop_test(tc, migrate_moves_what_the_redis_store_held, 0, WAY_CT);
+    tcase_add_loop_test(tc, list_shows_the_rows_and_what_waits, 0, WAY_CT);
+    tcase_add_loop_test(tc, show_takes_prefixes_of_both, 0, WAY_CT);
+    tcase_add_loop_test(tc, status_counts_both, 0, WAY_CT);
+    tcase_add_loop_test(tc, retry_takes_the_row_and_pushes_with_attempts_0, 0, WAY_CT);
+    tcase_add_loop_test(tc, a_row_of_another_time_zone_is_retried_too, 0, WAY_CT);
+    tcase_add_loop_test(tc, a_retry_that_cannot_be_pushed_leaves_the_row, 0, WAY_CT);
+    tcase_add_loop_test(tc, a_job_that_fails_again_meanwhile_keeps_its_new_record, 0,
+                        WAY_CT);
+    tcase_add_test(tc, an_interrupt_ends_a_wait_for_postgresql);
+    tcase_add_loop_test(tc, a_retry_that_comes_too_late_says_so, 0, WAY_CT);
+    tcase_add_loop_test(tc, payloads_that_text_cannot_hold_come_back_byte_for_byte, 0,
+                        WAY_CT);
+    tcase_add_loop_test(tc, forget_flush_and_prune_work_on_both, 0, WAY_CT);
+    tcase_add_test(tc, without_postgresql_what_waits_can_still_be_had);
+    tcase_add_test(tc, a_table_that_does_not_answer_does_not_hang_the_status);
+    tcase_add_loop_test(tc, a_missing_table_is_named_with_what_to_do, 0, WAY_CT);
+    tcase_add_test(tc, a_read_only_server_changes_nothing);
+    tcase_add_loop_test(tc, memory_does_not_grow_with_the_number_of_rows, 0, WAY_CT);
+}
+
+static void write_pooled(void)
+{
+    char *line = must_format("sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > "
+                             "$T/pooled.conf",
+                             pooler.dsn);
+
+    MUST(shell_run(sh, "%s", line) == 0);
+    free(line);
+}
+
+int main(void)
+{
+    char *settings;
+    int status;
+
+    if (!postgres_process_is_installed() || !pgbouncer_process_is_installed())
+        return 77;
+    postgres_process_make(&server);
+    postgres_process_start(&server);
+    pgbouncer_process_begin(&pooler, &server, 2);
+    settings =
+        must_format("failed: { store = \"postgres\"; dsn = \"%s\"; };", server.dsn);
+    sh = shell_open(settings);
+    free(settings);
+    setenv("P", server.dsn, 1);
+    write_pooled();
+    status = run_suite("cli_failed_postgres", 240, add_tests);
+    shell_close(sh);
+    pgbouncer_process_end(&pooler);
+    postgres_process_end(&server);
+    return status;
+}

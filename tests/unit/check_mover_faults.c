@@ -1,0 +1,259 @@
+/* PostgreSQL, Redis or the worker in trouble while records are moved: they wait, and in
+ * the end there is one row of each. */
+#include <check.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/proxy.h"
+#include "tests/unit/mover_scene.h"
+#include "tests/unit/suite.h"
+
+enum { RECORD_CT = 60 }; /* two pages */
+
+static void expect_told_once(const char *event, const char *sqlstate)
+{
+    ck_assert_uint_eq(world_logged(&scene.world, event), 1);
+    ck_assert_uint_eq(world_logged(&scene.world, sqlstate), 1);
+}
+
+/* So long nothing is moved, and nothing lost. */
+static void hold_out(void)
+{
+    int64_t end_ms = clock_mono_ms() + 500;
+
+    while (clock_mono_ms() < end_ms)
+        ck_assert(!scene_is_moved());
+    ck_assert_int_eq(scene_left_ct(), RECORD_CT);
+}
+
+START_TEST(a_server_that_is_away_is_waited_for)
+{
+    world_keep_log(&scene.world);
+    postgres_process_stop(&scene.server, POSTGRES_FAST);
+    scene_open_mover(NULL);
+    scene_fail_many("u", RECORD_CT);
+    hold_out();
+    postgres_process_start(&scene.server);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", RECORD_CT);
+    ck_assert_uint_eq(world_logged(&scene.world, "event=pg.down"), 1);
+    ck_assert_uint_eq(world_logged(&scene.world, "event=pg.up"), 1);
+}
+END_TEST
+
+START_TEST(a_missing_table_is_told_once_and_waited_for)
+{
+    world_keep_log(&scene.world);
+    (void)postgres_process_do(&scene.server, "DROP TABLE failed_jobs");
+    scene_open_mover(NULL);
+    scene_fail_many("u", RECORD_CT);
+    hold_out();
+    expect_told_once("event=outbox.stuck", "sqlstate=42P01");
+    ck_assert_uint_eq(world_logged(&scene.world, "do=\"drover failed migrate\""), 1);
+    scene_create_table();
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", RECORD_CT);
+    ck_assert_uint_eq(world_logged(&scene.world, "event=outbox.flows"), 1);
+}
+END_TEST
+
+START_TEST(a_read_only_server_is_waited_for)
+{
+    world_keep_log(&scene.world);
+    postgres_process_set_read_only(&scene.server, true);
+    scene_open_mover(NULL);
+    scene_fail_many("u", RECORD_CT);
+    hold_out();
+    postgres_process_set_read_only(&scene.server, false);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", RECORD_CT);
+    expect_told_once("event=outbox.stuck", "sqlstate=25006");
+}
+END_TEST
+
+/* Of sessions from now on: no file may be larger. A write that reaches the limit is cut
+ * short there, which is what a full disk does; segments of the log are 16 MiB. */
+static void limit_files(const char *bytes)
+{
+    char *pid = must_format("--pid=%d", (int)scene.server.pid);
+    char *limit = must_format("--fsize=%s:", bytes); /* the soft limit alone */
+    char *log = must_format("%s/prlimit.log", scene.server.dir);
+    const char *const argv[] = {"/usr/bin/prlimit", pid, limit, NULL};
+    int status = -1;
+
+    ck_assert_int_gt(waitpid(postgres_process_spawn(log, SIGKILL, argv), &status, 0), 0);
+    ck_assert_int_eq(status, 0);
+    free(pid);
+    free(limit);
+    free(log);
+}
+
+/* Rows of a whole page each, so that none has room for another, until no more fit. */
+static void fill_table(void)
+{
+    (void)postgres_process_do(
+        &scene.server,
+        "ALTER TABLE failed_jobs ALTER exception SET STORAGE PLAIN; "
+        "DO $$ BEGIN FOR n IN 1..3000 LOOP BEGIN INSERT INTO failed_jobs (uuid, "
+        "connection, queue, payload, exception) VALUES (n, '', '', '', repeat('x', "
+        "8050)); EXCEPTION WHEN disk_full THEN EXIT; END; END LOOP; END $$");
+    ck_assert_int_lt(scene_row_ct(), 3000);
+}
+
+START_TEST(a_full_disk_is_waited_for)
+{
+    world_keep_log(&scene.world);
+    limit_files("17829888");
+    fill_table();
+    scene_open_mover(NULL);
+    scene_fail_many("u", RECORD_CT);
+    hold_out();
+    limit_files("unlimited");
+    postgres_process_end_sessions(&scene.server);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", RECORD_CT);
+    expect_told_once("event=outbox.stuck", "sqlstate=53100");
+}
+END_TEST
+
+START_TEST(every_kind_of_trouble_is_told)
+{
+    world_keep_log(&scene.world);
+    postgres_process_set_read_only(&scene.server, true);
+    scene_open_mover(NULL);
+    scene_fail_many("u", RECORD_CT);
+    hold_out();
+    (void)postgres_process_do(&scene.server, "DROP TABLE failed_jobs");
+    hold_out();
+    hold_out();
+    ck_assert_uint_eq(world_logged(&scene.world, "event=outbox.stuck"), 2);
+    ck_assert_uint_eq(world_logged(&scene.world, "sqlstate=25006"), 1);
+    ck_assert_uint_eq(world_logged(&scene.world, "sqlstate=42P01"), 1);
+    scene_create_table();
+    postgres_process_set_read_only(&scene.server, false);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", RECORD_CT);
+}
+END_TEST
+
+static struct proxy *make_proxy(char *dsn, size_t size)
+{
+    char path[160];
+    char *dir = must_format("%s/proxy", scene.server.dir);
+    struct proxy *proxy;
+
+    (void)mkdir(dir, 0755);
+    (void)snprintf(path, sizeof(path), "%s/.s.PGSQL.5432", dir);
+    (void)unlink(path);
+    proxy = proxy_create(scene.world.loop, path, scene.server.socket);
+    (void)snprintf(dsn, size, "host=%s port=5432 dbname=postgres user=postgres", dir);
+    free(dir);
+    return proxy;
+}
+
+START_TEST(a_lost_answer_to_commit_leaves_one_row)
+{
+    char dsn[256];
+    struct proxy *proxy = make_proxy(dsn, sizeof(dsn));
+
+    world_keep_log(&scene.world);
+    scene_open_mover(dsn);
+    scene_fail_many("warm", 1);
+    UNTIL(&scene.world, scene_is_moved()); /* connected */
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
+    scene_fail_many("u", 20);
+    UNTIL(&scene.world, (scene_is_moved(), scene_row_ct()) == 21);
+    ck_assert_int_eq(scene_left_ct(), 20);
+    proxy_cut(proxy, PROXY_FIN);
+    proxy_set(proxy, PROXY_BOTH, PROXY_PASS);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", 20);
+    ck_assert_int_eq(scene_row_ct(), 21);
+    ck_assert_uint_eq(world_logged(&scene.world, "event=outbox.unsure"), 1);
+    scene_close_mover(0);
+    proxy_destroy(proxy);
+}
+END_TEST
+
+START_TEST(a_crash_of_the_server_in_mid_page_leaves_one_row)
+{
+    scene_open_mover(NULL);
+    (void)postgres_process_do(
+        &scene.server,
+        "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "PERFORM pg_sleep(60); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON "
+        "failed_jobs FOR EACH ROW WHEN (NEW.uuid = 'u-0010') EXECUTE FUNCTION slow()");
+    scene_fail_many("u", RECORD_CT);
+    UNTIL(&scene.world,
+          (scene_is_moved(),
+           postgres_process_int(&scene.server, "SELECT count(*) FROM pg_stat_activity "
+                                               "WHERE wait_event = 'PgSleep'")) == 1);
+    postgres_process_restart(&scene.server, POSTGRES_IMMEDIATE);
+    ck_assert_int_eq(scene_row_ct(), 0);
+    (void)postgres_process_do(&scene.server, "DROP TRIGGER slow ON failed_jobs");
+    postgres_process_end_sessions(&scene.server);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", RECORD_CT);
+}
+END_TEST
+
+/* Between COMMIT and the drop: Redis does not hear of the drop, or the worker ends. */
+START_TEST(a_drop_that_never_came_leaves_one_row)
+{
+    world_use_proxy(&scene.world);
+    scene_open_mover(NULL);
+    scene_fail_many("v", 20); /* the server dawdles while Redis goes deaf */
+    (void)postgres_process_do(
+        &scene.server,
+        "CREATE OR REPLACE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "PERFORM pg_sleep(0.2); RETURN NEW; END $$; CREATE TRIGGER nap BEFORE INSERT ON "
+        "failed_jobs FOR EACH ROW WHEN (NEW.uuid = 'v-0010') EXECUTE FUNCTION nap()");
+    mover_wake(scene.movers[0]);
+    UNTIL(&scene.world,
+          postgres_process_int(&scene.server, "SELECT count(*) FROM pg_stat_activity "
+                                              "WHERE wait_event = 'PgSleep'") == 1);
+    proxy_set(scene.world.proxy, PROXY_BOTH, PROXY_LOSE);
+    UNTIL(&scene.world, scene_row_ct() == 20);
+    for (int i = 0; i < 20; i++)
+        world_turn(&scene.world);
+    ck_assert_int_eq(scene_left_ct(), 20);
+    if (_i == 0) {
+        proxy_cut(scene.world.proxy, PROXY_FIN);
+    } else {
+        scene_close_mover(0);
+        proxy_set(scene.world.proxy, PROXY_BOTH, PROXY_PASS);
+        scene_open_mover(NULL);
+    }
+    proxy_set(scene.world.proxy, PROXY_BOTH, PROXY_PASS);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("v", 20);
+    ck_assert_int_eq(scene_row_ct(), 20);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_unchecked_fixture(tc, mover_scene_make, mover_scene_end);
+    tcase_add_checked_fixture(tc, mover_scene_set_up, mover_scene_tear_down);
+    tcase_add_test(tc, a_server_that_is_away_is_waited_for);
+    tcase_add_test(tc, a_missing_table_is_told_once_and_waited_for);
+    tcase_add_test(tc, a_read_only_server_is_waited_for);
+    tcase_add_test(tc, a_full_disk_is_waited_for);
+    tcase_add_test(tc, every_kind_of_trouble_is_told);
+    tcase_add_test(tc, a_lost_answer_to_commit_leaves_one_row);
+    tcase_add_test(tc, a_crash_of_the_server_in_mid_page_leaves_one_row);
+    tcase_add_loop_test(tc, a_drop_that_never_came_leaves_one_row, 0, 2);
+}
+
+int main(void)
+{
+    if (!postgres_process_is_installed())
+        return 77; /* skipped */
+    return run_suite("mover_faults", 120, add_tests);
+}
