@@ -31,6 +31,8 @@
 #include "queue/queue.h"
 #include "queue/vitals.h"
 
+enum { OLD_IDS_MAX = 16 };
+
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_RESUMING, LINK_READY };
 enum drain_state { DRAIN_NONE, DRAIN_ASKED, DRAIN_DONE };
 
@@ -102,8 +104,9 @@ struct queue {
     unsigned queue_ct;
 
     struct conn *main, *wait;
-    char name[64]; /* what CLIENT LIST shows of us, unique */
-    int64_t old_ids[2];
+    char name[64];                /* what CLIENT LIST shows of us, unique */
+    int64_t old_ids[OLD_IDS_MAX]; /* connections of before that may not be dead yet */
+    size_t old_id_ct;             /* above the most: some are forgotten */
     enum link_state link;
     struct timer retry;
     struct timer wait_retry;

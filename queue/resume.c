@@ -164,22 +164,22 @@ static void took_list(void *arg, const redisReply *reply)
             kill_client(queue, id);
         end += *end == '\n';
     }
-    queue->old_ids[0] = queue->old_ids[1] = 0;
     list_own(queue);
 }
 
 void resume_start(struct queue *queue)
 {
-    struct slice words[5] = {slice_text("CLIENT"), slice_text("LIST"), slice_text("ID")};
+    struct slice words[3 + OLD_IDS_MAX] = {slice_text("CLIENT"), slice_text("LIST"),
+                                           slice_text("ID")};
     size_t ct = 3;
-    char text[2][24];
+    char text[OLD_IDS_MAX][24];
 
-    for (size_t i = 0; i < ARRAY_CT(queue->old_ids); i++) {
-        if (queue->old_ids[i] == 0)
-            continue;
+    for (size_t i = 0; i < queue->old_id_ct && i < OLD_IDS_MAX; i++) {
         (void)snprintf(text[i], sizeof(text[i]), "%lld", (long long)queue->old_ids[i]);
         words[ct++] = slice_text(text[i]);
     }
+    if (queue->old_id_ct > OLD_IDS_MAX)
+        ct = 2; /* of all clients: ours tell themselves by name */
     if (ct == 3)
         list_own(queue);
     else
