@@ -262,6 +262,8 @@ static void beat(void *arg)
         atomic_store(&board->phase, BOARD_RUNNING);
     if (limit_mib > 0 && resident_mib() > limit_mib)
         worker_drain(worker, "memory");
+    if (worker->env.http != NULL)
+        http_tell_board(worker->env.http, board);
     timer_set(&worker->beat, BEAT_MS);
 }
 
