@@ -243,7 +243,8 @@ static void settle_endpoint(struct run *run, enum endpoint_result result)
         endpoints_get(run->http->endpoints, run->request.endpoint);
     int64_t open_ms = endpoint->open_ms;
 
-    endpoint_settle(endpoint, &run->target->rules, run->pass, result, clock_mono_ms());
+    endpoint_settle(endpoint, &run->target->rules, run->pass, result,
+                    clock_mono_ms() - run->started_ms, clock_mono_ms());
     run->http->change_ct += endpoint->open_ms != open_ms;
 }
 
