@@ -59,6 +59,9 @@ struct queue_events {
     void (*on_settled)(void *arg);
     /* Once after queue_hush(); may be NULL where that is never called. */
     void (*on_quiet)(void *arg);
+    /* Once after each queue_alone() that returned true; may be NULL where that is never
+     * called. */
+    void (*on_alone)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
     /* How many failed records wait in the outbox, as a heartbeat found: about once a
      * second, and only where there are any. May be NULL. */
@@ -113,9 +116,10 @@ void queue_forget(struct queue *queue, struct lease *lease);
 void queue_hush(struct queue *queue);
 
 /* The job, which has crashes behind it, is about to run with nothing beside it: should
- * the worker die now, the job is the cause. Where Redis cannot be told, a death tells
- * less. */
-void queue_alone(struct queue *queue, const struct lease *lease);
+ * the worker die then, the job is the cause. on_alone() comes, later, once Redis knows it
+ * or has gone away; false: it is away, and nothing comes. Without its knowledge a death
+ * tells less. */
+bool queue_alone(struct queue *queue, const struct lease *lease) MUSTCHECK;
 
 /* ---- the outbox: failed records that wait in Redis for PostgreSQL ----
  * Each call returns false where Redis is away (and never calls back), else calls back

@@ -188,22 +188,26 @@ void verdict_send(struct queue *queue, struct settle *settle)
 
 static void took_alone(void *arg, const redisReply *reply)
 {
-    (void)link_took_or_nil(arg, "alone", reply);
+    struct queue *queue = arg;
+
+    (void)link_took_or_nil(queue, "alone", reply);
+    queue->events.on_alone(queue->options.arg);
 }
 
-void queue_alone(struct queue *queue, const struct lease *lease)
+bool queue_alone(struct queue *queue, const struct lease *lease)
 {
     char key[CRASH_KEY_BYTES];
     struct call *call;
 
     if (!link_may_send(queue))
-        return;
+        return false;
     crash_key(lease->bytes, key);
     call = call_create("alone", 2);
     call_add_text(call, queue->own.failed);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, key);
     call_send(call, queue->main, queue->pace.answer_ms, took_alone, queue);
+    return true;
 }
 
 /* ---- the record ---- */
