@@ -127,6 +127,7 @@ struct queue {
     uint64_t batch;      /* number of the last batch that arrived */
     bool reserving;      /* a reserve on the main connection is unanswered */
     bool waiting;        /* the wait is unanswered */
+    bool reserve_waits;  /* waiting: a reserve stands behind the BRPOP */
     bool hushing;        /* on_quiet() is owed */
     bool look;           /* something may be ready: reserve rather than wait */
     int64_t next_due_ms; /* from now on, as the last reserve told; -1: nothing */

@@ -144,7 +144,16 @@ static void took_page(void *arg, const redisReply *reply)
     next_page(walk);
 }
 
-/* Own tag: what a running job or a pending verdict stands for stays. */
+/* What was found to be lost and is there again came in an answer that was lost. */
+static bool is_held(const struct queue *queue, unsigned index, struct slice bytes)
+{
+    const struct lease *lease = leases_find(&queue->leases, index, bytes);
+
+    return lease && lease->priv->state != LEASE_LOST;
+}
+
+/* Own tag: what a running job or a pending verdict stands for stays. No twin of it can be
+ * meant: a reserve takes none as it is while the verdict is unanswered. */
 static bool is_known(const struct take_back *walk, struct slice bytes)
 {
     const struct queue *queue = walk->queue;
@@ -152,7 +161,7 @@ static bool is_known(const struct take_back *walk, struct slice bytes)
 
     for (unsigned i = 0; walk->note == NULL && i < queue->queue_ct; i++)
         if (strcmp(queue->queues[i].name, name) == 0 &&
-            (leases_find(&queue->leases, i, bytes) || settle_find(queue, i, bytes)))
+            (is_held(queue, i, bytes) || settle_find(queue, i, bytes)))
             return true;
     return false;
 }
