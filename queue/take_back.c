@@ -193,7 +193,9 @@ static void give_back_page(struct take_back *walk, const redisReply *held)
 
         if (held->element[i]->type != REDIS_REPLY_STRING || is_known(walk, bytes))
             continue;
-        crash_key(bytes, key);
+        key[0] = '\0'; /* ours: no death, and nothing of it was started */
+        if (walk->note)
+            crash_key(bytes, key);
         call_add(call, bytes);
         call_add_text(call, key);
         ct++;

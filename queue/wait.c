@@ -21,13 +21,15 @@ enum { NUDGE_AGAIN_MS = 20 };
  * wait may have taken one. */
 static void reserve_now(struct queue *queue)
 {
+    unsigned slots = 0;
+
     queue->waiting = false;
     queue_pump_soon(queue);
     if (queue->link != LINK_READY) /* it looks when it is */
         return;
-    reserve_send(queue, queue->main,
-                 queue->want > queue->arriving ? queue->want - queue->arriving : 0,
-                 queue->pace.answer_ms);
+    if (queue->drain == DRAIN_NONE && queue->want > queue->arriving)
+        slots = queue->want - queue->arriving;
+    reserve_send(queue, queue->main, slots, queue->pace.answer_ms);
 }
 
 static void took_token(void *arg, const redisReply *reply)
