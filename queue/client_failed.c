@@ -150,6 +150,12 @@ int client_failed_get(struct client *client, const char *uuid, failed_each_cb ea
     return rc;
 }
 
+static int tell_moving(const char *uuid, struct err *err)
+{
+    return err_set(err, ERR_DATABASE,
+                   "the record of %s is on its way to PostgreSQL: try again", uuid);
+}
+
 int client_failed_retry(struct client *client, const char *uuid, const char *queue,
                         struct slice payload, bool *done, struct err *err)
 {
@@ -168,7 +174,9 @@ int client_failed_retry(struct client *client, const char *uuid, const char *que
     script_call_arg(&call, slice_text(uuid));
     script_call_arg(&call, payload);
     rc = client_script_integer(client, &call, &moved, err);
-    *done = moved != 0;
+    *done = moved > 0;
+    if (rc == 0 && moved < 0)
+        rc = tell_moving(uuid, err);
     queue_keys_free(&keys);
     free(key);
     return rc;
@@ -183,6 +191,9 @@ int client_failed_forget(struct client *client, const char *const *uuids, size_t
 
         if (client_record_script(client, "forget", uuids + done, chunk, &gone, err) != 0)
             return -1;
+        if (gone < 0)
+            return err_set(err, ERR_DATABASE,
+                           "a record is on its way to PostgreSQL: try again");
         *removed += gone;
     }
     return 0;

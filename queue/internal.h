@@ -31,8 +31,6 @@
 #include "queue/queue.h"
 #include "queue/vitals.h"
 
-enum { OLD_IDS_MAX = 16 };
-
 enum link_state { LINK_DOWN, LINK_CONNECTING, LINK_RESUMING, LINK_READY };
 enum drain_state { DRAIN_NONE, DRAIN_ASKED, DRAIN_DONE };
 
@@ -104,9 +102,8 @@ struct queue {
     unsigned queue_ct;
 
     struct conn *main, *wait;
-    char name[64];                /* what CLIENT LIST shows of us, unique */
-    int64_t old_ids[OLD_IDS_MAX]; /* connections of before that may not be dead yet */
-    size_t old_id_ct;             /* above the most: some are forgotten */
+    char name[64];      /* what CLIENT LIST shows of us, unique */
+    int64_t old_ids[2]; /* connections of before that may not be dead yet */
     enum link_state link;
     struct timer retry;
     struct timer wait_retry;
@@ -130,6 +127,7 @@ struct queue {
     uint64_t batch;      /* number of the last batch that arrived */
     bool reserving;      /* a reserve on the main connection is unanswered */
     bool waiting;        /* the wait is unanswered */
+    bool reserve_waits;  /* waiting: a reserve stands behind the BRPOP */
     bool hushing;        /* on_quiet() is owed */
     bool look;           /* something may be ready: reserve rather than wait */
     int64_t next_due_ms; /* from now on, as the last reserve told; -1: nothing */

@@ -115,23 +115,13 @@ static void note_outage(struct queue *queue, const struct err *why)
     warn_of_outage(queue, why, now);
 }
 
-static void remember_id(struct queue *queue, int64_t id)
-{
-    for (size_t i = 0; i < queue->old_id_ct && i < OLD_IDS_MAX; i++)
-        if (queue->old_ids[i] == id)
-            return;
-    if (id == 0)
-        return;
-    if (queue->old_id_ct < OLD_IDS_MAX)
-        queue->old_ids[queue->old_id_ct] = id;
-    queue->old_id_ct++;
-}
-
-/* Beside those of before: a link may go again before its predecessor's end is sure. */
+/* A link that has not ended those of before yet has sent nothing that could do harm. */
 static void remember_ids(struct queue *queue)
 {
-    remember_id(queue, conn_id(queue->main));
-    remember_id(queue, conn_id(queue->wait));
+    if (queue->old_ids[0] || queue->old_ids[1])
+        return;
+    queue->old_ids[0] = conn_id(queue->main);
+    queue->old_ids[1] = conn_id(queue->wait);
 }
 
 void link_lost(struct queue *queue, const struct err *why)
@@ -234,7 +224,6 @@ void link_ready(struct queue *queue)
 
     queue->link = LINK_READY;
     queue->look = true;
-    queue->old_id_ct = 0; /* what was sent behind their ends has been answered */
     if (queue->up_at_ms == 0) {
         queue->up_at_ms = now;
         set_board(queue, BOARD_LINK_UP);

@@ -465,6 +465,14 @@ START_TEST(without_postgresql_what_waits_can_still_be_had)
     IN_OUT("failed jobs  -, PostgreSQL cannot be asked, 2 wait in Redis for PostgreSQL");
     expect(0, "$D failed show 30000000-0000-4000-8000-000000000003");
     expect(0, "$D failed retry 30000000-0000-4000-8000-000000000003");
+    expect(0, "redis-cli -s $S HSET drover:failed:40000000-0000-4000-8000-000000000004 "
+              "moving 1"); /* a worker has it in hand */
+    expect(1, "$D failed retry 40000000-0000-4000-8000-000000000004");
+    IN_ERR("on its way to PostgreSQL: try again");
+    expect(1, "$D failed forget 40000000-0000-4000-8000-000000000004");
+    IN_ERR("on its way to PostgreSQL: try again");
+    expect(0, "redis-cli -s $S HDEL drover:failed:40000000-0000-4000-8000-000000000004 "
+              "moving");
     expect(0, "$D failed forget 40000000-0000-4000-8000-000000000004");
     expect_out("redis-cli -s $S ZCARD drover:outbox", "0");
     expect(1, "$D failed migrate");
