@@ -51,7 +51,7 @@ START_TEST(a_job_given_back_by_the_living_is_no_longer_marked_as_run_alone)
                          "3 killed by SIGSEGV");
     hand_open(&hands[0], 1);
     UNTIL(&world, hands[0].job_ct == 1);
-    queue_alone(hands[0].queue, hands[0].jobs[0]);
+    ck_assert(queue_alone(hands[0].queue, hands[0].jobs[0]));
     UNTIL(&world, crash_is("3 alone; killed by SIGSEGV"));
     hands[0].free_slots = 0;
     queue_give_back(hands[0].queue, hands[0].jobs[0]);
