@@ -572,12 +572,9 @@ static void add_tests(TCase *tc)
 
 static void write_pooled(void)
 {
-    char *line = must_format("sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > "
-                             "$T/pooled.conf",
-                             pooler.dsn);
-
-    MUST(shell_run(sh, "%s", line) == 0);
-    free(line);
+    MUST(shell_run(sh,
+                   "sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > $T/pooled.conf",
+                   pooler.dsn) == 0);
 }
 
 int main(void)
