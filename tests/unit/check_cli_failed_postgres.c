@@ -582,8 +582,7 @@ int main(void)
     char *settings;
     int status;
 
-    if (!postgres_process_is_installed() || !pgbouncer_process_is_installed())
-        return 77;
+    MUST(postgres_process_is_installed() && pgbouncer_process_is_installed());
     postgres_process_make(&server);
     postgres_process_start(&server);
     pgbouncer_process_begin(&pooler, &server, 2);
