@@ -27,7 +27,9 @@
 
 enum {
     JITTER_PARTS = 4, /* a postponed job comes back up to a quarter later */
-    SPARE_MAX = 64
+    SPARE_MAX = 64,
+    HTTP_NO_CONTENT = 204,
+    HTTP_NOT_MODIFIED = 304
 };
 
 /* One jobs entry. Its runs, with their curl handles, are used again. */
@@ -42,7 +44,8 @@ struct http {
     const struct config *config;
     struct http_multi *multi;
     struct endpoints *endpoints;
-    struct lane *lanes; /* one for each entry of config->jobs */
+    uint64_t change_ct, told_ct; /* of breakers opened or closed; told to the board */
+    struct lane *lanes;          /* one for each entry of config->jobs */
 };
 
 struct run {
@@ -119,6 +122,21 @@ static long status_of(const struct run *run)
 
     (void)curl_easy_getinfo(run->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
     return status;
+}
+
+/* Whether the answer is there although the transfer ended with an error: its body went on
+ * beyond the bound, or it has none. (A server that answers without reading the request's
+ * body may end the stream, and curl calls that an error.) */
+static bool is_answered(const struct run *run)
+{
+    long status = status_of(run);
+    curl_off_t length = -1;
+
+    (void)curl_easy_getinfo(run->transfer.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
+                            &length);
+    return run->response.capped ||
+           (run->response.head_ended && status >= 200 &&
+            (status == HTTP_NO_CONTENT || status == HTTP_NOT_MODIFIED || length == 0));
 }
 
 static int64_t retry_after_of(const struct run *run)
@@ -211,10 +229,50 @@ static enum endpoint_result result_of(const struct run *run, CURLcode code)
         return run->why == CANCEL_TIMEOUT ? ENDPOINT_TROUBLE : ENDPOINT_UNKNOWN;
     if (run->refusal != NULL && !run->vetted)
         return ENDPOINT_UNKNOWN;
-    if (code != CURLE_OK && !run->response.capped)
+    if (code != CURLE_OK && !is_answered(run))
         return ENDPOINT_TROUBLE;
     return http_status_is_trouble((int)status_of(run)) ? ENDPOINT_TROUBLE
                                                        : ENDPOINT_ANSWERED;
+}
+
+/* ---- endpoints ---- */
+
+static void settle_endpoint(struct run *run, enum endpoint_result result)
+{
+    struct endpoint *endpoint =
+        endpoints_get(run->http->endpoints, run->request.endpoint);
+    int64_t open_ms = endpoint->open_ms;
+
+    endpoint_settle(endpoint, &run->target->rules, run->pass, result,
+                    clock_mono_ms() - run->started_ms, clock_mono_ms());
+    run->http->change_ct += endpoint->open_ms != open_ms;
+}
+
+struct telling {
+    struct board *board;
+    uint32_t ct;
+};
+
+static void tell_endpoint(void *arg, const char *name, const struct endpoint *endpoint)
+{
+    struct telling *telling = arg;
+
+    if (telling->ct < BOARD_AWAY)
+        board_set_away(telling->board, telling->ct, name, endpoint->failures);
+    telling->ct++;
+}
+
+void http_tell_board(struct http *http, struct board *board)
+{
+    struct telling telling = {.board = board};
+
+    if (http->told_ct == http->change_ct)
+        return;
+    endpoints_each_open(http->endpoints, tell_endpoint, &telling);
+    for (size_t i = telling.ct; i < BOARD_AWAY; i++)
+        board_set_away(board, i, "", 0);
+    board->away_ct = telling.ct;
+    http->told_ct = http->change_ct;
 }
 
 /* ---- the end ---- */
@@ -243,17 +301,14 @@ static void give_run(struct run *run)
 
 static void finish(struct run *run, CURLcode code)
 {
-    struct http *http = run->http;
     struct outcome outcome;
     struct buf detail;
 
-    endpoint_settle(endpoints_get(http->endpoints, run->request.endpoint),
-                    &run->target->rules, run->pass, result_of(run, code),
-                    clock_mono_ms());
+    settle_endpoint(run, result_of(run, code));
     buf_init(&detail, 0);
     if (run->cancelled)
         judge_cancelled(run, &outcome);
-    else if (code == CURLE_OK || run->response.capped)
+    else if (code == CURLE_OK || is_answered(run))
         judge_answer(run, &outcome);
     else
         judge_failure(run, code, &outcome);
@@ -394,9 +449,7 @@ static struct run *start(const struct handler_env *env, const struct job *job,
     } else if (admit(run, outcome)) {
         if (send_request(run, &err) == 0)
             return run;
-        endpoint_settle(endpoints_get(run->http->endpoints, run->request.endpoint),
-                        &run->target->rules, run->pass, ENDPOINT_UNKNOWN,
-                        clock_mono_ms());
+        settle_endpoint(run, ENDPOINT_UNKNOWN);
         outcome_init(outcome, OUTCOME_RETRY, "%s", err.text);
     }
     give_run(run);

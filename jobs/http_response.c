@@ -19,6 +19,7 @@ void http_response_clear(struct http_response *response)
     buf_clear(&response->head);
     buf_clear(&response->body);
     response->head_bytes = 0;
+    response->head_ended = false;
     response->body_bytes = 0;
     response->capped = false;
     response->head_capped = false;
@@ -52,6 +53,7 @@ static size_t take_header(char *bytes, size_t size, size_t ct, void *arg)
     }
     if (len >= 5 && memcmp(bytes, "HTTP/", 5) == 0)
         buf_clear(&response->head);
+    response->head_ended = bytes[0] == '\r' || bytes[0] == '\n';
     keep(&response->head, bytes, len);
     return len;
 }

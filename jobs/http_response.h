@@ -15,6 +15,7 @@ enum {
 struct http_response {
     struct buf head; /* status line and headers, from the last status line on */
     size_t head_bytes;
+    bool head_ended; /* with the empty line */
     struct buf body; /* its first bytes */
     uint64_t body_bytes;
     uint64_t body_max_bytes;

@@ -116,6 +116,7 @@ START_TEST(only_servers_that_can_be_trusted_hear_of_a_job)
     ck_assert_str_eq(log, "POST /good HTTP/2.0 204\nPOST /good HTTP/2.0 204\n"
                           "POST /good HTTP/2.0 204\n");
     free(log);
+    nginx_process_stop(&nginx);
     scene_destroy(scene);
     free(settings);
 }
@@ -142,6 +143,7 @@ START_TEST(a_client_certificate_is_shown_where_it_is_configured)
     scene_do(scene, "push", "unknown"); /* must not go out on the other's connection */
     WAIT_FOR(failed_ct() == 1);
     assert_reason("unknown", "HTTP 400 after ");
+    nginx_process_stop(&nginx);
     scene_destroy(scene);
     free(settings);
 }

@@ -20,6 +20,7 @@ void nginx_process_begin(struct nginx_process *process);
  * are that one's ("ssl http2", or ""). Returns once it listens. */
 void nginx_process_serve(struct nginx_process *process, const char *listen_flags,
                          const char *server);
+void nginx_process_stop(struct nginx_process *process); /* its files stay */
 void nginx_process_end(struct nginx_process *process);
 
 #endif
