@@ -21,6 +21,7 @@ enum {
     AWAY_MAX_MS = 30000,
     JITTER_PERCENT = 25,
     PRUNE_MS = 5 * 60 * 1000,
+    PRUNE_PARTS = 10,    /* of the time that notes are kept, where that is shorter */
     PRUNE_MORE_MS = 200, /* between full pages */
     PRUNE_PAGE = 5000,
     PRUNE_WITHIN_MS = 60000,
@@ -147,6 +148,14 @@ struct pg_request *sql_database_run(struct sql_database *database,
 
 /* ---- the inbox ---- */
 
+static int64_t prune_every_ms(const struct sql_database *database)
+{
+    int64_t ms = database->config->inbox_keep_ms / PRUNE_PARTS;
+
+    return ms < PRUNE_MS ? ms : PRUNE_MS;
+}
+
+/* PRUNE_PAGE of them. */
 static const char prune_sql[] =
     "DELETE FROM drover_inbox WHERE uuid IN (SELECT uuid FROM drover_inbox"
     " WHERE done_at < now() - make_interval(secs => $1::float8)"
@@ -166,7 +175,8 @@ static void pruned(void *arg, const struct pg_answer *answer)
         log_debug("sql.pruned", log_str("database", database->config->name),
                   log_int("rows", ct));
     timer_set(&database->prune,
-              ct == PRUNE_PAGE ? PRUNE_MORE_MS : random_jitter(PRUNE_MS, JITTER_PERCENT));
+              ct == PRUNE_PAGE ? PRUNE_MORE_MS
+                               : random_jitter(prune_every_ms(database), JITTER_PERCENT));
 }
 
 static void prune(void *arg)
@@ -229,7 +239,8 @@ struct sql_database *sql_database_open(struct loop *loop,
     timer_init(&database->prune, loop, prune, database);
     prepare_pruning(database);
     if (has_inbox) /* workers that start together do not prune together */
-        timer_set(&database->prune, (int64_t)random_below(PRUNE_MS));
+        timer_set(&database->prune,
+                  (int64_t)random_below((uint32_t)prune_every_ms(database)));
     return database;
 }
 

@@ -382,6 +382,24 @@ START_TEST(once_needs_a_uuid_of_the_jobs_own)
 }
 END_TEST
 
+static bool is_pruned(void *arg UNUSED)
+{
+    return count("drover_inbox") == 1;
+}
+
+START_TEST(old_notes_are_dropped)
+{
+    sql_close(env.sql);
+    databases[0].inbox_keep_ms = 1000;
+    (void)postgres_process_do(
+        &server, "INSERT INTO drover_inbox SELECT g, now() - interval '2 s' FROM "
+                 "generate_series(1, 12000) g; INSERT INTO drover_inbox VALUES ('new', "
+                 "now() + interval '1 h')");
+    ck_assert_int_eq(sql_open(env.loop, &config, &env.sql, NULL), 0);
+    run_until(env.loop, is_pruned, NULL);
+}
+END_TEST
+
 START_TEST(without_an_inbox_jobs_wait)
 {
     (void)postgres_process_do(&server, "DROP TABLE drover_inbox");
@@ -592,6 +610,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, twins_in_one_batch_take_effect_once);
     tcase_add_test(tc, a_job_that_failed_is_not_in_the_inbox);
     tcase_add_test(tc, once_needs_a_uuid_of_the_jobs_own);
+    tcase_add_test(tc, old_notes_are_dropped);
     tcase_add_test(tc, without_an_inbox_jobs_wait);
     tcase_add_test(tc, a_commit_without_an_answer_takes_effect_once);
     tcase_add_test(tc, a_commit_without_an_answer_is_tried_again_without_once);
