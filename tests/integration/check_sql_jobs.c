@@ -19,7 +19,7 @@ enum { WORKERS = 8, JOB_CT = 10000 };
 
 /* Slow enough to be struck while it runs. */
 #define SLOW_INSERT                                                                      \
-    "statement = \"INSERT INTO t SELECT $1::int FROM pg_sleep(0.0005)\"; params = [ "    \
+    "statement = \"INSERT INTO t SELECT $1::int FROM pg_sleep(0.0002)\"; params = [ "    \
     "\"data.id\" ]; "
 
 static struct scene *scene;
@@ -247,8 +247,8 @@ START_TEST(migrate_makes_the_inbox)
                      "main: table drover_inbox is there and as it should be\n");
     scene_do(scene, "sql", "migrate", "--json", "--database", "tenants");
     ck_assert_str_eq(scene->out,
-                     "[{\"database\":\"tenants\",\"table\":\"drover_inbox\",\"created\":"
-                     "false,\"dry_run\":false}]\n");
+                     "[\n{\"database\":\"tenants\",\"table\":\"drover_inbox\","
+                     "\"created\":false,\"dry_run\":false}\n]\n");
     ck_assert_int_eq(scene_run(scene, "sql", "migrate", "--database", "x", NULL), 3);
 }
 END_TEST
