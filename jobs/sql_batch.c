@@ -22,6 +22,7 @@
 enum {
     HEAD_MAX = 3,     /* statements before those of the jobs */
     REPEATS_MAX = 20, /* runs again that made no progress by themselves */
+    UNKNOWN_MAX = 3,  /* the same, before lost connections are left to the retries */
     LATE_MS = 1000,   /* the worker's word on the time comes first */
     NO_LIMIT_MS = 1000 * 1000 * 1000
 };
@@ -165,7 +166,7 @@ static void take_unknown(struct sql_batch *batch, const struct pg_answer *answer
     struct outcome outcome;
     struct buf line;
 
-    if (batch->config->once && batch->repeats < REPEATS_MAX) {
+    if (batch->config->once && batch->repeats < UNKNOWN_MAX) {
         run_part(batch, 0, batch->ct, batch->repeats + 1);
         return;
     }

@@ -22,6 +22,8 @@ static struct config config;
 static struct job_config jobs[JOB_CT];
 static struct database_config databases[3];
 static struct trial trials[TRIALS_MAX];
+static char *texts[1024]; /* payloads, which live as long as the test */
+static size_t text_ct;
 static char proxied_dsn[256], proxy_path[128];
 
 #define TEXT(text) ((char *)(uintptr_t)(text))
@@ -123,23 +125,28 @@ static void tear_down_scene(void)
     close_env();
     for (size_t i = 0; i < TRIALS_MAX; i++)
         clear(&trials[i]);
+    while (text_ct > 0)
+        free(texts[--text_ct]);
     postgres_process_stop(&server, POSTGRES_IMMEDIATE);
 }
 
 /* ---- jobs ---- */
 
-/* Payloads live as long as the test. */
-static char *payload_text(int number, const char *note)
+static const char *payload_text(int number, const char *note)
 {
-    return must_format("{\"uuid\":\"u-%d\",\"job\":\"t\",\"data\":{\"id\":%d,\"note\":%s,"
-                       "\"tenant\":\"%s\"}}",
-                       number, number, note, number % 2 ? "a" : "b");
+    MUST(text_ct < ARRAY_CT(texts));
+    texts[text_ct] =
+        must_format("{\"uuid\":\"u-%d\",\"job\":\"t\",\"data\":{\"id\":%d,\"note\":%s,"
+                    "\"tenant\":\"%s\"}}",
+                    number, number, note, number % 2 ? "a" : "b");
+    return texts[text_ct++];
 }
 
 static struct trial *start_raw(size_t at, int entry, const char *raw)
 {
     struct trial *trial = &trials[at];
 
+    clear(trial);
     set_up(trial, raw, NULL);
     trial->job.config = &jobs[entry];
     begin(trial, &sql_handler);
