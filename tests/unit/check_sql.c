@@ -22,7 +22,7 @@ static struct config config;
 static struct job_config jobs[JOB_CT];
 static struct database_config databases[3];
 static struct trial trials[TRIALS_MAX];
-static char *texts[1024]; /* payloads, which live as long as the test */
+static char *texts[1 << 14]; /* payloads, which live as long as the test */
 static size_t text_ct;
 static char proxied_dsn[256], proxy_path[128];
 
