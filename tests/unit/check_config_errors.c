@@ -23,11 +23,6 @@ const char *__lsan_default_suppressions(void)
     "argument of its own behind it, like \"sh\", \"-c\", \"wc \\\"$1\\\"\", \"sh\", "    \
     "\"{data.file}\""
 
-#define A_DATABASE                                                                       \
-    "databases: ( { name = \"d\"; dsn = \"dbname=a\"; }, { name = \"r\"; service = "     \
-    "\"r\"; read_only = true; } ); "
-#define A_STATEMENT "jobs: ( { name = \"a\"; type = \"sql\"; statement = \"SELECT 1\"; "
-
 static const struct {
     const char *text, *message;
 } wrong[] = {
@@ -194,36 +189,6 @@ static const struct {
      "drover.conf:1: pools[0].queues[0]: \"high,low\" holds a comma"},
     {"pools: ( { queues = [ \"a\", \"\" ]; } );",
      "drover.conf:1: pools[0].queues[1]: is empty"},
-
-    /* databases, and jobs that use them */
-    {"databases: ( { dsn = \"dbname=a\"; } );",
-     "drover.conf:1: databases[0].name: is missing"},
-    {"databases: ( { name = \"a\"; } );",
-     "drover.conf:1: databases[0].name: \"a\" has neither dsn nor service"},
-    {"databases: ( { name = \"a\"; dsn = \"dbname=a\"; service = \"b\"; } );",
-     "drover.conf:1: databases[0].dsn: service is given too: leave one of them out"},
-    {"databases: ( { name = \"a\"; service = \"b\"; },\n"
-     "{ name = \"a\"; service = \"b\"; } );",
-     "drover.conf:2: databases[1].name: \"a\" is the name of databases[0] too"},
-    {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; database = \"d\"; } );",
-     "drover.conf:1: jobs[0].statement: is missing"},
-    {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; statement = \"SELECT 1\"; } );",
-     "drover.conf:1: jobs[0].database: is missing"},
-    {A_DATABASE A_STATEMENT "database = \"x\"; } );",
-     "drover.conf:1: jobs[0].database: there is no \"x\" in databases"},
-    {A_DATABASE A_STATEMENT "database = \"d\"; params = [ \"a\", \"{data.b}\" ]; } );",
-     "drover.conf:1: jobs[0].params[1]: expects a path like \"data.file\""},
-    {A_DATABASE A_STATEMENT "database = \"d\"; params = [ \"data..b\" ]; } );",
-     "drover.conf:1: jobs[0].params[0]: expects a path like \"data.file\""},
-    {A_DATABASE A_STATEMENT "database = \"d\"; batch = 17; } );",
-     "drover.conf:1: jobs[0].batch: 17 is more than pools[0].concurrency (16): no batch "
-     "would be full"},
-    {A_DATABASE A_STATEMENT "database = \"d\"; batch = 20; } ); pools: ( { name = \"a\"; "
-                            "concurrency = 20; }, { name = \"b\"; concurrency = 19; } );",
-     "drover.conf:1: jobs[0].batch: 20 is more than pools[1].concurrency (19): no batch "
-     "would be full"},
-    {A_DATABASE A_STATEMENT "database = \"r\"; once = true; } );",
-     "drover.conf:1: jobs[0].once: \"r\" is read_only: nothing can be noted there"},
 
     /* jobs */
     {"jobs: ( {\n type = \"noop\"; } );", "drover.conf:1: jobs[0].name: is missing"},

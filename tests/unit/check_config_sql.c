@@ -1,0 +1,61 @@
+/* Mistakes in `databases`, and in the jobs that use them. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/unit/configs.h"
+#include "tests/unit/suite.h"
+
+#define A_DATABASE                                                                       \
+    "databases: ( { name = \"d\"; dsn = \"dbname=a\"; }, { name = \"r\"; service = "     \
+    "\"r\"; read_only = true; } ); "
+#define A_STATEMENT "jobs: ( { name = \"a\"; type = \"sql\"; statement = \"SELECT 1\"; "
+
+static const struct {
+    const char *text, *message;
+} mistakes[] = {
+    {"databases: ( { dsn = \"dbname=a\"; } );",
+     "drover.conf:1: databases[0].name: is missing"},
+    {"databases: ( { name = \"a\"; } );",
+     "drover.conf:1: databases[0].name: \"a\" has neither dsn nor service"},
+    {"databases: ( { name = \"a\"; dsn = \"dbname=a\"; service = \"b\"; } );",
+     "drover.conf:1: databases[0].dsn: service is given too: leave one of them out"},
+    {"databases: ( { name = \"a\"; service = \"b\"; },\n"
+     "{ name = \"a\"; service = \"b\"; } );",
+     "drover.conf:2: databases[1].name: \"a\" is the name of databases[0] too"},
+    {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; database = \"d\"; } );",
+     "drover.conf:1: jobs[0].statement: is missing"},
+    {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; statement = \"SELECT 1\"; } );",
+     "drover.conf:1: jobs[0].database: is missing"},
+    {A_DATABASE A_STATEMENT "database = \"x\"; } );",
+     "drover.conf:1: jobs[0].database: there is no \"x\" in databases"},
+    {A_DATABASE A_STATEMENT "database = \"d\"; params = [ \"a\", \"{data.b}\" ]; } );",
+     "drover.conf:1: jobs[0].params[1]: expects a path like \"data.file\""},
+    {A_DATABASE A_STATEMENT "database = \"d\"; params = [ \"data..b\" ]; } );",
+     "drover.conf:1: jobs[0].params[0]: expects a path like \"data.file\""},
+    {A_DATABASE A_STATEMENT "database = \"d\"; batch = 17; } );",
+     "drover.conf:1: jobs[0].batch: 17 is more than pools[0].concurrency (16): no batch "
+     "would be full"},
+    {A_DATABASE A_STATEMENT "database = \"d\"; batch = 20; } ); pools: ( { name = \"a\"; "
+                            "concurrency = 20; }, { name = \"b\"; concurrency = 19; } );",
+     "drover.conf:1: jobs[0].batch: 20 is more than pools[1].concurrency (19): no batch "
+     "would be full"},
+    {A_DATABASE A_STATEMENT "database = \"r\"; once = true; } );",
+     "drover.conf:1: jobs[0].once: \"r\" is read_only: nothing can be noted there"},
+};
+
+START_TEST(each_mistake_is_named_with_its_place)
+{
+    refused(mistakes[_i].text, mistakes[_i].message);
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, clear_environment, NULL);
+    tcase_add_loop_test(tc, each_mistake_is_named_with_its_place, 0, ARRAY_CT(mistakes));
+}
+
+int main(void)
+{
+    return run_suite("config sql", 30, add_tests);
+}

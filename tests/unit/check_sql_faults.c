@@ -1,0 +1,211 @@
+/* The sql handler and connections that are lost at the worst time, a server that is away,
+ * jobs that are cancelled. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/sql_trial.h"
+#include "tests/unit/suite.h"
+
+static bool is_lost(void *arg)
+{
+    return count(arg) == 8;
+}
+
+/* The server has committed, and nobody hears of it. */
+START_TEST(a_commit_without_an_answer_takes_effect_once)
+{
+    (void)start_job(0, ONCE, 100, "\"n\""); /* the connection is there */
+    finish_all();
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
+    for (int i = 0; i < 7; i++)
+        (void)start_job((size_t)i, ONCE, i, "\"n\"");
+    run_until(env.loop, is_lost, TEXT("t"));
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_PASS);
+    proxy_cut(proxy, PROXY_RST);
+    finish_all();
+    for (size_t i = 0; i < 7; i++)
+        outcome_is(i, OUTCOME_DONE, "");
+    ck_assert_int_eq(count("t"), 8); /* a second run would have been refused */
+    ck_assert_int_eq(count("drover_inbox"), 8);
+}
+END_TEST
+
+START_TEST(a_commit_without_an_answer_is_tried_again_without_once)
+{
+    (void)start_job(0, MANY, 100, "\"n\"");
+    finish_all();
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
+    for (int i = 0; i < 7; i++)
+        (void)start_job((size_t)i, MANY, i, "\"n\"");
+    run_until(env.loop, is_lost, TEXT("t"));
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_PASS);
+    proxy_cut(proxy, PROXY_RST);
+    finish_all();
+    for (size_t i = 0; i < 7; i++)
+        outcome_is(i, OUTCOME_RETRY, "no answer to COMMIT, it may have worked: ");
+}
+END_TEST
+
+/* ---- the server ---- */
+
+START_TEST(a_database_that_is_away_spends_no_attempt)
+{
+    proxy_refuse(proxy);
+    (void)start_job(0, PLAIN, 1, "\"n\"");
+    finish_all();
+    outcome_is(0, OUTCOME_POSTPONE, "no connection in time");
+    ck_assert_int_gt(trials[0].outcome.wait_ms, 0);
+    ck_assert_ptr_null(start_job(1, PLAIN, 2, "\"n\"")->run); /* not even tried */
+    outcome_is(1, OUTCOME_POSTPONE, "database main is away: ");
+    proxy_admit(proxy);
+    UNTIL(start_job(2, PLAIN, 3, "\"n\"")->run != NULL);
+    finish_all();
+    outcome_is(2, OUTCOME_DONE, "");
+    (void)start_job(3, PLAIN, 4, "\"n\"");
+    finish_all();
+    outcome_is(3, OUTCOME_DONE, "");
+}
+END_TEST
+
+static bool sleeps(void *arg UNUSED)
+{
+    return count("pg_stat_activity WHERE wait_event = 'PgSleep'") == 1;
+}
+
+static bool sleeps_not(void *arg UNUSED)
+{
+    return count("pg_stat_activity WHERE wait_event = 'PgSleep'") == 0;
+}
+
+START_TEST(a_restart_in_the_middle_of_a_batch_is_tried_again)
+{
+    (void)start_job(0, SLOW, 1, "0");
+    (void)start_job(1, SLOW, 2, "60");
+    run_until(env.loop, sleeps, NULL);
+    postgres_process_restart(&server, POSTGRES_IMMEDIATE);
+    finish_all();
+    for (size_t i = 0; i < 2; i++)
+        outcome_is(i, OUTCOME_RETRY, "no answer to COMMIT, it may have worked: ");
+    ck_assert_int_eq(count("t"), 0);
+}
+END_TEST
+
+/* ---- cancelling ---- */
+
+START_TEST(a_stop_ends_the_statement)
+{
+    struct trial *trial = start_job(0, SLOW, 1, "60");
+
+    run_until(env.loop, sleeps, NULL);
+    sql_handler.cancel(trial->run, CANCEL_STOP);
+    sql_handler.cancel(trial->run, CANCEL_NOW);
+    finish_all();
+    outcome_is(0, OUTCOME_ABANDONED, "stopped: the worker is leaving");
+    run_until(env.loop, sleeps_not, NULL);
+    ck_assert_int_eq(count("t"), 0);
+}
+END_TEST
+
+START_TEST(the_timed_out_leave_and_the_others_go_on)
+{
+    struct trial *slow = start_job(0, SLOW, 1, "60");
+
+    (void)start_job(1, SLOW, 2, "0");
+    (void)start_job(2, SLOW, 3, "0");
+    run_until(env.loop, sleeps, NULL);
+    sql_handler.cancel(slow->run, CANCEL_TIMEOUT);
+    finish_all();
+    outcome_is(0, OUTCOME_RETRY, "timed out");
+    ck_assert(trials[0].outcome.timed_out);
+    outcome_is(1, OUTCOME_DONE, "");
+    outcome_is(2, OUTCOME_DONE, "");
+    ck_assert_int_eq(count("t"), 2);
+}
+END_TEST
+
+/* With two seconds for the job, a statement in company has one. */
+START_TEST(the_server_ends_what_takes_too_long)
+{
+    set_up(&trials[0], payload_text(1, "60"), NULL);
+    trials[0].job.config = &jobs[SLOW];
+    trials[0].job.timeout_ms = 2000;
+    begin(&trials[0], &sql_handler);
+    (void)start_job(1, SLOW, 2, "0");
+    finish_all();
+    outcome_is(0, OUTCOME_RETRY,
+               "SQLSTATE 57014: canceling statement due to statement "
+               "timeout");
+    outcome_is(1, OUTCOME_DONE, "");
+}
+END_TEST
+
+START_TEST(a_lost_job_is_taken_out_before_it_is_sent)
+{
+    struct trial *lost = start_job(0, MANY, 1, "\"n\"");
+
+    (void)start_job(1, MANY, 2, "\"n\"");
+    sql_handler.cancel(lost->run, CANCEL_LOST);
+    ck_assert_uint_eq(lost->left, 1); /* later, never from inside */
+    finish_all();
+    outcome_is(0, OUTCOME_ABANDONED, "stopped: the lease is lost");
+    outcome_is(1, OUTCOME_DONE, "");
+    ck_assert_int_eq(count("t"), 1);
+}
+END_TEST
+
+START_TEST(a_lost_job_leaves_a_batch_that_waits_for_a_connection)
+{
+    struct trial *lost;
+
+    proxy_refuse(proxy);
+    lost = start_job(0, PLAIN, 1, "\"n\"");
+    for (int i = 2; i < 10; i++)
+        (void)start_job((size_t)i, MANY, i, "\"n\"");
+    turn_once();
+    sql_handler.cancel(lost->run, CANCEL_LOST);
+    sql_handler.cancel(trials[2].run, CANCEL_LOST);
+    proxy_admit(proxy);
+    finish_all();
+    outcome_is(0, OUTCOME_ABANDONED, "stopped: the lease is lost");
+    outcome_is(2, OUTCOME_ABANDONED, "stopped: the lease is lost");
+    for (size_t i = 3; i < 10; i++)
+        outcome_is(i, OUTCOME_DONE, "");
+    ck_assert_int_eq(count("t"), 7);
+}
+END_TEST
+
+START_TEST(closing_tells_nobody)
+{
+    (void)start_job(0, SLOW, 1, "60");
+    (void)start_job(1, MANY, 2, "\"n\"");
+    run_until(env.loop, sleeps, NULL);
+    sql_close(env.sql);
+    ck_assert_uint_eq(trials[0].left, 1);
+    trials[0].left = trials[1].left = 0;
+    open_scene();
+    (void)start_job(2, PLAIN, 3, "\"n\"");
+    finish_all();
+    outcome_is(2, OUTCOME_DONE, "");
+}
+END_TEST
+
+static void add_tests(TCase *tc)
+{
+    add_scene(tc);
+    tcase_add_test(tc, a_commit_without_an_answer_takes_effect_once);
+    tcase_add_test(tc, a_commit_without_an_answer_is_tried_again_without_once);
+    tcase_add_test(tc, a_database_that_is_away_spends_no_attempt);
+    tcase_add_test(tc, a_restart_in_the_middle_of_a_batch_is_tried_again);
+    tcase_add_test(tc, a_stop_ends_the_statement);
+    tcase_add_test(tc, the_timed_out_leave_and_the_others_go_on);
+    tcase_add_test(tc, the_server_ends_what_takes_too_long);
+    tcase_add_test(tc, a_lost_job_is_taken_out_before_it_is_sent);
+    tcase_add_test(tc, a_lost_job_leaves_a_batch_that_waits_for_a_connection);
+    tcase_add_test(tc, closing_tells_nobody);
+}
+
+int main(void)
+{
+    return run_suite("sql faults", 60, add_tests);
+}
