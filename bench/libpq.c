@@ -1,6 +1,6 @@
 /* What libpq itself can do: a bare program that sends the transactions that drover would,
- * row after row in pipeline mode, on a few connections at once. The mark that drover's
- * SQL jobs are held against.
+ * row after row in pipeline mode, parsed once, on a few connections at once. The mark
+ * that drover's SQL jobs are held against.
  *
  *     bench/libpq DSN ROWS BATCH CONNECTIONS [once]     prints rows per second
  *
@@ -65,9 +65,10 @@ static void send_transaction(struct line *line, struct load *load)
     send_one(conn, "SELECT set_config('statement_timeout', $1, true)", 1, &timeout);
     if (load->once)
         send_uuids(conn, load, ct);
+    MUST(PQsendPrepare(conn, "", insert_sql, 0, NULL) == 1);
     for (long i = 0; i < ct; i++) {
         (void)snprintf(number, sizeof(number), "%ld", load->begun + i);
-        send_one(conn, insert_sql, 2, values);
+        MUST(PQsendQueryPrepared(conn, "", 2, values, NULL, NULL, 0) == 1);
     }
     MUST(PQpipelineSync(conn) == 1);
     send_one(conn, "COMMIT", 0, NULL);

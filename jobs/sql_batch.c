@@ -412,6 +412,7 @@ static void send_batch(struct sql_batch *batch)
     const struct pg_batch send = {.kind = PG_ALL,
                                   .statements = batch->statements,
                                   .ct = batch->head_ct + batch->ct,
+                                  .same_ct = batch->ct,
                                   .statement_ms =
                                       batch->ct > 1 && left > 1 ? left / 2 : left,
                                   .within_ms = left + LATE_MS};

@@ -100,18 +100,30 @@ static void clear_away(struct wire_params *wire)
     free(wire->formats);
 }
 
-static bool send_step(PGconn *conn, const struct script_step *step)
+/* The statement that is parsed has no name: it lasts until the next one is, which with a
+ * pooler, too, is in the same transaction. */
+static bool send_query(PGconn *conn, const struct script_step *step)
 {
     struct wire_params wire;
-    bool sent;
+    const char *const *values;
+    int ct = (int)step->param_ct, sent;
 
+    if (step->parses)
+        return PQsendPrepare(conn, "", step->sql, 0, NULL) == 1;
     lay_out(&wire, step->params, step->param_ct);
-    sent = PQsendQueryParams(conn, step->sql, (int)step->param_ct, NULL,
-                             (const char *const *)wire.values, wire.lengths, wire.formats,
-                             0) == 1 &&
-           (!step->sync || PQpipelineSync(conn) == 1);
+    values = (const char *const *)wire.values;
+    if (step->bound)
+        sent = PQsendQueryPrepared(conn, "", ct, values, wire.lengths, wire.formats, 0);
+    else
+        sent = PQsendQueryParams(conn, step->sql, ct, NULL, values, wire.lengths,
+                                 wire.formats, 0);
     clear_away(&wire);
-    return sent;
+    return sent == 1;
+}
+
+static bool send_step(PGconn *conn, const struct script_step *step)
+{
+    return send_query(conn, step) && (!step->sync || PQpipelineSync(conn) == 1);
 }
 
 bool exchange_send(struct exchange *exchange, PGconn *conn, int64_t within_ms)

@@ -52,6 +52,9 @@ struct pg_batch {
     const struct pg_statement *statements; /* borrowed, with all that is in them, until
                                               the callback */
     size_t ct;                             /* at least 1 */
+    /* With PG_ALL: the last so many are one statement (the same `sql`) with other values,
+     * which the server then parses once. Below 2: none. */
+    size_t same_ct;
     /* From pg_pool_run() on, waiting for a connection included. Then the server gives up
      * (but with PG_ONE, which cannot tell it to), and a second later so do we. */
     int64_t within_ms;

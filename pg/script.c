@@ -11,13 +11,18 @@ enum {
 
 static const char set_timeout[] = "SELECT set_config('statement_timeout', $1, true)";
 
+static bool parses_once(const struct pg_batch *batch)
+{
+    return batch->kind == PG_ALL && batch->same_ct > 1;
+}
+
 size_t script_step_ct(const struct pg_batch *batch)
 {
     switch (batch->kind) {
     case PG_ONE:
         return 1;
     case PG_ALL:
-        return HEAD_CT + batch->ct + 1;
+        return HEAD_CT + parses_once(batch) + batch->ct + 1;
     case PG_EACH:
         break;
     }
@@ -67,16 +72,38 @@ static void put_commit(struct script_step *step)
     step->sync = true;
 }
 
+/* Those that are the same follow a step that parses the first of them. */
+static void put_same(const struct pg_batch *batch, size_t index, struct script_step *step)
+{
+    size_t first = batch->ct - batch->same_ct;
+
+    if (index < first) {
+        put_statement(batch, index, step);
+    } else if (index == first) {
+        put_statement(batch, first, step);
+        step->is_statement = false;
+        step->parses = true;
+    } else {
+        put_statement(batch, index - 1, step);
+        step->bound = true;
+    }
+}
+
 /* A refused statement makes the server skip what follows up to the synchronization point,
  * and COMMIT then rolls back. */
 static void put_all(const struct pg_batch *batch, size_t at,
                     const struct pg_param *timeout, struct script_step *step)
 {
+    size_t end = script_step_ct(batch) - 1;
+
     if (at < HEAD_CT) {
         put_head(at, timeout, step);
-    } else if (at < HEAD_CT + batch->ct) {
-        put_statement(batch, at - HEAD_CT, step);
-        step->sync = at + 1 == HEAD_CT + batch->ct;
+    } else if (at < end) {
+        if (parses_once(batch))
+            put_same(batch, at - HEAD_CT, step);
+        else
+            put_statement(batch, at - HEAD_CT, step);
+        step->sync = at + 1 == end;
     } else {
         put_commit(step);
     }

@@ -20,6 +20,8 @@ struct script_step {
      * SCRIPT_NO_STATEMENT: then the whole batch is. */
     int64_t statement;
     bool is_statement; /* it is that statement itself */
+    bool parses;       /* `sql` is to be parsed, for steps that are bound */
+    bool bound;        /* what was parsed last, with these values */
     bool commits;      /* the batch is committed when this has gone well */
     bool sync;         /* a synchronization point follows */
 };
