@@ -137,8 +137,8 @@ static char *take_events(double *start_s)
          line = strtok_r(NULL, "\n", &save)) {
         ck_assert_int_eq(sscanf(line, "%63s %*s %d %*s %" SCNd64, event, &attempt, &ms),
                          3);
-        if (strcmp(event, "failed") == 0)
-            continue; /* the consumer's own note of the same */
+        if (strcmp(event, "failed") == 0 || strcmp(event, "stopping") == 0)
+            continue; /* the consumer's own note of the same; a process's end */
         (void)buf_addf(&text, "%s %d\n", event, attempt);
         if (*start_s == 0)
             *start_s = (double)ms / 1000;
@@ -179,7 +179,7 @@ static void forget_all(void)
 {
     char path[128];
 
-    (void)php_stage_ask(&stage, "FLUSHALL");
+    freeReplyObject(php_stage_ask(&stage, "FLUSHALL"));
     (void)snprintf(path, sizeof(path), "%s/ledger", stage.scene->dir);
     (void)unlink(path);
 }
@@ -305,8 +305,8 @@ END_TEST
 
 START_TEST(middleware_releases_what_must_not_run_beside_another)
 {
-    (void)php_stage_ask(&stage, "SET %s x",
-                        "cache:laravel-queue-overlap:Drover\\Tests\\Deed:deed");
+    freeReplyObject(php_stage_ask(
+        &stage, "SET %s x", "cache:laravel-queue-overlap:Drover\\Tests\\Deed:deed"));
     push("\"does\":\"overlap\",\"tries\":1");
     scene_start(stage.scene);
     WAIT_FOR(logged("event=job.released ") == 1);
@@ -388,6 +388,39 @@ START_TEST(a_killed_process_gives_its_job_back_at_once)
     free(ledger);
     WAIT_FOR(noted("start-hang") == 2);
     ck_assert_uint_eq(logged("reason=\"runner killed by SIGKILL\""), 2);
+}
+END_TEST
+
+/* Nor does an attempt go with it: it runs again though its tries are 1. */
+START_TEST(a_killed_worker_takes_its_php_along_and_the_job_runs_again)
+{
+    char *ledger, *at;
+    pid_t php;
+
+    push("\"does\":\"hang\",\"tries\":1");
+    scene_start(stage.scene);
+    WAIT_FOR(noted("start-hang") == 1);
+    ledger = scene_read(stage.scene, "ledger");
+    at = strstr(ledger, "runner/");
+    ck_assert_ptr_nonnull(at);
+    php = (pid_t)strtol(at + strlen("runner/"), NULL, 10);
+    free(ledger);
+    ck_assert_int_eq(kill((pid_t)scene_worker(stage.scene, 0, 0, "pid"), SIGKILL), 0);
+    WAIT_FOR(noted("start-hang") == 2);
+    ck_assert_int_eq(kill(php, 0), -1);
+    ck_assert_uint_eq(noted("hook "), 0);
+}
+END_TEST
+
+START_TEST(a_stop_waits_for_the_job_and_then_for_php)
+{
+    push("\"does\":\"nap\"");
+    scene_start(stage.scene);
+    WAIT_FOR(noted("start-nap") == 1);
+    scene_stop(stage.scene);
+    ck_assert_uint_eq(logged("event=job.done "), 1);
+    ck_assert_uint_eq(logged("event=runner.ended "), 1);
+    ck_assert_uint_eq(noted("stopping "), 1);
 }
 END_TEST
 
@@ -484,6 +517,8 @@ static void add(TCase *tc)
         tc, a_job_that_ends_its_process_is_tried_again_and_then_fails_with_the_cause, 0,
         sizeof(deaths) / sizeof(deaths[0]));
     tcase_add_test(tc, a_killed_process_gives_its_job_back_at_once);
+    tcase_add_test(tc, a_killed_worker_takes_its_php_along_and_the_job_runs_again);
+    tcase_add_test(tc, a_stop_waits_for_the_job_and_then_for_php);
     tcase_add_loop_test(tc, a_job_beyond_its_time_is_killed_and_fails_if_it_must, 0, 2);
     tcase_add_loop_test(tc, a_job_that_is_to_fail_on_timeout_does, 0, 2);
     tcase_add_test(tc, while_the_application_does_not_boot_its_jobs_wait);

@@ -20,6 +20,7 @@ use Illuminate\Queue\Events\JobExceptionOccurred;
 use Illuminate\Queue\Events\JobFailed;
 use Illuminate\Queue\Events\JobProcessed;
 use Illuminate\Queue\Events\JobProcessing;
+use Illuminate\Queue\Events\WorkerStopping;
 use Illuminate\Queue\InteractsWithQueue;
 use Illuminate\Queue\Middleware\WithoutOverlapping;
 
@@ -100,6 +101,9 @@ class Deed implements ShouldQueue
                 usleep(10000);
             }
             // no break
+        case 'nap':
+            usleep(500000);
+            break;
         case 'pid':
             self::ledger()->note('pid-'.getmypid(), $this->job);
             break;
@@ -109,9 +113,6 @@ class Deed implements ShouldQueue
     public function failed($e): void
     {
         self::ledger()->write('hook', str_replace(' ', '_', get_class($e)), 0);
-        if ($this->does === 'freeze-hook') {
-            exit(1);
-        }
     }
 
     private static function ledger(): Ledger
@@ -146,6 +147,9 @@ function prepare_deeds(Container $app): void
     $app->instance(\Illuminate\Contracts\Bus\Dispatcher::class, new Bus($app, function ($connection = null) use ($app) {
         return $app->make('queue')->connection($connection);
     }));
+    $app->make('events')->listen(WorkerStopping::class, function () use ($app) {
+        $app->make(Ledger::class)->write('stopping', '-', 0);
+    });
     foreach ([JobProcessing::class, JobProcessed::class, JobExceptionOccurred::class, JobFailed::class] as $event) {
         $app->make('events')->listen($event, function ($e) use ($app) {
             $app->make(Ledger::class)->note('event-'.(new \ReflectionClass($e))->getShortName(), $e->job);
