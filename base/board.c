@@ -87,6 +87,16 @@ void board_end(struct board_job *job)
     job->group = 0;
 }
 
+void board_set_away(struct board *board, size_t at, const char *name, int64_t failures)
+{
+    struct board_away *away = &board->away[at];
+
+    MUST(at < BOARD_AWAY);
+    if (failures > 0 && strncmp(away->name, name, sizeof(away->name) - 1) != 0)
+        set_text(away->name, sizeof(away->name), name);
+    away->failures = failures;
+}
+
 void board_text(const char *field, size_t field_size, char *text, size_t size)
 {
     size_t len = 0;

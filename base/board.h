@@ -21,6 +21,7 @@ enum {
     BOARD_UUID_BYTES = 64,
     BOARD_NAME_BYTES = 96,
     BOARD_NOTE_BYTES = 128,
+    BOARD_AWAY = 8,    /* endpoints that can be told about */
     BOARD_ORPHANS = 16 /* tags a successor can be told about */
 };
 
@@ -47,6 +48,12 @@ struct board_orphan {
     char note[BOARD_NOTE_BYTES];
 };
 
+/* An endpoint of webhooks that the worker leaves alone for now. */
+struct board_away {
+    _Atomic int64_t failures; /* in a row; 0: free */
+    char name[BOARD_NAME_BYTES];
+};
+
 struct board {
     _Atomic int64_t beat;          /* grows while the worker's loop turns */
     _Atomic int phase;             /* enum board_phase */
@@ -57,8 +64,11 @@ struct board {
     _Atomic uint32_t running;      /* jobs in flight */
     _Atomic uint64_t done;         /* jobs acked */
     _Atomic uint64_t released;     /* attempts that ended in a release */
-    _Atomic uint64_t failed;       /* jobs moved to the failed store */
-    _Atomic uint64_t lost; /* leases that were no longer ours at settle or extend */
+    _Atomic uint64_t postponed;    /* runs that were put off before they were tried */
+    _Atomic uint32_t away_ct;      /* endpoints left alone; `away` has the first */
+    struct board_away away[BOARD_AWAY];
+    _Atomic uint64_t failed; /* jobs moved to the failed store */
+    _Atomic uint64_t lost;   /* leases that were no longer ours at settle or extend */
     struct board_orphan orphans[BOARD_ORPHANS];
     struct board_job jobs[]; /* board_job_ct() rows */
 };
@@ -72,6 +82,9 @@ uint32_t board_job_ct(const struct board *board); /* whatever the worker wrote *
 struct board_job *board_take(struct board *board, const char *uuid, const char *name,
                              const char *queue, int64_t attempt);
 void board_end(struct board_job *job);
+
+/* For the worker: what is left alone now. Entry `at` of the list; failures 0: none. */
+void board_set_away(struct board *board, size_t at, const char *name, int64_t failures);
 
 /* For the supervisor: copies at most size - 1 bytes, always NUL-terminated. */
 void board_text(const char *field, size_t field_size, char *text, size_t size);

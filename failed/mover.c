@@ -1,4 +1,10 @@
-/* From the outbox to the table, page by page: read, insert, settle the conflicts, drop.
+/* From the outbox to the table, page by page: read, claim, insert, settle the conflicts,
+ * drop.
+ *
+ * What is claimed is PostgreSQL's: nobody retries or forgets it in Redis any more, or the
+ * insert under way would leave a row of a job that has gone back to its queue. So nothing
+ * is claimed before PostgreSQL has answered a question, and what it is known not to have
+ * taken is let go: while it is away the records can be had in Redis.
  *
  * One page is under way at a time; every step ends in the next, or in rest() or retry().
  * The cursor stays behind what was refused, so that newer records are not held up; when
@@ -32,6 +38,8 @@ static const struct mover_pace default_pace = {
 enum mover_state {
     MOVER_IDLE,
     MOVER_READING,
+    MOVER_ASKING, /* whether PostgreSQL is there */
+    MOVER_CLAIMING,
     MOVER_INSERTING,
     MOVER_SETTLING, /* those whose uuid was there already */
     MOVER_DROPPING
@@ -40,6 +48,7 @@ enum mover_state {
 /* What is to become of a parcel. */
 enum fate {
     FATE_OPEN,
+    FATE_GONE,     /* or in another's hands */
     FATE_CONFLICT, /* its uuid is there */
     FATE_MOVED,
     FATE_REFUSED
@@ -142,14 +151,13 @@ static void took_drop(void *arg, bool known, const size_t *kept UNUSED, size_t k
     finish_page(mover);
 }
 
-static size_t mark_moved(struct mover *mover, struct outbox_mark *marks)
+static size_t mark_all_of(const struct mover *mover, enum fate fate,
+                          struct outbox_mark *marks)
 {
     size_t ct = 0;
 
     for (size_t i = 0; i < mover->ct; i++) {
-        if (mover->fates[i] == FATE_REFUSED)
-            mover->skipped = true;
-        if (mover->fates[i] != FATE_MOVED)
+        if (mover->fates[i] != fate)
             continue;
         memcpy(marks[ct].uuid, mover->parcels[i].uuid, sizeof(marks[ct].uuid));
         marks[ct++].failed_at_ms = mover->parcels[i].failed_at_ms;
@@ -157,11 +165,23 @@ static size_t mark_moved(struct mover *mover, struct outbox_mark *marks)
     return ct;
 }
 
+static void let_go(struct mover *mover, enum fate fate)
+{
+    struct outbox_mark marks[OUTBOX_PAGE_MAX];
+
+    queue_outbox_let_go(mover->queue, marks, mark_all_of(mover, fate, marks));
+}
+
 static void drop_moved(struct mover *mover)
 {
     struct outbox_mark marks[OUTBOX_PAGE_MAX];
-    size_t ct = mark_moved(mover, marks);
+    size_t ct = mark_all_of(mover, FATE_REFUSED, marks);
 
+    if (ct > 0) {
+        mover->skipped = true;
+        queue_outbox_let_go(mover->queue, marks, ct);
+    }
+    ct = mark_all_of(mover, FATE_MOVED, marks);
     if (ct == 0) {
         finish_page(mover);
         return;
@@ -190,6 +210,9 @@ static bool took_answer(struct mover *mover, const struct pg_answer *answer)
         become_idle(mover);
         return false;
     }
+    if (mover->state == MOVER_INSERTING &&
+        (answer->end == PG_UNSENT || answer->end == PG_TURNED_DOWN))
+        let_go(mover, FATE_OPEN);
     switch (answer->end) {
     case PG_DONE:
         return true;
@@ -219,6 +242,17 @@ static const struct pg_result *find_obstacle(const struct pg_answer *answer)
     return NULL;
 }
 
+/* Of what was inserted; the others are there. */
+static void let_go_refused(struct mover *mover, const struct pg_answer *answer)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < mover->ct; i++)
+        if (mover->fates[i] == FATE_OPEN && answer->results[at++].state == PG_REFUSED)
+            mover->fates[i] = FATE_REFUSED;
+    let_go(mover, FATE_REFUSED);
+}
+
 static bool took_statements(struct mover *mover, const struct pg_answer *answer)
 {
     const struct pg_result *obstacle;
@@ -231,6 +265,8 @@ static bool took_statements(struct mover *mover, const struct pg_answer *answer)
         return true;
     report = report_of(mover, obstacle->sqlstate, obstacle->message);
     trouble_begin(&mover->trouble, TROUBLE_REFUSED, &report);
+    if (mover->state == MOVER_INSERTING)
+        let_go_refused(mover, answer);
     retry_later(mover);
     return false;
 }
@@ -310,14 +346,18 @@ static void settle_conflicts(struct mover *mover)
 static void take_inserted(void *arg, const struct pg_answer *answer)
 {
     struct mover *mover = arg;
+    size_t at = 0;
 
     if (!took_statements(mover, answer))
         return;
     mover->attempt = 0;
     trouble_end(&mover->trouble);
     for (size_t i = 0; i < mover->ct; i++) {
-        const struct pg_result *result = &answer->results[i];
+        const struct pg_result *result = &answer->results[at];
 
+        if (mover->fates[i] != FATE_OPEN)
+            continue;
+        at++;
         if (result->state == PG_REFUSED)
             tell_refused(mover, i, result);
         else
@@ -328,12 +368,58 @@ static void take_inserted(void *arg, const struct pg_answer *answer)
 
 static void insert_page(struct mover *mover)
 {
+    size_t ct = 0;
+
     for (size_t i = 0; i < mover->ct; i++)
-        mover->statements[i] = (struct pg_statement){.sql = mover->insert_sql,
-                                                     .params = mover->parcels[i].insert,
-                                                     .param_ct = PARCEL_INSERT_CT};
+        if (mover->fates[i] == FATE_OPEN)
+            mover->statements[ct++] =
+                (struct pg_statement){.sql = mover->insert_sql,
+                                      .params = mover->parcels[i].insert,
+                                      .param_ct = PARCEL_INSERT_CT};
+    if (ct == 0) {
+        finish_page(mover);
+        return;
+    }
     mover->state = MOVER_INSERTING;
-    run(mover, mover->ct, take_inserted);
+    run(mover, ct, take_inserted);
+}
+
+/* ---- claiming ---- */
+
+static void took_claim(void *arg, bool known, const size_t *kept, size_t kept_ct)
+{
+    struct mover *mover = arg;
+
+    if (!known) {
+        become_idle(mover);
+        return;
+    }
+    for (size_t i = 0; i < kept_ct; i++)
+        mover->fates[kept[i]] = FATE_GONE;
+    if (kept_ct > 0)
+        log_debug("outbox.gone", log_int("records", (int64_t)kept_ct));
+    insert_page(mover);
+}
+
+static void take_asked(void *arg, const struct pg_answer *answer)
+{
+    struct mover *mover = arg;
+    struct outbox_mark marks[OUTBOX_PAGE_MAX];
+    size_t ct;
+
+    if (!took_answer(mover, answer))
+        return;
+    ct = mark_all_of(mover, FATE_OPEN, marks);
+    mover->state = MOVER_CLAIMING;
+    if (!queue_outbox_claim(mover->queue, marks, ct, took_claim, mover))
+        become_idle(mover);
+}
+
+static void ask(struct mover *mover)
+{
+    mover->statements[0] = (struct pg_statement){.sql = "SELECT 1"};
+    mover->state = MOVER_ASKING;
+    run(mover, 1, take_asked);
 }
 
 /* ---- reading ---- */
@@ -365,7 +451,7 @@ static void take_page(void *arg, const struct outbox_page *page)
     mover->next_cursor = page->cursor.uuid[0] ? page->cursor : mover->cursor;
     pack_page(mover, page);
     if (mover->ct > 0)
-        insert_page(mover);
+        ask(mover);
     else
         finish_page(mover);
 }

@@ -1,6 +1,8 @@
 /* Window and breaker of an endpoint. Must not know what an endpoint is, nor of clocks. */
 #include "jobs/endpoint.h"
 
+enum { AVERAGE_OF = 8 };
+
 void endpoint_init(struct endpoint *endpoint)
 {
     *endpoint = (struct endpoint){.window = ENDPOINT_WINDOW_FIRST};
@@ -11,12 +13,30 @@ static int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static int64_t limit_of(const struct endpoint *endpoint,
                         const struct endpoint_rules *rules)
 {
     if (rules->max_in_flight > 0)
         return smaller(endpoint->window, rules->max_in_flight);
     return endpoint->window;
+}
+
+/* Rounds of requests until it is the turn of the last who was turned away. Who comes back
+ * too early only costs another way through the queue, so long waits are no promise. */
+static int64_t full_wait_ms(const struct endpoint *endpoint,
+                            const struct endpoint_rules *rules)
+{
+    int64_t rounds = 1 + endpoint->turned_away / limit_of(endpoint, rules);
+    int64_t most = ENDPOINT_FULL_WAIT_MAX_MS;
+
+    if (endpoint->took_ms > 0 && rounds > most / endpoint->took_ms)
+        return most;
+    return larger(ENDPOINT_FULL_WAIT_MIN_MS, rounds * endpoint->took_ms);
 }
 
 enum endpoint_pass endpoint_admit(struct endpoint *endpoint,
@@ -35,10 +55,13 @@ enum endpoint_pass endpoint_admit(struct endpoint *endpoint,
         endpoint->probing = true;
         pass = ENDPOINT_PROBE;
     } else if (endpoint->in_flight >= limit_of(endpoint, rules)) {
-        *wait_ms = ENDPOINT_FULL_WAIT_MS;
+        endpoint->turned_away++;
+        *wait_ms = full_wait_ms(endpoint, rules);
         return ENDPOINT_FULL;
     }
     endpoint->in_flight++;
+    if (endpoint->turned_away > 0)
+        endpoint->turned_away--;
     return pass;
 }
 
@@ -70,11 +93,14 @@ static void settle_trouble(struct endpoint *endpoint, const struct endpoint_rule
 }
 
 void endpoint_settle(struct endpoint *endpoint, const struct endpoint_rules *rules,
-                     enum endpoint_pass pass, enum endpoint_result result, int64_t now_ms)
+                     enum endpoint_pass pass, enum endpoint_result result,
+                     int64_t took_ms, int64_t now_ms)
 {
     bool probe = pass == ENDPOINT_PROBE;
 
     endpoint->in_flight--;
+    if (result != ENDPOINT_UNKNOWN)
+        endpoint->took_ms += (took_ms - endpoint->took_ms) / AVERAGE_OF;
     if (probe)
         endpoint->probing = false;
     if (result == ENDPOINT_ANSWERED)

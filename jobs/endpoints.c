@@ -86,6 +86,17 @@ struct endpoint *endpoints_get(struct endpoints *endpoints, const char *name)
     return add(endpoints, name);
 }
 
+void endpoints_each_open(const struct endpoints *endpoints, endpoint_each_cb each,
+                         void *arg)
+{
+    const struct entry *entry;
+
+    for (size_t i = 0; i < CHAIN_CT; i++)
+        LIST_FOREACH(entry, &endpoints->chains[i], link)
+    if (entry->endpoint.open_ms > 0)
+        each(arg, entry->name, &entry->endpoint);
+}
+
 size_t endpoints_ct(const struct endpoints *endpoints)
 {
     return endpoints->ct;

@@ -44,7 +44,8 @@ struct http {
     const struct config *config;
     struct http_multi *multi;
     struct endpoints *endpoints;
-    struct lane *lanes; /* one for each entry of config->jobs */
+    uint64_t change_ct, told_ct; /* of breakers opened or closed; told to the board */
+    struct lane *lanes;          /* one for each entry of config->jobs */
 };
 
 struct run {
@@ -234,6 +235,46 @@ static enum endpoint_result result_of(const struct run *run, CURLcode code)
                                                        : ENDPOINT_ANSWERED;
 }
 
+/* ---- endpoints ---- */
+
+static void settle_endpoint(struct run *run, enum endpoint_result result)
+{
+    struct endpoint *endpoint =
+        endpoints_get(run->http->endpoints, run->request.endpoint);
+    int64_t open_ms = endpoint->open_ms;
+
+    endpoint_settle(endpoint, &run->target->rules, run->pass, result,
+                    clock_mono_ms() - run->started_ms, clock_mono_ms());
+    run->http->change_ct += endpoint->open_ms != open_ms;
+}
+
+struct telling {
+    struct board *board;
+    uint32_t ct;
+};
+
+static void tell_endpoint(void *arg, const char *name, const struct endpoint *endpoint)
+{
+    struct telling *telling = arg;
+
+    if (telling->ct < BOARD_AWAY)
+        board_set_away(telling->board, telling->ct, name, endpoint->failures);
+    telling->ct++;
+}
+
+void http_tell_board(struct http *http, struct board *board)
+{
+    struct telling telling = {.board = board};
+
+    if (http->told_ct == http->change_ct)
+        return;
+    endpoints_each_open(http->endpoints, tell_endpoint, &telling);
+    for (size_t i = telling.ct; i < BOARD_AWAY; i++)
+        board_set_away(board, i, "", 0);
+    board->away_ct = telling.ct;
+    http->told_ct = http->change_ct;
+}
+
 /* ---- the end ---- */
 
 static void free_run(struct run *run)
@@ -260,13 +301,10 @@ static void give_run(struct run *run)
 
 static void finish(struct run *run, CURLcode code)
 {
-    struct http *http = run->http;
     struct outcome outcome;
     struct buf detail;
 
-    endpoint_settle(endpoints_get(http->endpoints, run->request.endpoint),
-                    &run->target->rules, run->pass, result_of(run, code),
-                    clock_mono_ms());
+    settle_endpoint(run, result_of(run, code));
     buf_init(&detail, 0);
     if (run->cancelled)
         judge_cancelled(run, &outcome);
@@ -411,9 +449,7 @@ static struct run *start(const struct handler_env *env, const struct job *job,
     } else if (admit(run, outcome)) {
         if (send_request(run, &err) == 0)
             return run;
-        endpoint_settle(endpoints_get(run->http->endpoints, run->request.endpoint),
-                        &run->target->rules, run->pass, ENDPOINT_UNKNOWN,
-                        clock_mono_ms());
+        settle_endpoint(run, ENDPOINT_UNKNOWN);
         outcome_init(outcome, OUTCOME_RETRY, "%s", err.text);
     }
     give_run(run);

@@ -4,6 +4,7 @@
 #ifndef JOBS_HTTP_H
 #define JOBS_HTTP_H
 
+#include "base/board.h"
 #include "base/loop.h"
 #include "config/config.h"
 
@@ -13,6 +14,9 @@ struct http;
  * without an error where it has none. */
 int http_open(struct loop *loop, const struct config *config, struct http **http,
               struct err *err) MUSTCHECK;
+/* Writes the endpoints that are left alone now onto the board. Cheap where nothing has
+ * changed since the last time. */
+void http_tell_board(struct http *http, struct board *board);
 void http_close(struct http *http); /* NULL is fine; no run may be left */
 
 #endif

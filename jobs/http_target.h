@@ -50,6 +50,11 @@ void endpoints_destroy(struct endpoints *endpoints); /* NULL is fine */
 /* Stays where it is as long as it is not idle (endpoint_is_idle()), or until the next
  * call. */
 struct endpoint *endpoints_get(struct endpoints *endpoints, const char *name);
+/* Calls each(arg, name, endpoint) for those whose breaker is open. */
+typedef void (*endpoint_each_cb)(void *arg, const char *name,
+                                 const struct endpoint *endpoint);
+void endpoints_each_open(const struct endpoints *endpoints, endpoint_each_cb each,
+                         void *arg);
 size_t endpoints_ct(const struct endpoints *endpoints);
 
 #endif

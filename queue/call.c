@@ -103,19 +103,23 @@ static void send_text(struct call *call)
     buf_free(&resp);
 }
 
+bool call_is_unknown(const struct redisReply *reply)
+{
+    return reply && reply->type == REDIS_REPLY_ERROR &&
+           strncmp(reply->str, "NOSCRIPT", strlen("NOSCRIPT")) == 0;
+}
+
 static void take_first(void *arg, const struct redisReply *reply)
 {
     struct call *call = arg;
 
-    if (reply && reply->type == REDIS_REPLY_ERROR &&
-        strncmp(reply->str, "NOSCRIPT", strlen("NOSCRIPT")) == 0)
+    if (call_is_unknown(reply))
         send_text(call);
     else
         finish(call, reply);
 }
 
-void call_send(struct call *call, struct conn *conn, int64_t within_ms, conn_reply_cb cb,
-               void *arg)
+static void send_sha1(struct call *call, conn_reply_cb take)
 {
     char head[HEAD_ROOM_BYTES];
     int len = snprintf(head, sizeof(head), "*%zu\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n",
@@ -125,10 +129,32 @@ void call_send(struct call *call, struct conn *conn, int64_t within_ms, conn_rep
     MUST(len > 0 && len < HEAD_ROOM_BYTES);
     start = call->body.data + HEAD_ROOM_BYTES - len;
     memcpy(start, head, (size_t)len);
+    conn_send(call->conn, slice_of(start, call->body.len - HEAD_ROOM_BYTES + (size_t)len),
+              call->within_ms, take, call);
+}
+
+static void address(struct call *call, struct conn *conn, int64_t within_ms,
+                    conn_reply_cb cb, void *arg)
+{
     call->conn = conn;
     call->within_ms = within_ms;
     call->cb = cb;
     call->arg = arg;
-    conn_send(conn, slice_of(start, call->body.len - HEAD_ROOM_BYTES + (size_t)len),
-              within_ms, take_first, call);
+}
+
+void call_send(struct call *call, struct conn *conn, int64_t within_ms, conn_reply_cb cb,
+               void *arg)
+{
+    address(call, conn, within_ms, cb, arg);
+    send_sha1(call, take_first);
+}
+
+void call_send_once(struct call *call, bool whole, struct conn *conn, int64_t within_ms,
+                    conn_reply_cb cb, void *arg)
+{
+    address(call, conn, within_ms, cb, arg);
+    if (whole)
+        send_text(call);
+    else
+        send_sha1(call, take_last);
 }

@@ -21,11 +21,13 @@ static int read_length(struct client *client, int64_t *length, struct err *err)
     redisReply *reply = client_read(client, &refused);
 
     *length = -1;
-    if (reply && reply->type == REDIS_REPLY_INTEGER)
-        *length = reply->integer;
     if (reply) {
+        bool good = reply->type == REDIS_REPLY_INTEGER;
+
+        if (good)
+            *length = reply->integer;
         freeReplyObject(reply);
-        return 0;
+        return good ? 0 : client_odd_reply(client, "a length", err);
     }
     if (client_is_wrong_type(&refused))
         return 0;
@@ -163,10 +165,11 @@ static int scan_page(struct client *client, const char *pattern, char cursor[24]
     request_free(&command);
     if (reply == NULL)
         return -1;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+    if (!client_is_scan(reply))
         rc = client_odd_reply(client, "SCAN", err);
     for (size_t i = 0; rc == 0 && i < reply->element[1]->elements; i++)
-        add_name(names, reply->element[1]->element[i]->str, prefix_bytes);
+        if (strlen(reply->element[1]->element[i]->str) > prefix_bytes)
+            add_name(names, reply->element[1]->element[i]->str, prefix_bytes);
     if (rc == 0)
         snprintf(cursor, 24, "%s", reply->element[0]->str);
     freeReplyObject(reply);
@@ -227,6 +230,10 @@ static int peek_page(struct client *client, const struct peek *peek, size_t firs
     request_free(&command);
     if (reply == NULL)
         return -1;
+    if (!client_is_texts(reply, scored ? 2 : 1)) {
+        freeReplyObject(reply);
+        return client_odd_reply(client, peek->verb, err);
+    }
     for (size_t i = 0; i < reply->elements; i += scored ? 2 : 1) {
         const redisReply *job = reply->element[i];
 
@@ -259,7 +266,7 @@ int client_peek(struct client *client, const char *queue, const char *state, siz
         size_t page = ct - done < PEEK_PAGE ? ct - done : PEEK_PAGE;
 
         rc = peek_page(client, &peek, done, page, &got, err);
-        if (got < page)
+        if (got != page)
             break;
     }
     queue_keys_free(&keys);

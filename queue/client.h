@@ -102,11 +102,13 @@ int client_failed_resolve(struct client *client, const char *prefix, char uuid[6
                           struct err *err) MUSTCHECK;
 
 /* Pushes `payload` (attempts already 0) to `queue` with a token and drops the record, in
- * one script, if it is still there: *done says so. */
+ * one script, if it is still there: *done says so. ERR_DATABASE: it is in the outbox, and
+ * a worker has sent it to PostgreSQL: whether it is there will be known soon. */
 int client_failed_retry(struct client *client, const char *uuid, const char *queue,
                         struct slice payload, bool *done, struct err *err) MUSTCHECK;
 
-/* Drops records; *removed grows by those that were there, also before -1. */
+/* Drops records; *removed grows by those that were there, also before -1. ERR_DATABASE as
+ * with client_failed_retry(). */
 int client_failed_forget(struct client *client, const char *const *uuids, size_t ct,
                          int64_t *removed, struct err *err) MUSTCHECK;
 

@@ -43,6 +43,8 @@ int client_record_ask(struct client *client, const char *uuid, enum failed_field
 
 bool client_record_is_gone(const redisReply *reply)
 {
+    if (reply->type != REDIS_REPLY_ARRAY)
+        return false;
     for (size_t i = 0; i < reply->elements; i++)
         if (reply->element[i]->type != REDIS_REPLY_NIL)
             return false;
@@ -108,6 +110,7 @@ int client_failed_count(struct client *client, int64_t *ct, struct err *err)
 {
     struct request command = {0};
     redisReply *reply;
+    int rc = 0;
 
     request_add_text(&command, "ZCARD");
     request_add_text(&command, client->own.failed);
@@ -115,9 +118,12 @@ int client_failed_count(struct client *client, int64_t *ct, struct err *err)
     request_free(&command);
     if (reply == NULL)
         return -1;
-    *ct = reply->integer;
+    if (reply->type == REDIS_REPLY_INTEGER)
+        *ct = reply->integer;
+    else
+        rc = client_odd_reply(client, "ZCARD", err);
     freeReplyObject(reply);
-    return 0;
+    return rc;
 }
 
 int client_failed_get(struct client *client, const char *uuid, failed_each_cb each,
@@ -132,7 +138,9 @@ int client_failed_get(struct client *client, const char *uuid, failed_each_cb ea
     reply = client_read(client, err);
     if (reply == NULL)
         return -1;
-    if (client_record_is_gone(reply)) {
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        rc = client_odd_reply(client, "HMGET", err);
+    } else if (client_record_is_gone(reply)) {
         rc = err_set(err, ERR_NOT_FOUND, "no failed job %s", uuid);
     } else {
         client_record_fill(&record, uuid, reply);
@@ -140,6 +148,12 @@ int client_failed_get(struct client *client, const char *uuid, failed_each_cb ea
     }
     freeReplyObject(reply);
     return rc;
+}
+
+static int tell_moving(const char *uuid, struct err *err)
+{
+    return err_set(err, ERR_DATABASE,
+                   "the record of %s is on its way to PostgreSQL: try again", uuid);
 }
 
 int client_failed_retry(struct client *client, const char *uuid, const char *queue,
@@ -160,7 +174,9 @@ int client_failed_retry(struct client *client, const char *uuid, const char *que
     script_call_arg(&call, slice_text(uuid));
     script_call_arg(&call, payload);
     rc = client_script_integer(client, &call, &moved, err);
-    *done = moved != 0;
+    *done = moved > 0;
+    if (rc == 0 && moved < 0)
+        rc = tell_moving(uuid, err);
     queue_keys_free(&keys);
     free(key);
     return rc;
@@ -175,6 +191,9 @@ int client_failed_forget(struct client *client, const char *const *uuids, size_t
 
         if (client_record_script(client, "forget", uuids + done, chunk, &gone, err) != 0)
             return -1;
+        if (gone < 0)
+            return err_set(err, ERR_DATABASE,
+                           "a record is on its way to PostgreSQL: try again");
         *removed += gone;
     }
     return 0;
@@ -235,6 +254,10 @@ static int search_page(struct client *client, const char *pattern, char cursor[2
     request_free(&command);
     if (reply == NULL)
         return -1;
+    if (!client_is_scan(reply) || reply->element[1]->elements % 2 != 0) {
+        freeReplyObject(reply);
+        return client_odd_reply(client, "ZSCAN", err);
+    }
     members = reply->element[1];
     for (size_t i = 0; i + 1 < members->elements; i += 2) {
         const char *uuid = members->element[i]->str;
@@ -281,7 +304,8 @@ static int is_record(struct client *client, const char *uuid, struct err *err)
     free(key);
     if (reply == NULL)
         return -1;
-    found = reply->integer != 0;
+    found = reply->type == REDIS_REPLY_INTEGER ? reply->integer != 0
+                                               : client_odd_reply(client, "EXISTS", err);
     freeReplyObject(reply);
     return found;
 }

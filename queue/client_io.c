@@ -208,6 +208,23 @@ bool client_is_wrong_type(const struct err *err)
     return err->code == ERR_REPLY && strstr(err->text, "WRONGTYPE") != NULL;
 }
 
+bool client_is_texts(const redisReply *reply, size_t group)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements % group != 0)
+        return false;
+    for (size_t i = 0; i < reply->elements; i++)
+        if (reply->element[i]->type != REDIS_REPLY_STRING)
+            return false;
+    return true;
+}
+
+bool client_is_scan(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+           reply->element[0]->type == REDIS_REPLY_STRING &&
+           client_is_texts(reply->element[1], 1);
+}
+
 int client_odd_reply(const struct client *client, const char *verb, struct err *err)
 {
     return err_set(err, ERR_REPLY, "Redis at %s answered %s with something unexpected",

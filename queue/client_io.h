@@ -65,6 +65,12 @@ int client_script_integer(struct client *client, struct script_call *call,
 /* Whether `err` is Redis refusing a key that holds something else than is asked for. */
 bool client_is_wrong_type(const struct err *err);
 
+/* Whether it is an array of nothing but texts, in groups of `group`. */
+bool client_is_texts(const redisReply *reply, size_t group);
+
+/* Whether it is what SCAN and its like answer: a cursor and an array of texts. */
+bool client_is_scan(const redisReply *reply);
+
 /* An answer of a type nobody asked for. Always -1. */
 int client_odd_reply(const struct client *client, const char *verb, struct err *err);
 

@@ -35,6 +35,7 @@ static int bound_by_newest(struct state *state, struct err *err)
 {
     struct request command = {0};
     redisReply *reply;
+    int rc = 0;
 
     request_add_text(&command, "ZREVRANGE");
     request_add_text(&command, state->client->own.failed);
@@ -45,10 +46,12 @@ static int bound_by_newest(struct state *state, struct err *err)
     request_free(&command);
     if (reply == NULL)
         return -1;
-    if (reply->elements == 2)
+    if (!client_is_texts(reply, 2) || reply->elements > 2)
+        rc = client_odd_reply(state->client, "ZREVRANGE", err);
+    else if (reply->elements == 2)
         snprintf(state->highest, sizeof(state->highest), "%s", reply->element[1]->str);
     freeReplyObject(reply);
-    return 0;
+    return rc;
 }
 
 static int set_bounds(struct state *state, struct err *err)
@@ -117,6 +120,8 @@ static int fetch_window(struct state *state, struct window *window, struct err *
             return -1;
     for (size_t i = 0; i < window->ct; i++) {
         window->replies[i] = client_read(state->client, &why);
+        if (window->replies[i] && window->replies[i]->type != REDIS_REPLY_ARRAY)
+            rc = client_odd_reply(state->client, "HMGET", err);
         if (window->replies[i] || client_is_wrong_type(&why))
             continue;
         rc = err_set(err, why.code, "%s", why.text);
@@ -199,7 +204,9 @@ int client_failed_walk(struct client *client, const struct failed_walk *walk,
             break;
         }
         more = page->elements > 0;
-        if (more) {
+        if (!client_is_texts(page, 2)) {
+            rc = client_odd_reply(client, "failed_page", err);
+        } else if (more) {
             move_cursor(&state, page);
             rc = walk_page(&state, page, err);
         }

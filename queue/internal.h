@@ -102,8 +102,8 @@ struct queue {
     unsigned queue_ct;
 
     struct conn *main, *wait;
-    char name[64]; /* what CLIENT LIST shows of us, unique */
-    int64_t old_ids[2];
+    char name[64];      /* what CLIENT LIST shows of us, unique */
+    int64_t old_ids[2]; /* connections of before that may not be dead yet */
     enum link_state link;
     struct timer retry;
     struct timer wait_retry;
@@ -127,6 +127,7 @@ struct queue {
     uint64_t batch;      /* number of the last batch that arrived */
     bool reserving;      /* a reserve on the main connection is unanswered */
     bool waiting;        /* the wait is unanswered */
+    bool reserve_waits;  /* waiting: a reserve stands behind the BRPOP */
     bool hushing;        /* on_quiet() is owed */
     bool look;           /* something may be ready: reserve rather than wait */
     int64_t next_due_ms; /* from now on, as the last reserve told; -1: nothing */

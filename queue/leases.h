@@ -20,6 +20,7 @@ struct lease_private {
     uint64_t hash;
     enum lease_state state;
     bool told;      /* on_lost() was called */
+    bool alone;     /* queue_alone() was called */
     bool recheck;   /* ARRIVED: handed over if the next extension finds it ours */
     uint64_t batch; /* ARRIVED: what it came with, 0 while something holds it */
     size_t place;   /* ARRIVED: its place in the question about crashes */

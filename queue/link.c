@@ -115,8 +115,11 @@ static void note_outage(struct queue *queue, const struct err *why)
     warn_of_outage(queue, why, now);
 }
 
+/* A link that has not ended those of before yet has sent nothing that could do harm. */
 static void remember_ids(struct queue *queue)
 {
+    if (queue->old_ids[0] || queue->old_ids[1])
+        return;
     queue->old_ids[0] = conn_id(queue->main);
     queue->old_ids[1] = conn_id(queue->wait);
 }

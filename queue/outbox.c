@@ -265,44 +265,93 @@ bool queue_outbox_read(struct queue *queue, const struct outbox_cursor *after,
     return true;
 }
 
-/* ---- dropping ---- */
+/* ---- claiming and dropping ---- */
 
-struct dropping {
+struct marking {
     struct queue *queue;
-    outbox_drop_cb cb;
+    const char *script;
+    outbox_drop_cb cb; /* NULL: nobody waits for it */
     void *arg;
-    size_t ct;
 };
 
-static void took_drop(void *arg, const redisReply *reply)
+static void took_marked(void *arg, const redisReply *reply)
 {
-    struct dropping dropping = *(struct dropping *)arg;
+    struct marking marking = *(struct marking *)arg;
     size_t *kept;
 
     free(arg);
-    if (!link_took_or_nil(dropping.queue, "outbox_drop", reply) ||
+    if (!link_took_or_nil(marking.queue, marking.script, reply) ||
         !reply_is_places(reply)) {
-        dropping.cb(dropping.arg, false, NULL, 0);
+        if (marking.cb)
+            marking.cb(marking.arg, false, NULL, 0);
         return;
     }
+    if (marking.cb == NULL)
+        return;
     kept = must_alloc((reply->elements + 1) * sizeof(*kept));
     for (size_t i = 0; i < reply->elements; i++)
         kept[i] = (size_t)reply->element[i]->integer - 1;
-    dropping.cb(dropping.arg, true, kept, reply->elements);
+    marking.cb(marking.arg, true, kept, reply->elements);
     free(kept);
+}
+
+static void send_marking(struct call *call, const struct marking *marking)
+{
+    struct marking *arg = must_alloc(sizeof(*arg));
+
+    *arg = *marking;
+    call_send(call, marking->queue->main, marking->queue->pace.answer_ms, took_marked,
+              arg);
+}
+
+static void send_claim(struct marking *marking, const char *act,
+                       const struct outbox_mark *marks, size_t ct)
+{
+    struct queue *queue = marking->queue;
+    struct call *call = call_create("outbox_claim", 2 + (unsigned)ct);
+
+    MUST(ct > 0 && ct <= OUTBOX_PAGE_MAX);
+    marking->script = "outbox_claim";
+    call_add_text(call, queue->own.outbox);
+    call_add_text(call, queue->own.beats);
+    for (size_t i = 0; i < ct; i++)
+        add_record_key(call, queue, marks[i].uuid);
+    call_add_int(call, queue->tag);
+    call_add_text(call, act);
+    for (size_t i = 0; i < ct; i++)
+        call_add_int(call, marks[i].failed_at_ms);
+    send_marking(call, marking);
+}
+
+bool queue_outbox_claim(struct queue *queue, const struct outbox_mark *marks, size_t ct,
+                        outbox_drop_cb cb, void *arg)
+{
+    struct marking marking = {.queue = queue, .cb = cb, .arg = arg};
+
+    if (queue->link != LINK_READY)
+        return false;
+    send_claim(&marking, "claim", marks, ct);
+    return true;
+}
+
+void queue_outbox_let_go(struct queue *queue, const struct outbox_mark *marks, size_t ct)
+{
+    struct marking marking = {.queue = queue};
+
+    if (queue->link == LINK_READY && ct > 0)
+        send_claim(&marking, "let_go", marks, ct);
 }
 
 bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, size_t ct,
                        outbox_drop_cb cb, void *arg)
 {
-    struct dropping *dropping;
+    struct marking marking = {
+        .queue = queue, .script = "outbox_drop", .cb = cb, .arg = arg};
     struct call *call;
 
     MUST(ct > 0 && ct <= OUTBOX_PAGE_MAX);
     if (queue->link != LINK_READY)
         return false;
-    dropping = must_alloc(sizeof(*dropping));
-    *dropping = (struct dropping){.queue = queue, .cb = cb, .arg = arg, .ct = ct};
     call = call_create("outbox_drop", 1 + (unsigned)ct);
     call_add_text(call, queue->own.outbox);
     for (size_t i = 0; i < ct; i++)
@@ -311,6 +360,6 @@ bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, siz
         call_add_text(call, marks[i].uuid);
         call_add_int(call, marks[i].failed_at_ms);
     }
-    call_send(call, queue->main, queue->pace.answer_ms, took_drop, dropping);
+    send_marking(call, &marking);
     return true;
 }

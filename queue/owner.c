@@ -43,13 +43,13 @@ static void took_open(void *arg, const redisReply *reply)
         return;
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 1 ||
         reply->element[0]->type != REDIS_REPLY_INTEGER ||
-        reply->element[0]->integer > TAG_LAST) {
+        reply->element[0]->integer < 0 || reply->element[0]->integer > TAG_LAST) {
         (void)err_set(&why, ERR_REPLY, "open: unexpected reply");
         link_lost(queue, &why);
         return;
     }
     tag = reply->element[0]->integer;
-    if (tag <= 0) {
+    if (tag == 0) {
         tell_newer_layout(queue, reply);
         return;
     }

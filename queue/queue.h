@@ -59,6 +59,9 @@ struct queue_events {
     void (*on_settled)(void *arg);
     /* Once after queue_hush(); may be NULL where that is never called. */
     void (*on_quiet)(void *arg);
+    /* Once after each queue_alone() that returned true; may be NULL where that is never
+     * called. */
+    void (*on_alone)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
     /* How many failed records wait in the outbox, as a heartbeat found: about once a
      * second, and only where there are any. May be NULL. */
@@ -113,9 +116,10 @@ void queue_forget(struct queue *queue, struct lease *lease);
 void queue_hush(struct queue *queue);
 
 /* The job, which has crashes behind it, is about to run with nothing beside it: should
- * the worker die now, the job is the cause. Where Redis cannot be told, a death tells
- * less. */
-void queue_alone(struct queue *queue, const struct lease *lease);
+ * the worker die then, the job is the cause. on_alone() comes, later, once Redis knows it
+ * or has gone away; false: it is away, and nothing comes. Without its knowledge a death
+ * tells less. */
+bool queue_alone(struct queue *queue, const struct lease *lease) MUSTCHECK;
 
 /* ---- the outbox: failed records that wait in Redis for PostgreSQL ----
  * Each call returns false where Redis is away (and never calls back), else calls back
@@ -142,15 +146,24 @@ typedef void (*outbox_page_cb)(void *arg, const struct outbox_page *page);
 bool queue_outbox_read(struct queue *queue, const struct outbox_cursor *after,
                        size_t max_ct, outbox_page_cb cb, void *arg) MUSTCHECK;
 
-/* Drops records that PostgreSQL has, each only if it is still the one that was read: not
- * retried, forgotten or failed again meanwhile. The callback gets the places in `marks`
- * (from 0) of those that were not, for PostgreSQL then holds what should not be there;
- * or known = false: nobody knows what was dropped. Asking again is safe. */
+/* Before records are sent to PostgreSQL: from then on nobody retries or forgets them
+ * here. `kept` are those that have gone, or that another worker has in hand: not to be
+ * sent. */
 struct outbox_mark {
     char uuid[64];
     int64_t failed_at_ms;
 };
 typedef void (*outbox_drop_cb)(void *arg, bool known, const size_t *kept, size_t kept_ct);
+bool queue_outbox_claim(struct queue *queue, const struct outbox_mark *marks, size_t ct,
+                        outbox_drop_cb cb, void *arg) MUSTCHECK;
+/* They are known not to have got there, by this claim. Not awaited: a claim that stays
+ * ends when the record is moved. */
+void queue_outbox_let_go(struct queue *queue, const struct outbox_mark *marks, size_t ct);
+
+/* Drops records that PostgreSQL has, each only if it is still the one that was read: not
+ * retried, forgotten or failed again meanwhile. The callback gets the places in `marks`
+ * (from 0) of those that were not, for PostgreSQL then holds what should not be there;
+ * or known = false: nobody knows what was dropped. Asking again is safe. */
 bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, size_t ct,
                        outbox_drop_cb cb, void *arg) MUSTCHECK;
 

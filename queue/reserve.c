@@ -2,6 +2,10 @@
  *
  * At most one reserve is unanswered, on either connection. The acks that ride along are
  * answered before the jobs are looked at.
+ *
+ * Whatever verdict may be executed before it, without an answer, is named in it: its
+ * bytes are not taken again as they are. So it is spelled anew where Redis does not know
+ * the script, and stands behind a BRPOP only while there can be no verdict (wait.c).
  */
 #include "queue/internal.h"
 
@@ -19,6 +23,8 @@ enum { FIXED_KEYS = 6 }; /* of the script, before those of the queues */
 struct reserving {
     struct queue *queue;
     bool by_wait;
+    bool whole; /* the script's text was sent */
+    unsigned slots;
     uint32_t tag;
     char uuid[UUID_TEXT_BYTES]; /* for a record of a payload that is too big */
     size_t ack_ct;
@@ -183,6 +189,24 @@ static void take_answer(struct queue *queue, const struct reserving *call,
         arrive_finish(queue, queue->batch, read->crashed_ct > 0);
 }
 
+static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
+                         int64_t within_ms, bool whole);
+
+/* Redis does not know the script (any more): nothing was done. Verdicts may have been
+ * sent meanwhile, so it is spelled anew, on the connection that they are sent on. */
+static void send_again(struct reserving *call)
+{
+    struct queue *queue = call->queue;
+
+    for (size_t i = 0; i < call->ack_ct; i++) {
+        call->acks[i]->in_flight = false;
+        call->acks[i]->sent_ct--;
+    }
+    queue->waiting = queue->reserving = false;
+    send_reserve(queue, queue->main, call->slots, queue->pace.answer_ms, true);
+    free(call);
+}
+
 static void took_reserve(void *arg, const redisReply *reply)
 {
     struct reserving *call = arg;
@@ -190,6 +214,10 @@ static void took_reserve(void *arg, const redisReply *reply)
     struct reserve_reply read;
     struct err why;
 
+    if (call_is_unknown(reply) && !call->whole) {
+        send_again(call);
+        return;
+    }
     if (!link_took(queue, "reserve", reply))
         goto out;
     if (reserve_reply_read(&read, reply, queue->queue_ct, &why) != 0) {
@@ -249,6 +277,25 @@ static void add_acks(struct call *call, struct reserving *reserving)
     }
 }
 
+/* Those that are on their way already: they may have been executed, or not. */
+static void add_unanswered(struct call *call, const struct reserving *reserving)
+{
+    const struct settle *settle;
+    size_t riding = 0;
+
+    TAILQ_FOREACH(settle, &reserving->queue->settles, next)
+    {
+        if (riding < reserving->ack_ct && reserving->acks[riding] == settle) {
+            riding++;
+            continue;
+        }
+        if (settle->sent_ct == 0)
+            continue;
+        call_add_int(call, settle->lease->queue + 1);
+        call_add(call, settle->lease->bytes);
+    }
+}
+
 static size_t count_acks(const struct queue *queue)
 {
     const struct settle *settle;
@@ -262,6 +309,12 @@ static size_t count_acks(const struct queue *queue)
 void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
                   int64_t within_ms)
 {
+    send_reserve(queue, conn, slots, within_ms, false);
+}
+
+static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
+                         int64_t within_ms, bool whole)
+{
     bool by_wait = conn == queue->wait;
     size_t ack_ct = by_wait ? 0 : count_acks(queue);
     struct reserving *reserving =
@@ -271,6 +324,8 @@ void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
 
     reserving->queue = queue;
     reserving->by_wait = by_wait;
+    reserving->whole = whole;
+    reserving->slots = slots;
     reserving->tag = queue->tag;
     random_uuid(reserving->uuid);
     record = must_format("%s%s", queue->own.failed_record, reserving->uuid);
@@ -283,11 +338,13 @@ void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
     call_add_seconds(call, queue->options.pool->poll_interval_ms);
     call_add_text(call, reserving->uuid);
     call_add_int(call, queue->queue_ct);
+    call_add_int(call, (int64_t)ack_ct);
     for (unsigned q = 0; q < queue->queue_ct; q++)
         call_add_text(call, queue->queues[q].name);
     if (!by_wait)
         add_acks(call, reserving);
-    call_send(call, conn, within_ms, took_reserve, reserving);
+    add_unanswered(call, reserving);
+    call_send_once(call, whole, conn, within_ms, took_reserve, reserving);
     if (by_wait)
         queue->waiting = true;
     else

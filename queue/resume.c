@@ -138,34 +138,64 @@ static bool is_ours(const struct queue *queue, const char *line, size_t len)
     return ours;
 }
 
-static void kill_client(struct queue *queue, long long id)
+static void end_next(struct queue *queue);
+
+/* An error: it has gone by itself. */
+static void took_kill(void *arg, const redisReply *reply)
 {
+    struct queue *queue = arg;
+
+    if (reply == NULL)
+        return;
+    queue->old_ids[queue->old_ids[0] ? 0 : 1] = 0;
+    end_next(queue);
+}
+
+/* Only what is known to have ended is forgotten: where this link breaks, too, the next
+ * one has to end the same. */
+static void end_next(struct queue *queue)
+{
+    int64_t id = queue->old_ids[0] ? queue->old_ids[0] : queue->old_ids[1];
     char text[24];
     struct slice words[] = {slice_text("CLIENT"), slice_text("KILL"), slice_text("ID"),
                             slice_of(text, 0)};
 
-    words[3].len = (size_t)snprintf(text, sizeof(text), "%lld", id);
-    conn_command(queue->main, words, ARRAY_CT(words), queue->pace.answer_ms, NULL, NULL);
+    if (id == 0) {
+        list_own(queue);
+        return;
+    }
+    words[3].len = (size_t)snprintf(text, sizeof(text), "%lld", (long long)id);
+    conn_command(queue->main, words, ARRAY_CT(words), queue->pace.answer_ms, took_kill,
+                 queue);
+}
+
+static void forget_unless_in(struct queue *queue, const bool *there)
+{
+    for (size_t i = 0; i < ARRAY_CT(queue->old_ids); i++)
+        if (!there[i])
+            queue->old_ids[i] = 0;
 }
 
 static void took_list(void *arg, const redisReply *reply)
 {
     struct queue *queue = arg;
     const char *line, *end;
-    long long id;
+    bool there[2] = {false, false};
+    int64_t id;
 
     if (reply == NULL)
         return;
     for (line = reply->type == REDIS_REPLY_STRING ? reply->str : ""; *line; line = end) {
         end = line + strcspn(line, "\n");
         id = strncmp(line, "id=", 3) == 0 ? strtoll(line + 3, NULL, 10) : 0;
-        if (id && id != conn_id(queue->main) &&
-            is_ours(queue, line, (size_t)(end - line)))
-            kill_client(queue, id);
+        for (size_t i = 0; i < ARRAY_CT(there); i++)
+            if (id && id == queue->old_ids[i] && id != conn_id(queue->main) &&
+                is_ours(queue, line, (size_t)(end - line)))
+                there[i] = true;
         end += *end == '\n';
     }
-    queue->old_ids[0] = queue->old_ids[1] = 0;
-    list_own(queue);
+    forget_unless_in(queue, there);
+    end_next(queue);
 }
 
 void resume_start(struct queue *queue)

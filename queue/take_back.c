@@ -144,7 +144,16 @@ static void took_page(void *arg, const redisReply *reply)
     next_page(walk);
 }
 
-/* Own tag: what a running job or a pending verdict stands for stays. */
+/* What was found to be lost and is there again came in an answer that was lost. */
+static bool is_held(const struct queue *queue, unsigned index, struct slice bytes)
+{
+    const struct lease *lease = leases_find(&queue->leases, index, bytes);
+
+    return lease && lease->priv->state != LEASE_LOST;
+}
+
+/* Own tag: what a running job or a pending verdict stands for stays. No twin of it can be
+ * meant: a reserve takes none as it is while the verdict is unanswered. */
 static bool is_known(const struct take_back *walk, struct slice bytes)
 {
     const struct queue *queue = walk->queue;
@@ -152,7 +161,7 @@ static bool is_known(const struct take_back *walk, struct slice bytes)
 
     for (unsigned i = 0; walk->note == NULL && i < queue->queue_ct; i++)
         if (strcmp(queue->queues[i].name, name) == 0 &&
-            (leases_find(&queue->leases, i, bytes) || settle_find(queue, i, bytes)))
+            (is_held(queue, i, bytes) || settle_find(queue, i, bytes)))
             return true;
     return false;
 }
@@ -184,7 +193,9 @@ static void give_back_page(struct take_back *walk, const redisReply *held)
 
         if (held->element[i]->type != REDIS_REPLY_STRING || is_known(walk, bytes))
             continue;
-        crash_key(bytes, key);
+        key[0] = '\0'; /* ours: no death, and nothing of it was started */
+        if (walk->note)
+            crash_key(bytes, key);
         call_add(call, bytes);
         call_add_text(call, key);
         ct++;

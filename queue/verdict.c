@@ -154,6 +154,7 @@ static struct call *spell_give_back(struct queue *queue, const struct settle *se
 {
     const struct pool_queue *at = &queue->queues[settle->lease->queue];
     struct call *call = call_create("give_back", 5);
+    char key[CRASH_KEY_BYTES];
 
     call_add_text(call, queue->own.failed);
     call_add_text(call, at->keys.ready);
@@ -164,7 +165,10 @@ static struct call *spell_give_back(struct queue *queue, const struct settle *se
     call_add_text(call, "head");
     call_add_text(call, "");
     call_add(call, settle->lease->bytes);
-    call_add_text(call, "");
+    key[0] = '\0';
+    if (settle->lease->priv->alone)
+        crash_key(settle->lease->bytes, key);
+    call_add_text(call, key);
     return call;
 }
 
@@ -188,22 +192,27 @@ void verdict_send(struct queue *queue, struct settle *settle)
 
 static void took_alone(void *arg, const redisReply *reply)
 {
-    (void)link_took_or_nil(arg, "alone", reply);
+    struct queue *queue = arg;
+
+    (void)link_took_or_nil(queue, "alone", reply);
+    queue->events.on_alone(queue->options.arg);
 }
 
-void queue_alone(struct queue *queue, const struct lease *lease)
+bool queue_alone(struct queue *queue, const struct lease *lease)
 {
     char key[CRASH_KEY_BYTES];
     struct call *call;
 
+    lease->priv->alone = true;
     if (!link_may_send(queue))
-        return;
+        return false;
     crash_key(lease->bytes, key);
     call = call_create("alone", 2);
     call_add_text(call, queue->own.failed);
     call_add_text(call, queue->own.crashes);
     call_add_text(call, key);
     call_send(call, queue->main, queue->pace.answer_ms, took_alone, queue);
+    return true;
 }
 
 /* ---- the record ---- */

@@ -1,5 +1,8 @@
 /* Waiting for work: a BRPOP over the notify lists of all queues, in order, on a
- * connection of its own, with the reserve behind it in the same write.
+ * connection of its own, with the reserve behind it in the same write; or, while this
+ * worker holds a job or a verdict is unanswered, with the reserve on the first connection
+ * when the token has come. For between the two connections there is no order, and a
+ * reserve must name the verdicts that may be executed before it (reserve.c).
  *
  * A token, not a job, is what is popped: a worker that dies in between loses none. Redis
  * looks at timeouts ten times a second, so what falls due before the next poll is not
@@ -14,17 +17,35 @@
 
 enum { NUDGE_AGAIN_MS = 20 };
 
+/* Also where there is nothing wanted any more: it sets the tokens right, of which this
+ * wait may have taken one. */
+static void reserve_now(struct queue *queue)
+{
+    unsigned slots = 0;
+
+    queue->waiting = false;
+    queue_pump_soon(queue);
+    if (queue->link != LINK_READY) /* it looks when it is */
+        return;
+    if (queue->drain == DRAIN_NONE && queue->want > queue->arriving)
+        slots = queue->want - queue->arriving;
+    reserve_send(queue, queue->main, slots, queue->pace.answer_ms);
+}
+
 static void took_token(void *arg, const redisReply *reply)
 {
     struct queue *queue = arg;
 
-    if (reply && inspect_is_refusal(reply)) {
-        inspect_refused(queue, RIGHT_BRPOP);
+    if (reply == NULL)
         return;
-    }
     /* A notify list of a wrong type is an error at once: the reserve behind names it. */
-    if (reply && reply->type == REDIS_REPLY_ERROR && link_is_outage(reply->str))
-        (void)link_took(queue, "wait", reply);
+    if (inspect_is_refusal(reply))
+        inspect_refused(queue, RIGHT_BRPOP);
+    else if (reply->type == REDIS_REPLY_ERROR && link_is_outage(reply->str) &&
+             !link_took(queue, "wait", reply))
+        return;
+    if (!queue->reserve_waits)
+        reserve_now(queue);
 }
 
 static int64_t brpop_timeout_ms(const struct queue *queue)
@@ -84,8 +105,11 @@ void wait_start(struct queue *queue)
             timer_set(&queue->due, due_ms);
         return;
     }
+    queue->reserve_waits = queue->leases.ct == 0 && TAILQ_EMPTY(&queue->settles);
+    queue->waiting = true;
     send_brpop(queue, timeout_ms, within_ms);
-    reserve_send(queue, queue->wait, queue->want - queue->arriving, within_ms);
+    if (queue->reserve_waits)
+        reserve_send(queue, queue->wait, queue->want - queue->arriving, within_ms);
     if (due_ms < poll_ms)
         timer_set(&queue->due, due_ms);
     else

@@ -115,7 +115,10 @@ static void add_slots(struct buf *out, const char *name, const json_t *pools,
             if (outcome)
                 add_label(out, ',', "outcome", outcome);
             (void)buf_add_char(out, '}');
-            add_number(out, json_integer_value(json_object_get(worker, member)));
+            add_number(out,
+                       json_is_array(json_object_get(worker, member))
+                           ? (json_int_t)json_array_size(json_object_get(worker, member))
+                           : json_integer_value(json_object_get(worker, member)));
         }
     }
 }
@@ -134,6 +137,12 @@ static void add_workers(struct buf *out, const json_t *pools)
              "Jobs that ended, well (ok) or in the failed store (failed).");
     add_slots(out, "drover_jobs_finished_total", pools, "done", "ok");
     add_slots(out, "drover_jobs_finished_total", pools, "failed", "failed");
+    add_head(out, "drover_jobs_postponed_total", "counter",
+             "Runs put off, without an attempt, because what they need was away.");
+    add_slots(out, "drover_jobs_postponed_total", pools, "postponed", NULL);
+    add_head(out, "drover_endpoints_away", "gauge",
+             "Endpoints of webhooks that a worker leaves alone (8 at most are counted).");
+    add_slots(out, "drover_endpoints_away", pools, "away", NULL);
 }
 
 /* ---- Redis ---- */

@@ -2,12 +2,13 @@
  *
  *   {"supervisor":{"pid","state","uptime_s"},
  *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
- *              "restarts"}]}],
+ *              "restarts","postponed","away":[{"endpoint","failures"}]}]}],
  *    "queues":[{"name","ready","delayed","reserved"}],"failed":N,
  *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
  * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
- * "reachable" is what this program saw, "up" what the workers tell the supervisor.
+ * "reachable" is what this program saw, "up" what the workers tell the supervisor. "away"
+ * are endpoints of webhooks that a worker leaves alone, the first few.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H

@@ -114,6 +114,42 @@ static void add_workers(struct buf *out, const json_t *pools, enum table_colour 
     table_destroy(table);
 }
 
+static void add_away(struct buf *out, const json_t *pool, const json_t *worker)
+{
+    const json_t *away = json_object_get(worker, "away");
+
+    for (size_t i = 0; i < json_array_size(away); i++) {
+        const json_t *row = json_array_get(away, i);
+        const char *pool_name = json_string_value(json_object_get(pool, "name"));
+        const char *name = json_string_value(json_object_get(row, "endpoint"));
+
+        buf_add_text(out, "left alone: ");
+        text_escape(out, slice_text(name ? name : "?"));
+        buf_addf(out,
+                 ", %" JSON_INTEGER_FORMAT
+                 " failures in a row, by %s/%" JSON_INTEGER_FORMAT "\n",
+                 json_integer_value(json_object_get(row, "failures")),
+                 pool_name ? pool_name : "?",
+                 json_integer_value(json_object_get(worker, "slot")));
+    }
+}
+
+static void add_endpoints(struct buf *out, const json_t *pools)
+{
+    size_t before = out->len;
+
+    buf_add_char(out, '\n');
+    for (size_t i = 0; i < json_array_size(pools); i++) {
+        const json_t *pool = json_array_get(pools, i);
+        const json_t *workers = json_object_get(pool, "workers");
+
+        for (size_t k = 0; k < json_array_size(workers); k++)
+            add_away(out, pool, json_array_get(workers, k));
+    }
+    if (out->len == before + 1)
+        out->data[out->len = before] = '\0';
+}
+
 static void add_queues(struct buf *out, const json_t *queues, enum table_colour colour)
 {
     static const struct table_column columns[] = {{"QUEUE", TABLE_LEFT},
@@ -156,6 +192,7 @@ void status_text(const json_t *document, enum status_colour colour, struct buf *
     add_supervisor(out, json_object_get(document, "supervisor"));
     add_redis(out, json_object_get(document, "redis"));
     add_workers(out, json_object_get(document, "pools"), titles);
+    add_endpoints(out, json_object_get(document, "pools"));
     add_queues(out, json_object_get(document, "queues"), titles);
     add_failed(out, json_object_get(document, "failed"),
                json_object_get(document, "failed_waiting"));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/log.h"
 #include "supervisor/control.h"
 
@@ -53,16 +54,36 @@ static json_t *whole(json_t *value)
     return value;
 }
 
+/* The worker may be writing it: numbers and texts are taken as they are found. */
+static json_t *away_status(const struct worker_slot *ws)
+{
+    json_t *array = whole(json_array());
+    char name[BOARD_NAME_BYTES];
+
+    for (size_t i = 0; child_is_alive(&ws->child) && ws->board && i < BOARD_AWAY; i++) {
+        const struct board_away *away = &ws->board->away[i];
+        int64_t failures = away->failures;
+
+        board_text(away->name, sizeof(away->name), name, sizeof(name));
+        if (failures > 0 && text_is_utf8(slice_text(name)))
+            MUST(json_array_append_new(
+                     array, whole(json_pack("{s:s, s:I}", "endpoint", name, "failures",
+                                            (json_int_t)failures))) == 0);
+    }
+    return array;
+}
+
 static json_t *worker_status(const struct worker_slot *ws)
 {
     struct tally tally = worker_slot_tally(ws);
 
-    return whole(json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I}", "slot",
+    return whole(json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "slot",
                            (json_int_t)ws->index, "pid", (json_int_t)ws->child.pid,
                            "state", slot_state_name(ws->child.slot.state), "running",
                            (json_int_t)worker_slot_running(ws), "done",
                            (json_int_t)tally.done, "failed", (json_int_t)tally.failed,
-                           "restarts", (json_int_t)ws->child.slot.restarts));
+                           "restarts", (json_int_t)ws->child.slot.restarts, "postponed",
+                           (json_int_t)tally.postponed, "away", away_status(ws)));
 }
 
 static json_t *pool_status(const struct pool *pool)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/image.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/reaper.h"
@@ -83,6 +84,7 @@ static void tell_ready(struct supervisor *sv)
         return;
     sv->phase = SUPERVISOR_RUNNING;
     log_info("supervisor.ready", log_int("workers", (int64_t)counts.wanted));
+    image_forget_start();
     notify_ready(sv->notify);
 }
 

@@ -59,6 +59,7 @@ static struct tally board_tally(struct board *board)
 {
     return (struct tally){.done = atomic_load(&board->done),
                           .released = atomic_load(&board->released),
+                          .postponed = atomic_load(&board->postponed),
                           .failed = atomic_load(&board->failed),
                           .lost = atomic_load(&board->lost)};
 }
@@ -67,6 +68,7 @@ static void add_tally(struct tally *sum, struct tally more)
 {
     sum->done += more.done;
     sum->released += more.released;
+    sum->postponed += more.postponed;
     sum->failed += more.failed;
     sum->lost += more.lost;
 }

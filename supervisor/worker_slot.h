@@ -17,6 +17,7 @@
 struct tally { /* sums over all workers a slot has had */
     uint64_t done;
     uint64_t released;
+    uint64_t postponed;
     uint64_t failed;
     uint64_t lost;
 };

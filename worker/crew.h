@@ -41,7 +41,8 @@ struct worker {
     struct flight_list running;
     struct flight_list held; /* suspects, each to run alone; oldest first */
     unsigned running_ct;
-    struct flight *alone; /* the suspect that runs; nothing is started beside it */
+    struct flight *alone;     /* the suspect that runs; nothing is started beside it */
+    struct flight *announced; /* a held one that Redis is being told about */
     unsigned held_ct;
     uint64_t started_ct;
 

@@ -60,6 +60,8 @@ void flight_free(struct flight *flight)
         board_end(flight->row);
     if (worker->alone == flight)
         worker->alone = NULL;
+    if (worker->announced == flight)
+        worker->announced = NULL;
     atomic_store(&worker->start->board->running, worker->running_ct);
     timer_free(&flight->timeout);
     free(flight);
@@ -94,23 +96,36 @@ static void flight_start(struct flight *flight)
 
 static void start_alone(struct worker *worker, struct flight *flight)
 {
+    worker->announced = NULL;
     TAILQ_REMOVE(&worker->held, flight, link);
     worker->held_ct--;
     log_warning("job.alone", log_str("uuid", flight->uuid), log_str("job", flight->name),
                 log_int("crashes", flight->lease->crashes),
                 log_str("last", flight->lease->crash_note));
     worker->alone = flight;
-    queue_alone(worker->queue, flight->lease);
     flight_start(flight);
+}
+
+static bool may_start_suspect(const struct worker *worker)
+{
+    return worker->running_ct == 0 && worker->phase == WORKER_WORKING;
+}
+
+void flight_announce_suspect(struct worker *worker)
+{
+    struct flight *flight = TAILQ_FIRST(&worker->held);
+
+    if (flight == NULL || worker->announced != NULL || !may_start_suspect(worker))
+        return;
+    worker->announced = flight;
+    if (!queue_alone(worker->queue, flight->lease))
+        start_alone(worker, flight);
 }
 
 void flight_start_suspect(struct worker *worker)
 {
-    struct flight *flight;
-
-    if (worker->running_ct == 0 && worker->phase == WORKER_WORKING &&
-        (flight = TAILQ_FIRST(&worker->held)) != NULL)
-        start_alone(worker, flight);
+    if (worker->announced != NULL && may_start_suspect(worker))
+        start_alone(worker, worker->announced);
 }
 
 /* Reads the payload into the flight. -1: it cannot run, and `err` says why. */

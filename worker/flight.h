@@ -38,8 +38,12 @@ struct flight {
  */
 void flight_admit(struct worker *worker, struct lease *lease);
 
-/* Starts the oldest suspect if nothing else runs. Only where the queue is quiet: whatever
- * the worker still has a lease on when it dies counts a crash. */
+/* Announces the oldest suspect in Redis if nothing runs, and starts it where Redis is
+ * away. Only where the queue is quiet: whatever else this process held would die with it.
+ */
+void flight_announce_suspect(struct worker *worker);
+
+/* Starts the one that was announced, unless it has gone or may not start any more. */
 void flight_start_suspect(struct worker *worker);
 
 /* The lease is gone. */

@@ -202,8 +202,14 @@ static void on_runners_gone(void *arg)
 
 static void on_quiet(void *arg)
 {
-    flight_start_suspect(arg);
+    flight_announce_suspect(arg);
     worker_settled_one(arg); /* one that could not even start */
+}
+
+static void on_alone(void *arg)
+{
+    flight_start_suspect(arg);
+    worker_settled_one(arg);
 }
 
 static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
@@ -230,6 +236,7 @@ static const struct queue_events queue_events = {
     .on_drained = on_drained,
     .on_settled = on_settled,
     .on_quiet = on_quiet,
+    .on_alone = on_alone,
     .on_fatal = on_fatal,
     .on_outbox = on_outbox,
 };
@@ -238,7 +245,7 @@ void worker_settled_one(struct worker *worker)
 {
     const struct pool_config *pool = worker->start->pool;
 
-    if (worker->held_ct > 0 && worker->running_ct == 0)
+    if (worker->held_ct > 0 && worker->running_ct == 0 && worker->announced == NULL)
         queue_hush(worker->queue);
     if (pool->max_jobs > 0 && (int64_t)worker->started_ct >= pool->max_jobs)
         worker_drain(worker, "max_jobs");
@@ -271,6 +278,8 @@ static void beat(void *arg)
         atomic_store(&board->phase, BOARD_RUNNING);
     if (limit_mib > 0 && resident_mib() > limit_mib)
         worker_drain(worker, "memory");
+    if (worker->env.http != NULL)
+        http_tell_board(worker->env.http, board);
     timer_set(&worker->beat, BEAT_MS);
 }
 
@@ -362,6 +371,7 @@ static void worker_close(struct worker *worker)
 {
     struct flight *flight, *next;
 
+    worker->phase = WORKER_LEAVING; /* nothing is started by what is told below */
     TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
     flight_free(flight); /* the supervisor kills what is left of their processes */
     if (worker->queue)

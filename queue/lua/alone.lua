@@ -4,6 +4,7 @@
 -- ARGV 1 crash key
 -- Reply: 1, or 0: no crash of it is known (any more)
 --
+-- give_back takes the mark off again where nobody died, the other verdicts with the count.
 -- "count note" becomes "count alone; note". Twice does no harm.
 redis.call('ZREM', KEYS[1], '') -- removes nothing: lets a full Redis take what follows
 

@@ -44,6 +44,7 @@ local exception = string.sub(ARGV[11], 1, before) ..
 redis.call('HSET', key, 'uuid', uuid, 'connection', ARGV[6], 'queue', ARGV[7], 'job', ARGV[8],
            'attempts', ARGV[9], 'reason', ARGV[10], 'exception', exception,
            'failed_at_ms', ARGV[12], 'payload', ARGV[13])
+redis.call('HDEL', key, 'moving') -- of a record of before
 if done == 2 then
     redis.call('HSET', key, 'was_uuid', ARGV[4])
 end

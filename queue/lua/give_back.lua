@@ -2,7 +2,8 @@
 --
 -- KEYS 1 drover:failed  2 ready  3 reserved  4 notify  5 drover:crashes
 -- ARGV 1 tag  2 'head' or 'tail'  3 note of the death that is counted ('' for none)
---      then per job: payload, crash key ('' for none)
+--      then per job: payload, crash key ('' for none): of what the death is counted for,
+--      or, where there was none, of what was to run alone and is not to blame
 -- Reply: places (from 1) of those that did not carry the tag
 --
 -- Crashes are counted before the job is pushed, as "count note".
@@ -34,6 +35,8 @@ for at = 4, #ARGV, 2 do
     if carries_tag(ARGV[at]) then
         if note ~= '' and ARGV[at + 1] ~= '' then
             count_crash(KEYS[5], ARGV[at + 1], note)
+        elseif ARGV[at + 1] ~= '' then
+            forget_alone(KEYS[5], ARGV[at + 1])
         end
         redis.call(push, KEYS[2], ARGV[at]) -- may be refused; ZREM was not
         redis.call('ZREM', KEYS[3], ARGV[at])

@@ -4,8 +4,9 @@
 --      3 drover:open  4 drover:crashes  5 drover:twins  6 drover:beats,
 --      then per queue: ready, delayed, reserved, notify
 -- ARGV 1 tag  2 lease, seconds  3 free slots  4 max_payload, bytes  5 horizon, seconds
---      6 spare uuid  7 number of queues n, then n names,
---      then per ack: queue (from 1), tag, payload, crash key ('' for none)
+--      6 spare uuid  7 number of queues n  8 number of acks, then n names,
+--      then per ack: queue (from 1), tag, payload, crash key ('' for none),
+--      then per verdict that was sent before and is not answered: queue, payload
 -- Reply 1 gate: 1 open, 0 closed (only the first three elements then)
 --       2 Redis time, ms  3 acks (from 1) that were not ours
 --       4 jobs: queue, payload, ...
@@ -14,6 +15,10 @@
 --       7 problems: queue, text, ...  8 per queue: ready, delayed, reserved (-1 unknown)
 --       9 ms until something falls due within the horizon, 0 now, -1 nothing (asked only
 --         while slots are left)  10 number of jobs with crashes
+--
+-- What is acked here, or has a verdict that may have been executed without the worker
+-- knowing, may be settled once more after a lost answer. So other jobs of these bytes get a
+-- pad as they are taken: no verdict can meet them.
 --
 -- Redis does not roll back: what can raise comes before the first removal. No payload is
 -- looked into.
@@ -24,7 +29,8 @@ local LEFT = 60 -- seconds that a job which drover left to others is theirs alon
 
 local tag, lease, slots = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_payload, horizon = tonumber(ARGV[4]), tonumber(ARGV[5])
-local queue_ct = tonumber(ARGV[7])
+local queue_ct, ack_ct = tonumber(ARGV[7]), tonumber(ARGV[8])
+local FIRST_ACK = 9 + queue_ct
 
 begin_writing(KEYS[1])
 local clock = redis.call('TIME')
@@ -50,7 +56,7 @@ local function ack(reserved, places, lost)
                 crashes[#crashes + 1] = ARGV[at + 3]
             end
         else
-            lost[#lost + 1] = (at - 8 - queue_ct) / 4 + 1
+            lost[#lost + 1] = (at - FIRST_ACK) / 4 + 1
         end
     end
     if #ours > 0 then
@@ -63,7 +69,7 @@ end
 
 local function ack_all()
     local lost, places = {}, {}
-    for at = 8 + queue_ct, #ARGV, 4 do
+    for at = FIRST_ACK, FIRST_ACK + 4 * ack_ct - 4, 4 do
         local q = tonumber(ARGV[at])
         places[q] = places[q] or {}
         table.insert(places[q], at)
@@ -116,7 +122,7 @@ local function look_at(q)
     local k = 4 * q + 3
     local queue = {
         ready_key = KEYS[k], delayed_key = KEYS[k + 1], reserved_key = KEYS[k + 2],
-        notify_key = KEYS[k + 3], name = ARGV[7 + q],
+        notify_key = KEYS[k + 3], name = ARGV[8 + q],
         ready = size(q, 'LLEN', KEYS[k], 'ready'),
         delayed = size(q, 'ZCARD', KEYS[k + 1], 'delayed'),
         reserved = size(q, 'ZCARD', KEYS[k + 2], 'reserved'),
@@ -191,6 +197,22 @@ end
 
 -- ---- taking ----
 
+-- Per queue: bytes that a verdict of ours may meet again.
+local settling = {}
+
+local function note_settling(q, payload)
+    settling[q] = settling[q] or {}
+    settling[q][payload] = true
+end
+
+for i = 1, ack_ct do
+    local at = FIRST_ACK + 4 * (i - 1)
+    note_settling(tonumber(ARGV[at]), ARGV[at + 2])
+end
+for at = FIRST_ACK + 4 * ack_ct, #ARGV, 2 do
+    note_settling(tonumber(ARGV[at]), ARGV[at + 1])
+end
+
 local score = math.ceil(now + lease) + tag / TAGS
 local jobs, oversize, taken_bytes = {}, {}, 0
 
@@ -230,7 +252,7 @@ local function take_one(q, queue)
         store_oversize(q, queue, payload)
         return true
     end
-    local bytes = add_distinct(queue.reserved_key, score, payload, KEYS[5])
+    local bytes = add_distinct(queue.reserved_key, score, payload, KEYS[5], settling[q])
     if not bytes then
         redis.call('RPUSH', queue.ready_key, payload)
         return false

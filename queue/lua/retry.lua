@@ -2,14 +2,19 @@
 --
 -- KEYS index, record, ready, notify
 -- ARGV uuid, payload
--- Reply: 1 done, 0 the record was gone (and so nothing is pushed).
+-- Reply: 1 done, 0 the record was gone (and so nothing is pushed), -1 it is in a worker's
+--        hands on the way to PostgreSQL.
 --@ length
+--@ moving
 
 local ready, wrong = length_of('LLEN', KEYS[3], 'list')
 if not ready then return wrong end
 if redis.call('EXISTS', KEYS[2]) == 0 then
     redis.call('ZREM', KEYS[1], ARGV[1])
     return 0
+end
+if is_moving(KEYS[1], KEYS[2]) then
+    return -1
 end
 -- Removes nothing, but a script that has written may go on where Redis is full; the
 -- record that leaves makes more room than the job takes.

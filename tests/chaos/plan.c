@@ -149,7 +149,7 @@ static bool may_come(const bool *faults, int kind, enum fault_lane lane)
 /* -1: none of this lane is wanted. */
 static int draw_fault(const bool *faults, enum fault_lane lane, uint64_t *state)
 {
-    int kinds[FAULT_KINDS];
+    int kinds[FAULT_KINDS] = {0};
     uint32_t ct = 0;
 
     for (int kind = 0; kind < FAULT_KINDS; kind++)

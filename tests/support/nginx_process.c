@@ -68,20 +68,20 @@ static void write_conf(const struct nginx_process *process, const char *listen_f
     file = fopen(path, "we");
     MUST(file != NULL);
     (void)fprintf(file,
-                  "daemon off; worker_processes 1; pid %1$s/nginx.pid;\n"
+                  "daemon off; worker_processes 1; pid nginx.pid;\n"
                   "events { worker_connections 256; }\n"
                   "http {\n"
                   "  log_format short '$request_method $uri $server_protocol $status';\n"
-                  "  access_log %1$s/access.log short;\n"
-                  "  client_body_temp_path %1$s/t; proxy_temp_path %1$s/t;\n"
-                  "  fastcgi_temp_path %1$s/t; uwsgi_temp_path %1$s/t;\n"
-                  "  scgi_temp_path %1$s/t;\n"
-                  "  server { listen 127.0.0.1:%2$d %3$s;\n"
-                  "    ssl_certificate %1$s/server.pem;\n"
-                  "    ssl_certificate_key %1$s/server.key;\n"
-                  "    ssl_client_certificate %1$s/ca.pem;\n"
-                  "    %4$s }\n}\n",
-                  process->dir, process->port, listen_flags, server);
+                  "  access_log access.log short;\n"
+                  "  client_body_temp_path t; proxy_temp_path t;\n"
+                  "  fastcgi_temp_path t; uwsgi_temp_path t; scgi_temp_path t;\n"
+                  "  server { listen 127.0.0.1:%d %s;\n"
+                  "    ssl_certificate %s/server.pem;\n"
+                  "    ssl_certificate_key %s/server.key;\n"
+                  "    ssl_client_certificate %s/ca.pem;\n"
+                  "    %s }\n}\n",
+                  process->port, listen_flags, process->dir, process->dir, process->dir,
+                  server);
     MUST(fclose(file) == 0);
 }
 
@@ -94,7 +94,8 @@ static void exec_nginx(const struct nginx_process *process)
     (void)snprintf(log, sizeof(log), "%s/error.log", process->dir);
     (void)setenv("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin", 1);
     MUST(freopen("/dev/null", "we", stderr) != NULL);
-    (void)execlp("nginx", "nginx", "-c", conf, "-e", log, (char *)NULL);
+    (void)execlp("nginx", "nginx", "-p", process->dir, "-c", conf, "-e", log,
+                 (char *)NULL);
     _exit(127);
 }
 

@@ -15,7 +15,7 @@ struct redis_process {
     char socket[96];
     enum redis_files files;
     const char *const *more; /* options for the next start, up to NULL; NULL: none */
-    pid_t pid; /* 0: not running */
+    pid_t pid;               /* 0: not running */
 };
 
 /* Makes the directory and starts; returns once the server listens. */

@@ -147,7 +147,12 @@ static void on_outbox(void *arg, int64_t ct)
     ((struct hand *)arg)->outbox_ct = ct;
 }
 
-static const struct queue_events events = {.on_outbox = on_outbox,
+static void take_alone(void *arg UNUSED)
+{
+}
+
+static const struct queue_events events = {.on_alone = take_alone,
+                                           .on_outbox = on_outbox,
                                            .on_jobs = take_jobs,
                                            .on_lost = take_lost,
                                            .on_drained = take_drained,

@@ -465,6 +465,14 @@ START_TEST(without_postgresql_what_waits_can_still_be_had)
     IN_OUT("failed jobs  -, PostgreSQL cannot be asked, 2 wait in Redis for PostgreSQL");
     expect(0, "$D failed show 30000000-0000-4000-8000-000000000003");
     expect(0, "$D failed retry 30000000-0000-4000-8000-000000000003");
+    expect(0, "redis-cli -s $S HSET drover:failed:40000000-0000-4000-8000-000000000004 "
+              "moving 1"); /* a worker has it in hand */
+    expect(1, "$D failed retry 40000000-0000-4000-8000-000000000004");
+    IN_ERR("on its way to PostgreSQL: try again");
+    expect(1, "$D failed forget 40000000-0000-4000-8000-000000000004");
+    IN_ERR("on its way to PostgreSQL: try again");
+    expect(0, "redis-cli -s $S HDEL drover:failed:40000000-0000-4000-8000-000000000004 "
+              "moving");
     expect(0, "$D failed forget 40000000-0000-4000-8000-000000000004");
     expect_out("redis-cli -s $S ZCARD drover:outbox", "0");
     expect(1, "$D failed migrate");
@@ -564,12 +572,9 @@ static void add_tests(TCase *tc)
 
 static void write_pooled(void)
 {
-    char *line = must_format("sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > "
-                             "$T/pooled.conf",
-                             pooler.dsn);
-
-    MUST(shell_run(sh, "%s", line) == 0);
-    free(line);
+    MUST(shell_run(sh,
+                   "sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > $T/pooled.conf",
+                   pooler.dsn) == 0);
 }
 
 int main(void)
@@ -577,8 +582,7 @@ int main(void)
     char *settings;
     int status;
 
-    if (!postgres_process_is_installed() || !pgbouncer_process_is_installed())
-        return 77;
+    MUST(postgres_process_is_installed() && pgbouncer_process_is_installed());
     postgres_process_make(&server);
     postgres_process_start(&server);
     pgbouncer_process_begin(&pooler, &server, 2);

@@ -34,7 +34,7 @@ static void one(struct endpoint *endpoint, enum endpoint_result result, int64_t 
     enum endpoint_pass pass = admit(endpoint, now_ms);
 
     ck_assert_int_lt(pass, ENDPOINT_FULL);
-    endpoint_settle(endpoint, &rules, pass, result, now_ms);
+    endpoint_settle(endpoint, &rules, pass, result, 0, now_ms);
 }
 
 static void open_at(struct endpoint *endpoint, int64_t now_ms)
@@ -51,7 +51,7 @@ START_TEST(an_unknown_endpoint_gets_few_slots)
     for (int i = 0; i < ENDPOINT_WINDOW_FIRST; i++)
         ck_assert_int_eq(admit(&endpoint, 0), ENDPOINT_GO);
     ck_assert_int_eq(admit(&endpoint, 0), ENDPOINT_FULL);
-    ck_assert_int_eq(wait_of(&endpoint, 0), ENDPOINT_FULL_WAIT_MS);
+    ck_assert_int_eq(wait_of(&endpoint, 0), ENDPOINT_FULL_WAIT_MIN_MS);
     ck_assert_int_eq(endpoint.in_flight, ENDPOINT_WINDOW_FIRST);
 }
 END_TEST
@@ -73,6 +73,54 @@ START_TEST(answers_open_the_window_and_troubles_halve_it)
 }
 END_TEST
 
+/* 8 at a time, 1 s each: the 100th in the row has 12 rounds before it. */
+START_TEST(who_is_turned_away_waits_for_those_before_it)
+{
+    struct endpoint endpoint = fresh();
+    int64_t wait_ms = 0, longest_ms = 0;
+
+    endpoint.took_ms = 1000;
+    for (int i = 0; i < ENDPOINT_WINDOW_FIRST; i++)
+        ck_assert_int_eq(admit(&endpoint, 0), ENDPOINT_GO);
+    for (int i = 0; i < 100; i++) {
+        wait_ms = wait_of(&endpoint, 0);
+        ck_assert_int_ge(wait_ms, longest_ms);
+        longest_ms = wait_ms;
+    }
+    ck_assert_int_eq(wait_ms, 13000);
+    for (int i = 0; i < 10000; i++)
+        wait_ms = wait_of(&endpoint, 0);
+    ck_assert_int_eq(wait_ms, ENDPOINT_FULL_WAIT_MAX_MS);
+    endpoint.took_ms = INT64_MAX / 2;
+    ck_assert_int_eq(wait_of(&endpoint, 0), ENDPOINT_FULL_WAIT_MAX_MS);
+}
+END_TEST
+
+START_TEST(who_is_let_go_leaves_the_row)
+{
+    struct endpoint endpoint = fresh();
+
+    endpoint.turned_away = 3;
+    for (int i = 0; i < 5; i++)
+        one(&endpoint, ENDPOINT_ANSWERED, 0);
+    ck_assert_int_eq(endpoint.turned_away, 0);
+}
+END_TEST
+
+START_TEST(how_long_requests_take_is_learned)
+{
+    struct endpoint endpoint = fresh();
+
+    for (int i = 0; i < 100; i++)
+        endpoint_settle(&endpoint, &rules, admit(&endpoint, 0), ENDPOINT_ANSWERED, 800,
+                        0);
+    ck_assert_int_ge(endpoint.took_ms, 780);
+    ck_assert_int_le(endpoint.took_ms, 800);
+    endpoint_settle(&endpoint, &rules, admit(&endpoint, 0), ENDPOINT_UNKNOWN, 1 << 30, 0);
+    ck_assert_int_le(endpoint.took_ms, 800);
+}
+END_TEST
+
 START_TEST(max_in_flight_bounds_an_open_window)
 {
     struct endpoint_rules narrow = {.max_in_flight = 2};
@@ -82,7 +130,7 @@ START_TEST(max_in_flight_bounds_an_open_window)
     ck_assert_int_eq(endpoint_admit(&endpoint, &narrow, 0, &wait_ms), ENDPOINT_GO);
     ck_assert_int_eq(endpoint_admit(&endpoint, &narrow, 0, &wait_ms), ENDPOINT_GO);
     ck_assert_int_eq(endpoint_admit(&endpoint, &narrow, 0, &wait_ms), ENDPOINT_FULL);
-    endpoint_settle(&endpoint, &narrow, ENDPOINT_GO, ENDPOINT_UNKNOWN, 0);
+    endpoint_settle(&endpoint, &narrow, ENDPOINT_GO, ENDPOINT_UNKNOWN, 0, 0);
     ck_assert_int_eq(endpoint_admit(&endpoint, &narrow, 0, &wait_ms), ENDPOINT_GO);
 }
 END_TEST
@@ -114,7 +162,7 @@ START_TEST(without_breaker_failures_it_never_opens)
         enum endpoint_pass pass = endpoint_admit(&endpoint, &lenient, 0, &wait_ms);
 
         ck_assert_int_eq(pass, ENDPOINT_GO);
-        endpoint_settle(&endpoint, &lenient, pass, ENDPOINT_TROUBLE, 0);
+        endpoint_settle(&endpoint, &lenient, pass, ENDPOINT_TROUBLE, 0, 0);
     }
 }
 END_TEST
@@ -132,7 +180,7 @@ START_TEST(one_probe_at_a_time_and_later_each_time)
         now_ms += open_ms[i];
         ck_assert_int_eq(admit(&endpoint, now_ms), ENDPOINT_PROBE);
         ck_assert_int_eq(admit(&endpoint, now_ms), ENDPOINT_OPEN); /* only the one */
-        endpoint_settle(&endpoint, &rules, ENDPOINT_PROBE, ENDPOINT_TROUBLE, now_ms);
+        endpoint_settle(&endpoint, &rules, ENDPOINT_PROBE, ENDPOINT_TROUBLE, 0, now_ms);
     }
     ck_assert_int_eq(endpoint.in_flight, 0);
 }
@@ -144,9 +192,9 @@ START_TEST(an_answered_probe_closes_the_breaker)
 
     open_at(&endpoint, 0);
     ck_assert_int_eq(admit(&endpoint, 1000), ENDPOINT_PROBE);
-    endpoint_settle(&endpoint, &rules, ENDPOINT_PROBE, ENDPOINT_ANSWERED, 1100);
+    endpoint_settle(&endpoint, &rules, ENDPOINT_PROBE, ENDPOINT_ANSWERED, 0, 1100);
     ck_assert_int_eq(admit(&endpoint, 1100), ENDPOINT_GO);
-    endpoint_settle(&endpoint, &rules, ENDPOINT_GO, ENDPOINT_ANSWERED, 1100);
+    endpoint_settle(&endpoint, &rules, ENDPOINT_GO, ENDPOINT_ANSWERED, 0, 1100);
     ck_assert(endpoint_is_idle(&endpoint));
     open_at(&endpoint, 2000);
     ck_assert_int_eq(endpoint.open_ms, ENDPOINT_OPEN_FIRST_MS); /* from the start again */
@@ -159,7 +207,7 @@ START_TEST(a_probe_that_says_nothing_leaves_the_next_one_free)
 
     open_at(&endpoint, 0);
     ck_assert_int_eq(admit(&endpoint, 1000), ENDPOINT_PROBE);
-    endpoint_settle(&endpoint, &rules, ENDPOINT_PROBE, ENDPOINT_UNKNOWN, 1100);
+    endpoint_settle(&endpoint, &rules, ENDPOINT_PROBE, ENDPOINT_UNKNOWN, 0, 1100);
     ck_assert_int_eq(admit(&endpoint, 1100), ENDPOINT_PROBE);
 }
 END_TEST
@@ -171,7 +219,7 @@ START_TEST(late_troubles_do_not_keep_it_open_longer)
     for (int i = 0; i < 8; i++)
         ck_assert_int_eq(admit(&endpoint, 0), ENDPOINT_GO);
     for (int i = 0; i < 8; i++)
-        endpoint_settle(&endpoint, &rules, ENDPOINT_GO, ENDPOINT_TROUBLE, 100 + i);
+        endpoint_settle(&endpoint, &rules, ENDPOINT_GO, ENDPOINT_TROUBLE, 0, 100 + i);
     ck_assert_int_eq(endpoint.open_ms, ENDPOINT_OPEN_FIRST_MS);
     ck_assert_int_eq(endpoint.open_until_ms, 102 + ENDPOINT_OPEN_FIRST_MS);
     ck_assert_int_eq(endpoint.in_flight, 0);
@@ -183,6 +231,9 @@ static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, an_unknown_endpoint_gets_few_slots);
     tcase_add_test(tc, answers_open_the_window_and_troubles_halve_it);
+    tcase_add_test(tc, who_is_turned_away_waits_for_those_before_it);
+    tcase_add_test(tc, who_is_let_go_leaves_the_row);
+    tcase_add_test(tc, how_long_requests_take_is_learned);
     tcase_add_test(tc, max_in_flight_bounds_an_open_window);
     tcase_add_test(tc, troubles_in_a_row_open_the_breaker);
     tcase_add_test(tc, without_breaker_failures_it_never_opens);

@@ -311,8 +311,8 @@ START_TEST(an_endpoint_that_hangs_holds_few_slots)
     late = start_trial(&scene, ENDPOINT_WINDOW_FIRST, 1);
     ck_assert_ptr_null(late->run);
     ck_assert_int_eq(late->outcome.kind, OUTCOME_POSTPONE);
-    ck_assert_int_ge(late->outcome.wait_ms, ENDPOINT_FULL_WAIT_MS);
-    ck_assert_int_le(late->outcome.wait_ms, ENDPOINT_FULL_WAIT_MS * 5 / 4);
+    ck_assert_int_ge(late->outcome.wait_ms, ENDPOINT_FULL_WAIT_MIN_MS);
+    ck_assert_int_le(late->outcome.wait_ms, ENDPOINT_FULL_WAIT_MIN_MS * 5 / 4);
     for (size_t i = 0; i < ENDPOINT_WINDOW_FIRST; i++) {
         http_handler.cancel(scene.trials[i].run, CANCEL_NOW);
         finish_trial(&scene.trials[i]);
@@ -326,6 +326,7 @@ START_TEST(an_endpoint_that_fails_is_left_alone_and_others_are_not)
 {
     struct scene scene;
     struct trial *trial;
+    struct board *board = board_create(1, NULL);
     char *other;
 
     set_scene(&scene, "/reset");
@@ -342,10 +343,16 @@ START_TEST(an_endpoint_that_fails_is_left_alone_and_others_are_not)
     ck_assert_int_eq(trial->outcome.kind, OUTCOME_POSTPONE);
     ck_assert_ptr_nonnull(strstr(trial->outcome.reason, " has failed 3 times in a row"));
     ck_assert_int_gt(trial->outcome.wait_ms, 0);
+    http_tell_board(env.http, board);
+    ck_assert_uint_eq(board->away_ct, 1);
+    ck_assert_int_eq(board->away[0].failures, 3);
+    ck_assert_ptr_nonnull(strstr(scene.url, board->away[0].name));
+    ck_assert_int_eq(board->away[1].failures, 0);
     trial = run_entry(&scene, 1);
     ck_assert_int_ne(trial->outcome.kind, OUTCOME_POSTPONE);
     clear(trial);
     close_scene();
+    board_destroy(board);
     free(other);
 }
 END_TEST

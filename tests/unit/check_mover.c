@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "failed/raw.h"
+#include "queue/client.h"
 #include "tests/unit/mover_scene.h"
 #include "tests/unit/suite.h"
 
@@ -124,6 +125,74 @@ START_TEST(another_job_of_the_same_uuid_gets_a_uuid_of_its_own)
 }
 END_TEST
 
+/* ---- retried or forgotten meanwhile ---- */
+
+static struct client *open_outbox(struct client **client)
+{
+    *client = client_open(&scene.world.endpoint, "", NULL);
+    ck_assert_ptr_nonnull(*client);
+    return client_outbox(*client);
+}
+
+/* 0: retry, 1: forget; as the command line does. */
+static int take_away(int how, const char *uuid, bool *done, struct err *err)
+{
+    struct client *client, *outbox = open_outbox(&client);
+    int64_t removed = 0;
+    int rc;
+
+    if (how == 0) {
+        rc = client_failed_retry(outbox, uuid, "default", slice_text("{}"), done, err);
+    } else {
+        rc = client_failed_forget(outbox, &uuid, 1, &removed, err);
+        *done = removed == 1;
+    }
+    client_close(outbox);
+    client_close(client);
+    return rc;
+}
+
+START_TEST(what_is_being_inserted_is_neither_retried_nor_forgotten)
+{
+    struct err err = {0};
+    bool done = false;
+
+    scene_slow_down("u-0000", 3);
+    scene_fail_many("u", 1);
+    scene_open_mover(NULL);
+    UNTIL(&scene.world, (scene_is_moved(), scene_is_slow()));
+    ck_assert_int_eq(take_away(_i, "u-0000", &done, &err), -1);
+    ck_assert_int_eq(err.code, ERR_DATABASE);
+    ck_assert_ptr_nonnull(strstr(err.text, "on its way to PostgreSQL: try again"));
+    ck_assert(!done);
+    UNTIL(&scene.world, scene_is_moved());
+    scene_expect_once("u", 1);
+    ck_assert_int_eq(world_len(&scene.world, "queues:default"), 0);
+}
+END_TEST
+
+START_TEST(what_postgresql_has_refused_can_be_retried_and_forgotten)
+{
+    struct err err = {0};
+    bool done = false;
+
+    (void)postgres_process_do(&scene.server, "DROP TABLE failed_jobs");
+    world_keep_log(&scene.world);
+    scene_fail_many("u", 1);
+    scene_open_mover(NULL);
+    UNTIL(&scene.world,
+          (scene_is_moved(), world_logged(&scene.world, "event=outbox.stuck") == 1));
+    /* Not while it is tried again, which takes a moment each time. */
+    UNTIL(&scene.world, take_away(_i, "u-0000", &done, &err) == 0);
+    ck_assert(done);
+    ck_assert_int_eq(scene_left_ct(), 0);
+    scene_create_table();
+    UNTIL(&scene.world, scene_is_moved());
+    ck_assert_int_eq(scene_row_ct(), 0);
+    ck_assert_int_eq(world_len(&scene.world, "queues:default"), _i == 0);
+}
+END_TEST
+
 START_TEST(one_that_is_refused_hinders_no_other)
 {
     (void)postgres_process_do(&scene.server, "ALTER TABLE failed_jobs ADD CONSTRAINT no3 "
@@ -190,6 +259,10 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, bytes_that_are_no_text_are_kept);
     tcase_add_test(tc, what_is_there_already_is_not_written_twice);
     tcase_add_test(tc, another_job_of_the_same_uuid_gets_a_uuid_of_its_own);
+    tcase_add_loop_test(tc, what_is_being_inserted_is_neither_retried_nor_forgotten, 0,
+                        2);
+    tcase_add_loop_test(tc, what_postgresql_has_refused_can_be_retried_and_forgotten, 0,
+                        2);
     tcase_add_test(tc, one_that_is_refused_hinders_no_other);
     tcase_add_test(tc, refused_records_are_not_tried_in_a_tight_loop);
     tcase_add_test(tc, eight_movers_through_a_pooler_of_two_move_each_once);

@@ -166,8 +166,10 @@ START_TEST(a_lost_answer_to_commit_leaves_one_row)
     scene_open_mover(dsn);
     scene_fail_many("warm", 1);
     UNTIL(&scene.world, scene_is_moved()); /* connected */
-    proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
+    scene_slow_down("u-0000", 2);
     scene_fail_many("u", 20);
+    UNTIL(&scene.world, (scene_is_moved(), scene_is_slow()));
+    proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
     UNTIL(&scene.world, (scene_is_moved(), scene_row_ct()) == 21);
     ck_assert_int_eq(scene_left_ct(), 20);
     proxy_cut(proxy, PROXY_FIN);
@@ -184,16 +186,9 @@ END_TEST
 START_TEST(a_crash_of_the_server_in_mid_page_leaves_one_row)
 {
     scene_open_mover(NULL);
-    (void)postgres_process_do(
-        &scene.server,
-        "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "PERFORM pg_sleep(60); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON "
-        "failed_jobs FOR EACH ROW WHEN (NEW.uuid = 'u-0010') EXECUTE FUNCTION slow()");
+    scene_slow_down("u-0010", 60);
     scene_fail_many("u", RECORD_CT);
-    UNTIL(&scene.world,
-          (scene_is_moved(),
-           postgres_process_int(&scene.server, "SELECT count(*) FROM pg_stat_activity "
-                                               "WHERE wait_event = 'PgSleep'")) == 1);
+    UNTIL(&scene.world, (scene_is_moved(), scene_is_slow()));
     postgres_process_restart(&scene.server, POSTGRES_IMMEDIATE);
     ck_assert_int_eq(scene_row_ct(), 0);
     (void)postgres_process_do(&scene.server, "DROP TRIGGER slow ON failed_jobs");

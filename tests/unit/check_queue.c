@@ -253,11 +253,31 @@ START_TEST(jobs_acked_at_once_flow_in_batches)
 }
 END_TEST
 
+START_TEST(queues_under_laravels_usual_prefix_are_pointed_at)
+{
+    world_keep_log(&world);
+    world_use_default_user(&world);
+    if (_i < 2)
+        (void)real_redis_int(&world.server, "RPUSH %s%s x",
+                             _i ? "laravel-database-" : "laravel_database_",
+                             "queues:default");
+    hand_open(&hand, 1);
+    hand_rests(&hand);
+    hand_rests(&hand);
+    ck_assert_uint_eq(world_logged(&world, "event=queue.prefix"), _i < 2);
+    if (_i < 2)
+        ck_assert_uint_eq(world_logged(&world, _i ? "\\\"laravel-database-\\\""
+                                                  : "\\\"laravel_database_\\\""),
+                          1);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, jobs_come_in_strict_queue_order_and_fifo_inside);
     tcase_add_test(tc, never_more_is_reserved_than_wanted);
+    tcase_add_loop_test(tc, queues_under_laravels_usual_prefix_are_pointed_at, 0, 3);
     tcase_add_test(tc, a_lease_carries_the_owner_and_the_expiry);
     tcase_add_test(tc, payloads_stay_byte_for_byte);
     tcase_add_test(tc, a_token_wakes_a_resting_worker_at_once);

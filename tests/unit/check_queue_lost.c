@@ -1,11 +1,13 @@
 /* Connections, answers and leases that are lost: every job goes on, none twice. */
 #include <check.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "queue/scripts.h"
+
 #include "tests/support/world.h"
 #include "tests/unit/suite.h"
 
@@ -149,6 +151,25 @@ START_TEST(old_connections_are_ended_before_anything_is_given_back)
 }
 END_TEST
 
+START_TEST(connections_of_the_link_before_the_last_are_ended_too)
+{
+    struct err why = {.text = "gone again"};
+    int64_t first_id;
+
+    open_through_proxy(4);
+    hand_rests(&hand);
+    first_id = conn_id(hand.queue->main);
+    proxy_forget(world.proxy);
+    UNTIL(&world, hand.queue->link == LINK_DOWN);
+    while (conn_id(hand.queue->main) == first_id)
+        (void)event_base_loop(loop_base(world.loop), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    link_lost(hand.queue, &why); /* greeted, and the old ones not ended yet */
+    UNTIL(&world, hand.queue->link == LINK_READY);
+    hand_rests(&hand);
+    UNTIL(&world, clients_named_drover() == 2);
+}
+END_TEST
+
 /* ---- Redis that goes and comes ---- */
 
 START_TEST(a_restart_of_redis_loses_nothing)
@@ -289,25 +310,6 @@ START_TEST(a_refused_password_is_said_again_from_time_to_time)
     hand.queue->pace.auth_remind_ms = 1;
     UNTIL(&world, world_logged(&world, "NOAUTH") >= 3);
     (void)real_redis_try(&world.server, "CONFIG SET requirepass \"\"");
-}
-END_TEST
-
-START_TEST(queues_under_laravels_usual_prefix_are_pointed_at)
-{
-    world_keep_log(&world);
-    world_use_default_user(&world);
-    if (_i < 2)
-        (void)real_redis_int(&world.server, "RPUSH %s%s x",
-                             _i ? "laravel-database-" : "laravel_database_",
-                             "queues:default");
-    hand_open(&hand, 1);
-    hand_rests(&hand);
-    hand_rests(&hand);
-    ck_assert_uint_eq(world_logged(&world, "event=queue.prefix"), _i < 2);
-    if (_i < 2)
-        ck_assert_uint_eq(world_logged(&world, _i ? "\\\"laravel-database-\\\""
-                                                  : "\\\"laravel_database_\\\""),
-                          1);
 }
 END_TEST
 
@@ -566,6 +568,7 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, a_verdict_whose_answer_was_lost_is_not_given_twice, 0, 4);
     tcase_add_test(tc, a_silent_redis_is_left_and_found_again);
     tcase_add_test(tc, old_connections_are_ended_before_anything_is_given_back);
+    tcase_add_test(tc, connections_of_the_link_before_the_last_are_ended_too);
     tcase_add_test(tc, a_restart_of_redis_loses_nothing);
     tcase_add_test(tc, killed_clients_come_back);
     tcase_add_test(tc, a_read_only_redis_is_an_outage_that_ends);
@@ -573,7 +576,6 @@ static void add(TCase *tc)
     tcase_add_test(tc, an_outage_is_one_line_when_it_begins_and_one_when_it_ends);
     tcase_add_loop_test(tc, an_embedded_server_may_come_up_later, 0, 2);
     tcase_add_test(tc, a_refused_password_is_said_again_from_time_to_time);
-    tcase_add_loop_test(tc, queues_under_laravels_usual_prefix_are_pointed_at, 0, 3);
     tcase_add_test(tc, an_emptied_redis_is_served_anew);
     tcase_add_test(tc, a_lease_is_extended_for_as_long_as_the_job_runs);
     tcase_add_test(tc, an_expired_lease_that_is_ours_goes_on_as_the_same_run);

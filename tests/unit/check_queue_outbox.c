@@ -275,6 +275,64 @@ START_TEST(an_outbox_of_a_wrong_type_is_said_and_ends_nothing)
 }
 END_TEST
 
+/* ---- claims ---- */
+
+static struct dropped claim(const struct outbox_mark *marks, size_t ct)
+{
+    struct dropped dropped = {0};
+
+    ck_assert(queue_outbox_claim(hand.queue, marks, ct, took_drop, &dropped));
+    UNTIL(&world, dropped.ct == 1);
+    ck_assert(dropped.known);
+    return dropped;
+}
+
+static bool is_marked(const char *uuid, const char *more)
+{
+    char mark[64];
+
+    (void)snprintf(mark, sizeof(mark), "%u%s", hand.queue->tag, more);
+    return real_redis_is(&world.server, mark, "HGET drover:failed:%s moving", uuid);
+}
+
+START_TEST(a_claim_leaves_what_another_living_worker_has_in_hand)
+{
+    const struct outbox_mark marks[] = {{"u-1", 1000}, {"u-2", 1000}, {"u-3", 1000}};
+    struct dropped kept;
+
+    put("u-1", 1000);
+    put("u-2", 2000); /* failed again meanwhile */
+    put("u-3", 1000);
+    open_hand();
+    (void)real_redis_int(&world.server, "HSET drover:beats 77 1");
+    (void)real_redis_int(&world.server, "HSET drover:failed:u-3 moving 77");
+    kept = claim(marks, ARRAY_CT(marks));
+    ck_assert_uint_eq(kept.kept_ct, 2);
+    ck_assert(kept.kept[0] == 1 && kept.kept[1] == 2);
+    ck_assert(is_marked("u-1", ""));
+    (void)real_redis_int(&world.server, "HDEL drover:beats 77"); /* it died */
+    kept = claim(marks + 2, 1);
+    ck_assert_uint_eq(kept.kept_ct, 0);
+    ck_assert(is_marked("u-3", " unsure"));
+}
+END_TEST
+
+/* What a claim of before has sent may get there still. */
+START_TEST(what_was_claimed_twice_is_not_let_go)
+{
+    const struct outbox_mark marks[] = {{"u-1", 1000}, {"u-2", 1000}};
+
+    put("u-1", 1000);
+    put("u-2", 1000);
+    open_hand();
+    ck_assert_uint_eq(claim(marks, 2).kept_ct, 0);
+    ck_assert_uint_eq(claim(marks + 1, 1).kept_ct, 0);
+    queue_outbox_let_go(hand.queue, marks, 2);
+    UNTIL(&world, real_redis_int(&world.server, "HEXISTS drover:failed:u-1 moving") == 0);
+    ck_assert(is_marked("u-2", " unsure"));
+}
+END_TEST
+
 /* ---- drops ---- */
 
 START_TEST(a_drop_takes_only_what_was_read)
@@ -330,6 +388,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_page_ends_at_four_mebibytes);
     tcase_add_test(tc, what_is_no_record_does_not_hold_up_the_others);
     tcase_add_test(tc, an_outbox_of_a_wrong_type_is_said_and_ends_nothing);
+    tcase_add_test(tc, a_claim_leaves_what_another_living_worker_has_in_hand);
+    tcase_add_test(tc, what_was_claimed_twice_is_not_let_go);
     tcase_add_test(tc, a_drop_takes_only_what_was_read);
     tcase_add_test(tc, a_lost_link_is_told_once);
 }

@@ -20,9 +20,11 @@ static const char answer[] =
     "{\"ok\":true,\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
     "\"pools\":[{\"name\":\"gone\",\"workers\":[]},{\"name\":\"side\",\"workers\":[]},"
     "{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":\"running\","
-    "\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,\"extra\":1},"
+    "\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,\"postponed\":6,"
+    "\"away\":[{\"endpoint\":\"https://dead\\u001b:443\",\"failures\":7}],\"extra\":1},"
     "{\"slot\":1,\"pid\":0,\"state\":\"back\\u001boff\",\"running\":0,\"done\":0,"
-    "\"failed\":0,\"restarts\":5}]}],\"redis\":{\"up\":true}}";
+    "\"failed\":0,\"restarts\":5,\"postponed\":0,\"away\":[]}]}],\"redis\":{\"up\":true}"
+    "}";
 
 static void evicting(struct status_redis *redis)
 {
@@ -82,9 +84,12 @@ START_TEST(pools_stand_in_the_order_of_the_configuration)
         text,
         "{\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
         "\"pools\":[{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":"
-        "\"running\",\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0},{\"slot\":"
+        "\"running\",\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,"
+        "\"postponed\":6,\"away\":[{\"endpoint\":\"https://"
+        "dead\\u001B:443\",\"failures\":7}]},{\"slot\":"
         "1,\"pid\":0,\"state\":\"back\\u001Boff\",\"running\":0,\"done\":0,\"failed\":0,"
-        "\"restarts\":5}]},{\"name\":\"side\",\"workers\":[]},{\"name\":\"gone\","
+        "\"restarts\":5,\"postponed\":0,\"away\":[]}]},{\"name\":\"side\",\"workers\":[]}"
+        ",{\"name\":\"gone\","
         "\"workers\":[]}],\"queues\":[{\"name\":\"high\",\"ready\":1,\"delayed\":2,"
         "\"reserved\":3},{\"name\":\"low\",\"ready\":0,\"delayed\":null,\"reserved\":0}],"
         "\"failed\":9,\"redis\":{\"reachable\":true,\"up\":true,"
@@ -122,6 +127,9 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
                      "main/1  back\\x1boff    0        0      0       0         5\n"
                      "side    no workers     -        -      -       -         -\n"
                      "gone    no workers     -        -      -       -         -\n"
+                     "\n"
+                     "left alone: https://dead\\x1b:443, 7 failures in a row, by "
+                     "main/0\n"
                      "\n"
                      "QUEUE  READY  DELAYED  RESERVED\n"
                      "high       1       20         0\n"
@@ -215,6 +223,14 @@ static const char all_metrics[] =
     "drover_jobs_finished_total{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\",outcome=\"ok\"} 9\n"
     "drover_jobs_finished_total{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\",outcome=\"failed\"} "
     "4\n"
+    "# HELP drover_jobs_postponed_total Runs put off, without an attempt, because what "
+    "they need was away.\n"
+    "# TYPE drover_jobs_postponed_total counter\n"
+    "drover_jobs_postponed_total{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\"} 5\n"
+    "# HELP drover_endpoints_away Endpoints of webhooks that a worker leaves alone (8 at "
+    "most are counted).\n"
+    "# TYPE drover_endpoints_away gauge\n"
+    "drover_endpoints_away{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\"} 2\n"
     "# HELP drover_queue_jobs Jobs in a queue by state.\n"
     "# TYPE drover_queue_jobs gauge\n"
     "drover_queue_jobs{queue=\"q\",state=\"ready\"} 5\n"
@@ -226,7 +242,8 @@ START_TEST(metrics_are_the_document_and_no_more)
     json_t *document = json_loads(
         "{\"supervisor\":{},\"pools\":[{\"name\":\"a\\\"b\\\\c\\nd\",\"workers\":[{"
         "\"slot\":3,\"pid\":8,\"state\":\"running\",\"running\":2,\"done\":9,"
-        "\"failed\":4,\"restarts\":1}]}],\"queues\":[{\"name\":\"q\",\"ready\":5,"
+        "\"failed\":4,\"restarts\":1,\"postponed\":5,\"away\":[{},{}]}]}],\"queues\":[{"
+        "\"name\":\"q\",\"ready\":5,"
         "\"delayed\":null,\"reserved\":0}],\"failed\":null,\"redis\":{\"reachable\":null,"
         "\"up\":null,\"maxmemory_policy\":null,\"aof\":null,\"used_memory\":null}}",
         0, NULL);

@@ -36,6 +36,22 @@ void scene_create_table(void)
         "DEFAULT CURRENT_TIMESTAMP)");
 }
 
+void scene_slow_down(const char *uuid, int seconds)
+{
+    (void)postgres_process_do(
+        &scene.server,
+        "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "PERFORM pg_sleep(%d); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON "
+        "failed_jobs FOR EACH ROW WHEN (NEW.uuid = '%s') EXECUTE FUNCTION slow()",
+        seconds, uuid);
+}
+
+bool scene_is_slow(void)
+{
+    return postgres_process_int(&scene.server, "SELECT count(*) FROM pg_stat_activity "
+                                               "WHERE wait_event = 'PgSleep'") == 1;
+}
+
 void mover_scene_set_up(void)
 {
     world_start(&scene.world);

@@ -13,3 +13,13 @@ local function count_crash(crashes, key, note)
     redis.pcall('HSET', crashes, key, string.format('%d %s%s', count + 1, mark, note))
     return true
 end
+
+-- The run that alone announced ended without a death.
+local function forget_alone(crashes, key)
+    local before = redis.pcall('HGET', crashes, key)
+    local text = type(before) == 'string' and before or ''
+    local count, note = string.match(text, '^(%d+) alone; (.*)$')
+    if count then
+        redis.pcall('HSET', crashes, key, count .. ' ' .. note)
+    end
+end

@@ -26,9 +26,11 @@ local function padded(payload, counter)
 end
 
 -- Returns the bytes that are in the zset now; nil: none are, there is no end of twins.
-local function add_distinct(zset, score, payload, counter)
+-- `avoid`, may be nil: a set of bytes that it must not be.
+local function add_distinct(zset, score, payload, counter, avoid)
     for _ = 1, 16 do
-        if redis.call('ZADD', zset, 'NX', score, payload) == 1 then
+        if not (avoid and avoid[payload]) and
+            redis.call('ZADD', zset, 'NX', score, payload) == 1 then
             return payload
         end
         payload = padded(payload, counter)
