@@ -121,22 +121,31 @@ static struct runner *pick_idle(struct team *team)
     return NULL;
 }
 
-struct runner *team_find(struct team *team, _Atomic(pid_t) *group)
+/* The new one is the first of the list. */
+static bool start_one(struct team *team, _Atomic(pid_t) *group)
 {
-    struct runner *runner = pick_idle(team);
+    struct runner *runner;
     struct err err;
 
-    if (runner || (team->backoff_ms > 0 && clock_mono_ms() < team->closed_until_ms))
-        return runner;
     runner = runner_start(&team->env, team->config, team->events, group, &err);
     if (runner == NULL) {
         close_team(team, err.text);
-        return NULL;
+        return false;
     }
     runner->team = team;
     TAILQ_INSERT_HEAD(&team->runners, runner, link);
     team->runner_ct++;
-    return runner;
+    return true;
+}
+
+struct runner *team_find(struct team *team, _Atomic(pid_t) *group)
+{
+    struct runner *runner = pick_idle(team);
+    bool closed = team->backoff_ms > 0 && clock_mono_ms() < team->closed_until_ms;
+
+    if (runner || closed || !start_one(team, group))
+        return runner;
+    return TAILQ_FIRST(&team->runners);
 }
 
 void team_booted(struct team *team, struct runner *runner)
