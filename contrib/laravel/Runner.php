@@ -229,10 +229,15 @@ class Runner
     /** A transaction that a job left open is not the next one's. */
     private function rollBack(): void
     {
-        foreach ($this->connections() as $connection) {
-            if ($connection->transactionLevel() > 0) {
-                $connection->rollBack(0);
+        try {
+            foreach ($this->connections() as $connection) {
+                if ($connection->transactionLevel() > 0) {
+                    $connection->rollBack(0);
+                }
             }
+        } catch (\Throwable $e) { // the job's verdict stands; the next one gets another process
+            $this->worker->shouldQuit = true;
+            $this->app->make(ExceptionHandler::class)->report($e);
         }
     }
 
