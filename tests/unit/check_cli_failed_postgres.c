@@ -572,12 +572,9 @@ static void add_tests(TCase *tc)
 
 static void write_pooled(void)
 {
-    char *line = must_format("sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > "
-                             "$T/pooled.conf",
-                             pooler.dsn);
-
-    MUST(shell_run(sh, "%s", line) == 0);
-    free(line);
+    MUST(shell_run(sh,
+                   "sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > $T/pooled.conf",
+                   pooler.dsn) == 0);
 }
 
 int main(void)
@@ -585,8 +582,7 @@ int main(void)
     char *settings;
     int status;
 
-    if (!postgres_process_is_installed() || !pgbouncer_process_is_installed())
-        return 77;
+    MUST(postgres_process_is_installed() && pgbouncer_process_is_installed());
     postgres_process_make(&server);
     postgres_process_start(&server);
     pgbouncer_process_begin(&pooler, &server, 2);
