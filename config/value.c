@@ -256,17 +256,10 @@ static int refuse_word(const struct setting *setting, const char *word, struct e
 {
     struct buf known;
     char *shown = shown_text(word, "\\");
-    bool later = false;
 
     buf_init(&known, 0);
     list_words(&known, setting->words);
-    for (size_t i = 0; setting->later && setting->later[i]; i++)
-        later = later || strcmp(setting->later[i], word) == 0;
-    if (later)
-        (void)err_set(err, ERR_CONFIG, "%s is not in this version (known: %s)", shown,
-                      known.data);
-    else
-        (void)err_set(err, ERR_CONFIG, "%s is none of: %s", shown, known.data);
+    (void)err_set(err, ERR_CONFIG, "%s is none of: %s", shown, known.data);
     free(shown);
     buf_free(&known);
     return -1;

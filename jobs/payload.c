@@ -410,6 +410,10 @@ struct json_value payload_lookup(const struct payload *p, const char *path)
 {
     struct json_value value = {.kind = VALUE_OBJECT, .text = p->raw};
 
+    if (strncmp(path, "data.", strlen("data.")) == 0) { /* known already */
+        value = p->data;
+        path += strlen("data.");
+    }
     for (;;) {
         size_t len = strcspn(path, ".");
 

@@ -197,8 +197,9 @@ static struct run *create_run(struct sql *sql, const struct job *job, run_done_c
     run->arg = arg;
     run->task.uuid = run->uuid;
     run->task.done = task_done;
-    run->task.deadline_ms =
-        job->timeout_ms > 0 ? clock_mono_ms() + job->timeout_ms : INT64_MAX;
+    run->task.deadline_ms = INT64_MAX;
+    if (job->policy && job->policy->timeout_ms > 0)
+        run->task.deadline_ms = clock_mono_ms() + job->policy->timeout_ms;
     sql_values_init(&run->task.values);
     return run;
 }

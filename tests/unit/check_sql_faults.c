@@ -127,9 +127,11 @@ END_TEST
 /* With two seconds for the job, a statement in company has one. */
 START_TEST(the_server_ends_what_takes_too_long)
 {
+    struct policy policy = {.timeout_ms = 2000};
+
     set_up(&trials[0], payload_text(1, "60"), NULL);
     trials[0].job.config = &jobs[SLOW];
-    trials[0].job.timeout_ms = 2000;
+    trials[0].job.policy = &policy;
     begin(&trials[0], &sql_handler);
     (void)start_job(1, SLOW, 2, "0");
     finish_all();
