@@ -81,3 +81,19 @@ void trouble_end(struct trouble *trouble)
                  log_int("stuck_ms", clock_mono_ms() - trouble->began_at_ms));
     *trouble = (struct trouble){0};
 }
+
+void trouble_too_long(struct trouble_too_long *too_long, const char *uuid,
+                      int64_t payload_bytes)
+{
+    char *place = too_long->told[too_long->told_ct % TROUBLE_TOO_LONG_MAX];
+
+    for (size_t i = 0; i < TROUBLE_TOO_LONG_MAX; i++)
+        if (strcmp(too_long->told[i], uuid) == 0)
+            return;
+    (void)snprintf(place, sizeof(too_long->told[0]), "%s", uuid);
+    too_long->told_ct++;
+    log_error("outbox.too_long", log_str("uuid", uuid),
+              log_int("payload_bytes", payload_bytes),
+              log_str("do", "drover failed show, then retry it under a larger "
+                            "max_payload, or forget it"));
+}

@@ -3,6 +3,7 @@
 #define FAILED_TROUBLE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum trouble_kind {
@@ -30,5 +31,15 @@ bool trouble_is_of_record(const char *sqlstate);
 void trouble_begin(struct trouble *trouble, enum trouble_kind kind,
                    const struct trouble_report *report);
 void trouble_end(struct trouble *trouble);
+
+/* Records whose payload is above max_payload. They are met again and again, and each is
+ * told once: of very many, the last ones. */
+enum { TROUBLE_TOO_LONG_MAX = 32 };
+struct trouble_too_long { /* zero: none */
+    char told[TROUBLE_TOO_LONG_MAX][64];
+    size_t told_ct; /* ever */
+};
+void trouble_too_long(struct trouble_too_long *too_long, const char *uuid,
+                      int64_t payload_bytes);
 
 #endif

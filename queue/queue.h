@@ -129,10 +129,16 @@ struct outbox_cursor { /* zero: before the oldest */
     char score[32];
     char uuid[64];
 };
+struct outbox_too_long { /* a record whose payload is above max_payload */
+    char uuid[64];
+    int64_t payload_bytes;
+};
 struct outbox_page {
     struct fail_record
         *records; /* the oldest first; was_uuid is set where there is one */
     size_t ct;
+    struct outbox_too_long *too_long; /* passed over: they stay in Redis, unread */
+    size_t too_long_ct;
     bool last;                   /* there is nothing behind `cursor` */
     struct outbox_cursor cursor; /* where the next page begins */
 };
