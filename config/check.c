@@ -224,11 +224,16 @@ static int check_queues(const struct config *config, struct err *err)
         struct config_value value = value_of(config, SECTION_POOLS, "queues", i);
         const struct text_list *queues = &config->pools[i].queues;
 
-        for (size_t j = 0; j < queues->ct; j++)
+        for (size_t j = 0; j < queues->ct; j++) {
+            struct err why = {0};
+
+            if (queue_name_check(queues->items[j], &why) != 0)
+                return config_value_fail(config, &value, (int64_t)j, err, "%s", why.text);
             for (size_t k = 0; k < j; k++)
                 if (strcmp(queues->items[j], queues->items[k]) == 0)
                     return config_value_fail(config, &value, (int64_t)j, err,
                                              "\"%s\" is there twice", queues->items[j]);
+        }
     }
     return 0;
 }

@@ -339,6 +339,24 @@ START_TEST(push_warns_of_what_the_configuration_does_not_know_and_pushes)
 }
 END_TEST
 
+START_TEST(another_queues_key_is_no_queue)
+{
+    static const char *const lines[] = {
+        "$D push note --queue q:delayed", "$D push note --queue q:reserved",
+        "$D push note --queue q:notify", "$D queue clear q:delayed --yes",
+        "$D queue peek q:delayed"};
+
+    for (size_t i = 0; i < ARRAY_CT(lines); i++) {
+        expect(2, lines[i]);
+        IN_ERR("cannot be a queue: queue \"q\" keeps its");
+    }
+    expect(0,
+           "redis-cli -s $S EXISTS queues:q:delayed queues:q:reserved queues:q:notify");
+    ck_assert_str_eq(sh->out.data, "0");
+    expect(0, "$D push note --queue q:delayed:x && $D push note --queue delayed");
+}
+END_TEST
+
 START_TEST(bad_data_is_refused_before_anything_is_pushed)
 {
     static const char *const lines[] = {"$D push note '{'",
@@ -536,6 +554,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, push_keeps_data_as_it_was_written);
     tcase_add_test(tc, push_options_reach_the_payload);
     tcase_add_test(tc, push_warns_of_what_the_configuration_does_not_know_and_pushes);
+    tcase_add_test(tc, another_queues_key_is_no_queue);
     tcase_add_test(tc, bad_data_is_refused_before_anything_is_pushed);
     tcase_add_test(tc, lines_become_one_job_each_in_order);
     tcase_add_test(tc, a_bad_line_is_named_and_what_came_before_it_is_in);

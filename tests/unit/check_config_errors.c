@@ -242,6 +242,12 @@ static const struct {
      "drover.conf:2: pools[2].name: \"a\" is the name of pools[0] too"},
     {"pools: ( { queues = [ \"x\", \"y\", \"x\" ]; } );",
      "drover.conf:1: pools[0].queues[2]: \"x\" is there twice"},
+    {"pools: ( { queues = [ \"x\", \"y:delayed\" ]; } );",
+     "drover.conf:1: pools[0].queues[1]: \"y:delayed\" cannot be a queue: queue \"y\" "
+     "keeps its jobs there"},
+    {"pools: ( { queues = [ \"a:b:notify\" ]; } );",
+     "drover.conf:1: pools[0].queues[0]: \"a:b:notify\" cannot be a queue: queue "
+     "\"a:b\" keeps its wake-up tokens there"},
     {"hang_timeout = 10;\npools: ( { }, { name = \"b\"; lease = 10; } );",
      "drover.conf:1: hang_timeout: 10 s is not less than pools[1].lease (10 s): a hung "
      "worker would lose its jobs before it is replaced"},
