@@ -177,6 +177,8 @@ bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, siz
  * came with them are given back by the queue itself. */
 void queue_drain(struct queue *queue);
 bool queue_idle(const struct queue *queue); /* nothing given back is still unanswered */
+/* How many of the jobs that have run are not settled: Redis has not answered. */
+size_t queue_unsettled_ct(const struct queue *queue);
 
 /* Last act of a clean stop, when idle: removes the tag's heartbeat so that nobody has to
  * wait for it to grow old. Calls done(arg) once, later; at the latest after `within_ms`.

@@ -192,6 +192,27 @@ START_TEST(a_second_signal_stops_at_once_and_gives_the_job_back)
 }
 END_TEST
 
+/* Redis stands still: the jobs end, but nobody can be told. */
+START_TEST(a_stop_without_redis_says_which_verdicts_are_lost)
+{
+    scene = scene_create(SCENE_REDIS, "stop_grace = 2;\n" POOL("1") JOBS);
+    scene_start(scene);
+    for (int i = 0; i < 3; i++)
+        scene_do(scene, "push", "slow");
+    WAIT_FOR(scene_lines(scene, "starts") == 3);
+    ck_assert_int_eq(kill(scene->redis, SIGSTOP), 0);
+    touch("go");
+    WAIT_FOR(scene_lines(scene, "ends") == 3);
+    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
+                     scene->supervisor);
+    scene->supervisor = 0;
+    ck_assert_int_eq(kill(scene->redis, SIGCONT), 0);
+    ck_assert(scene_log_has(scene, "event=worker.give_up"));
+    ck_assert(scene_log_has(scene, "running=0 unsettled=3 then=\"Redis did not take"));
+}
+END_TEST
+
 START_TEST(the_embedded_redis_is_restarted_and_keeps_its_jobs)
 {
     scene = scene_create(SCENE_EMBEDDED, POOL("1") JOBS);
@@ -264,6 +285,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_broken_file_keeps_nobody_from_looking_scaling_and_stopping);
     tcase_add_test(tc, a_stop_lets_running_jobs_end);
     tcase_add_test(tc, a_second_signal_stops_at_once_and_gives_the_job_back);
+    tcase_add_test(tc, a_stop_without_redis_says_which_verdicts_are_lost);
     tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);
     tcase_add_test(tc, a_second_supervisor_on_the_same_state_dir_is_refused);
     tcase_add_test(tc, idle_processes_are_small);
