@@ -101,7 +101,7 @@ static int show_queues(const struct listing *listing, struct client *client,
         output_array_end(&array);
         putchar('\n');
     } else {
-        output_table_end(table, "no queues");
+        output_table_end(table, rc == 0 ? "no queues" : NULL);
     }
     return rc;
 }
@@ -241,7 +241,7 @@ static int peek_queue(struct peek *peek, struct client *client, int64_t ct,
         output_array_end(&peek->array);
         putchar('\n');
     } else {
-        output_table_end(peek->table, "no such jobs");
+        output_table_end(peek->table, rc == 0 ? "no such jobs" : NULL);
     }
     return rc;
 }

@@ -451,6 +451,9 @@ START_TEST(without_postgresql_what_waits_can_still_be_had)
               "\"host=\\/nowhere dbname=app password=canary\"; };/' $DROVER_CONFIG > "
               "$T/away.conf");
     use_config("away");
+    expect(1, "$D failed list");
+    IN_ERR("cannot reach PostgreSQL");
+    ck_assert_ptr_null(strstr(sh->err.data, "no failed jobs"));
     put_waiting("30000000-0000-4000-8000-000000000003", "high", 1767434400000);
     put_waiting("40000000-0000-4000-8000-000000000004", "low", 1767520800000);
     expect(1, "$D failed list");
@@ -476,6 +479,19 @@ START_TEST(without_postgresql_what_waits_can_still_be_had)
     expect(0, "$D failed forget 40000000-0000-4000-8000-000000000004");
     expect_out("redis-cli -s $S ZCARD drover:outbox", "0");
     expect(1, "$D failed migrate");
+}
+END_TEST
+
+START_TEST(a_missing_table_is_told_by_the_status)
+{
+    (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
+    expect(3, "$D status");
+    IN_OUT("failed jobs  -, the table is missing (`drover failed migrate` makes it)");
+    expect(3, "$D status --json");
+    IN_OUT("\"failed\":null,\"failed_waiting\":0,\"failed_table_missing\":true,");
+    expect(1, "$D failed list");
+    IN_ERR("there is no table \"failed_jobs\": `drover failed migrate` makes it");
+    ck_assert_ptr_null(strstr(sh->err.data, "no failed jobs"));
 }
 END_TEST
 
@@ -564,6 +580,7 @@ static void add_tests(TCase *tc)
                         WAY_CT);
     tcase_add_loop_test(tc, forget_flush_and_prune_work_on_both, 0, WAY_CT);
     tcase_add_test(tc, without_postgresql_what_waits_can_still_be_had);
+    tcase_add_test(tc, a_missing_table_is_told_by_the_status);
     tcase_add_test(tc, a_table_that_does_not_answer_does_not_hang_the_status);
     tcase_add_loop_test(tc, a_missing_table_is_named_with_what_to_do, 0, WAY_CT);
     tcase_add_test(tc, a_read_only_server_changes_nothing);
