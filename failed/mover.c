@@ -276,7 +276,8 @@ static void tell_refused(struct mover *mover, size_t at, const struct pg_result 
 {
     mover->fates[at] = FATE_REFUSED;
     log_error("outbox.refused", log_str("uuid", mover->parcels[at].uuid),
-              log_str("sqlstate", result->sqlstate), log_str("reason", result->message));
+              log_str("sqlstate", result->sqlstate), log_str("reason", result->message),
+              log_str("do", trouble_advice(result->sqlstate)));
 }
 
 static void run(struct mover *mover, size_t ct, pg_answer_cb done)

@@ -21,13 +21,14 @@ bool trouble_is_of_record(const char *sqlstate)
     return false;
 }
 
-/* What to do about it, where that is known. */
-static const char *advice_for(const char *sqlstate)
+const char *trouble_advice(const char *sqlstate)
 {
     static const struct {
         const char *sqlstate, *advice;
     } table[] = {
         {"42P01", "drover failed migrate"},
+        {"42703", "drover failed migrate tells which column is not as it must be"},
+        {"23502", "drover failed migrate tells which column is not as it must be"},
         {"42P10", "the table needs a unique index on uuid"},
         {"42501", "grant SELECT and INSERT on the table and USAGE on its sequence"},
         {"25006", "connect to a server that takes writes"},
@@ -71,7 +72,7 @@ void trouble_begin(struct trouble *trouble, enum trouble_kind kind,
     else if (!was_told(trouble, report->sqlstate))
         log_error("outbox.stuck", log_str("sqlstate", report->sqlstate),
                   log_str("reason", report->reason),
-                  log_str("do", advice_for(report->sqlstate)));
+                  log_str("do", trouble_advice(report->sqlstate)));
 }
 
 void trouble_end(struct trouble *trouble)

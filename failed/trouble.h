@@ -28,6 +28,9 @@ struct trouble_report {
 /* Whether this SQLSTATE says something about the one record alone. Pure. */
 bool trouble_is_of_record(const char *sqlstate);
 
+/* What to do about it; NULL where that is not known. Pure. */
+const char *trouble_advice(const char *sqlstate);
+
 void trouble_begin(struct trouble *trouble, enum trouble_kind kind,
                    const struct trouble_report *report);
 void trouble_end(struct trouble *trouble);
