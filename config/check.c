@@ -97,11 +97,16 @@ static int check_dsn(const struct config *config, struct err *err)
 {
     const struct failed_config *failed = &config->failed;
     struct config_value dsn = value_of(config, SECTION_FAILED, "dsn", 0);
+    struct config_value host = value_of(config, SECTION_FAILED, "host", 0);
     struct config_value password = value_of(config, SECTION_FAILED, "password", 0);
     struct err why = {0};
 
     if (failed->dsn == NULL)
         return 0;
+    if (dsn.origin->kind == ORIGIN_FILE && host.origin->kind == ORIGIN_FILE)
+        return config_value_fail(config, &host, -1, err,
+                                 "failed.dsn says where PostgreSQL is: leave one of them "
+                                 "out");
     if (postgres_dsn_check(failed->dsn, &why) != 0)
         return config_value_fail(config, &dsn, -1, err, "%s", why.text);
     if (password.origin->kind == ORIGIN_FILE && postgres_dsn_has_password(failed->dsn))

@@ -67,6 +67,10 @@ static const struct {
      "placeholder and nothing else"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://u:canary@h/\"; } );",
      "drover.conf:1: jobs[0].url: holds a user or password: put them into headers"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h:65536/x:1\"; } );",
+     "drover.conf:1: jobs[0].url: the port is no number from 1 to 65535"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"http://[::1]:99999999999\"; } );",
+     "drover.conf:1: jobs[0].url: the port is no number from 1 to 65535"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"\"; } );",
      "drover.conf:1: jobs[0].url: is empty"},
     {"jobs: ( { name = \"a\"; type = \"http\";  } );",
@@ -254,6 +258,9 @@ static const struct {
     {"console: { listen = \"9310\"; };",
      "drover.conf:1: console.listen: expects an address and a port, like "
      "\"127.0.0.1:9310\""},
+    {"failed: { dsn = \"host=a dbname=b\";\nhost = \"x\"; };",
+     "drover.conf:2: failed.host: failed.dsn says where PostgreSQL is: leave one of them "
+     "out"},
     {"redis: { db = 16; };",
      "drover.conf:1: redis.db: 16 is above the maximum of 15: the "
      "embedded Redis has no more databases"},
