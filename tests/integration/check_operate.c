@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "tests/support/sanitized.h"
@@ -261,6 +262,23 @@ START_TEST(idle_processes_are_small)
 }
 END_TEST
 
+START_TEST(a_supervisor_without_its_socket_is_named)
+{
+    char path[128], pid[64];
+
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    (void)snprintf(path, sizeof(path), "%s/state/control.sock", scene->dir);
+    (void)snprintf(pid, sizeof(pid), "a supervisor (pid %d) holds state_dir",
+                   (int)scene->supervisor);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(scene_run(scene, "stop", NULL), 1);
+    ck_assert_msg(strstr(scene->err, pid) != NULL, "%s", scene->err);
+    scene_stop(scene);
+    ck_assert_int_eq(scene_run(scene, "stop", NULL), 3);
+}
+END_TEST
+
 START_TEST(stop_and_status_say_when_nothing_runs)
 {
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
@@ -289,6 +307,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);
     tcase_add_test(tc, a_second_supervisor_on_the_same_state_dir_is_refused);
     tcase_add_test(tc, idle_processes_are_small);
+    tcase_add_test(tc, a_supervisor_without_its_socket_is_named);
     tcase_add_test(tc, stop_and_status_say_when_nothing_runs);
 }
 
