@@ -105,35 +105,41 @@ void spawn_reset_signals(void)
         (void)sigaction(signum, &standard, NULL); /* KILL, STOP and libc's own refuse */
 }
 
-/* The named fds become 0, 1, 2. One that lies within 0-2 at another's place is moved out
- * of the way before any place is filled. */
-static int place_fds(const int fds[STDIO_CT])
+static unsigned fds_of(const struct spawn *spawn)
 {
-    int from[STDIO_CT];
+    return spawn->fd_ct ? spawn->fd_ct : STDIO_CT;
+}
 
-    for (int i = 0; i < STDIO_CT; i++) {
-        from[i] = fds[i] >= 0 ? fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (from[i] >= 0 && from[i] < STDIO_CT && from[i] != i)
-            from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, STDIO_CT);
+/* The named fds become 0, 1, 2 and so on. One that lies among these at another's place is
+ * moved out of the way before any place is filled. */
+static int place_fds(const struct spawn *spawn)
+{
+    int from[SPAWN_FD_MAX], ct = (int)fds_of(spawn);
+
+    for (int i = 0; i < ct; i++) {
+        from[i] =
+            spawn->fds[i] >= 0 ? spawn->fds[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (from[i] >= 0 && from[i] < ct && from[i] != i)
+            from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, ct);
         if (from[i] < 0)
             return -1;
     }
-    for (int i = 0; i < STDIO_CT; i++)
+    for (int i = 0; i < ct; i++)
         if (from[i] == i ? fcntl(i, F_SETFD, 0) < 0 : dup2(from[i], i) < 0)
             return -1;
     return 0;
 }
 
 /* O_CLOEXEC is the rule for all of ours; this is for what a library has opened. */
-void spawn_close_fds(void)
+void spawn_close_fds(unsigned first)
 {
     struct rlimit limit;
 
-    if (close_range(STDIO_CT, ~0U, 0) == 0)
+    if (close_range(first, ~0U, 0) == 0)
         return; /* else a kernel or a sandbox without it */
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > FD_SWEEP_MAX)
         limit.rlim_cur = FD_SWEEP_MAX;
-    for (int fd = STDIO_CT; fd < (int)limit.rlim_cur; fd++)
+    for (int fd = (int)first; fd < (int)limit.rlim_cur; fd++)
         (void)close(fd);
 }
 
@@ -177,9 +183,9 @@ static NORETURN __attribute__((noinline)) void become(const struct plan *plan)
         _exit(EXIT_NOT_STARTED); /* it died before the kernel knew whom to tell */
     spawn_reset_signals();
     reset_internal_signals();
-    if (place_fds(spawn->fds) != 0)
+    if (place_fds(spawn) != 0)
         give_up(plan, STAGE_FDS, errno);
-    spawn_close_fds();
+    spawn_close_fds(fds_of(spawn));
     if (spawn->cwd && chdir(spawn->cwd) != 0)
         give_up(plan, STAGE_CWD, errno);
     (void)sigemptyset(&none);
@@ -208,7 +214,7 @@ static int explain(const struct spawn *spawn, const struct failure *failure,
     case STAGE_DEATH_SIGNAL:
         return err_set_errno(err, errnum, "cannot set the death signal");
     case STAGE_FDS:
-        return err_set_errno(err, errnum, "cannot set up stdin, stdout and stderr");
+        return err_set_errno(err, errnum, "cannot set up the descriptors");
     case STAGE_CWD:
         return err_set_errno(err, errnum, "cannot enter %s", spawn->cwd);
     case STAGE_EXEC:

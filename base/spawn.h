@@ -1,8 +1,8 @@
 /* Starting another program at the cost of vfork, whatever size this process has grown to.
  *
- * The child gets fds 0-2 as named and nothing else, default signal dispositions, an
- * empty signal mask, the given environment, its own process group, and (with
- * `death_signal`) dies with the process that started it. Nothing between vfork and
+ * The child gets fds 0-2 (or more) as named and nothing else, default signal
+ * dispositions, an empty signal mask, the given environment, its own process group, and
+ * (with `death_signal`) dies with the process that started it. Nothing between vfork and
  * exec allocates or takes a lock.
  */
 #ifndef BASE_SPAWN_H
@@ -12,13 +12,16 @@
 
 #include "base/err.h"
 
+enum { SPAWN_FD_MAX = 5 };
+
 struct spawn {
     const char *file;        /* with a '/': as it is; else searched in `path` */
     const char *path;        /* colon-separated, e.g. the child's PATH; NULL: no search */
     const char *const *argv; /* NULL-terminated */
     const char *const *envp; /* NULL-terminated; the whole environment */
     const char *cwd;         /* NULL: unchanged */
-    int fds[3];              /* become 0, 1, 2; -1: /dev/null */
+    int fds[SPAWN_FD_MAX];   /* become 0, 1, 2 and so on; -1: /dev/null */
+    unsigned fd_ct;          /* how many of them count; 0: 3 */
     int death_signal;        /* sent to the child when this process dies; 0: none */
     _Atomic(pid_t) *note_pid; /* written by the child itself before exec, so that a
                                  shared scoreboard never misses it; NULL: none */
@@ -30,9 +33,9 @@ struct spawn {
 pid_t spawn_start(const struct spawn *spawn, int *exec_errno, struct err *err) MUSTCHECK;
 
 /* For a child between fork and whatever comes: every signal's default, and no fds but
- * 0-2. Neither allocates nor takes a lock. */
+ * those below `first`. Neither allocates nor takes a lock. */
 void spawn_reset_signals(void);
-void spawn_close_fds(void);
+void spawn_close_fds(unsigned first);
 
 /* Test seam: replaced to inject failures. Points to spawn_start. */
 extern pid_t (*spawn_hook)(const struct spawn *spawn, int *exec_errno, struct err *err);

@@ -353,6 +353,24 @@ static int check_command(const struct config *config, size_t index, struct err *
         "\"sh\", \"-c\", \"wc \\\"$1\\\"\", \"sh\", \"{data.file}\"");
 }
 
+static int check_laravel(const struct config *config, size_t index, struct err *err)
+{
+    const struct laravel_config *laravel = &config->jobs[index].laravel;
+    const struct {
+        const char *name, *path;
+    } paths[] = {{"app", laravel->app},
+                 {"bridge", laravel->bridge},
+                 {"bootstrap", laravel->bootstrap}};
+
+    for (size_t i = 0; i < ARRAY_CT(paths); i++) {
+        struct config_value value = value_of(config, SECTION_JOBS, paths[i].name, index);
+
+        if (paths[i].path && paths[i].path[0] != '/')
+            return config_value_fail(config, &value, -1, err, "expects an absolute path");
+    }
+    return 0;
+}
+
 static int check_job(const struct config *config, size_t index, struct err *err)
 {
     const struct job_config *job = &config->jobs[index];
@@ -369,6 +387,8 @@ static int check_job(const struct config *config, size_t index, struct err *err)
     if (job->cwd && job->cwd[0] != '/')
         return config_value_fail(config, &value, -1, err, "expects an absolute path");
     if (job->type == JOB_HTTP && config_check_http(config, index, err) != 0)
+        return -1;
+    if (job->type == JOB_LARAVEL && check_laravel(config, index, err) != 0)
         return -1;
     return check_command(config, index, err);
 }

@@ -78,7 +78,7 @@ struct pool_config {
     int unmatched;       /* enum unmatched */
 };
 
-enum job_type { JOB_SHELL, JOB_NOOP, JOB_HTTP };
+enum job_type { JOB_SHELL, JOB_NOOP, JOB_HTTP, JOB_LARAVEL };
 
 struct http_config {
     char *url; /* with placeholders */
@@ -98,6 +98,17 @@ struct http_config {
     struct text_list allow_networks;
 };
 
+struct laravel_config {
+    char *app;            /* directory of the application */
+    struct text_list php; /* program and arguments before the bridge */
+    char *bridge;         /* NULL: the one that is installed */
+    char *bootstrap;      /* NULL: the application's own */
+    int64_t memory_mib;
+    int64_t max_jobs; /* 0: without limit */
+    int64_t boot_timeout_ms;
+    bool inherit_env;
+};
+
 struct job_config {
     char *name;               /* exact or glob */
     int type;                 /* enum job_type */
@@ -105,10 +116,11 @@ struct job_config {
     struct time_list backoff; /* ct 0: the pool's */
     int64_t timeout_ms;       /* CONFIG_UNSET: the pool's */
     struct text_list command; /* shell: argv, with placeholders */
-    struct text_list env;     /* shell: "NAME=value" */
+    struct text_list env;     /* shell, laravel: "NAME=value" */
     char *cwd;                /* shell */
-    int64_t kill_grace_ms;    /* shell: between TERM and KILL */
+    int64_t kill_grace_ms;    /* shell, laravel: between TERM and KILL */
     struct http_config http;
+    struct laravel_config laravel;
 };
 
 struct config {

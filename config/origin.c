@@ -92,9 +92,9 @@ bool config_value_applies(const struct config *config, const struct config_value
 {
     const struct setting *setting = value->setting;
 
-    return setting->section != SECTION_JOBS || setting->job_type == JOB_ANY ||
+    return setting->section != SECTION_JOBS ||
            config->jobs[value->index].type == CONFIG_UNSET ||
-           config->jobs[value->index].type == setting->job_type;
+           setting_is_of_type(setting, config->jobs[value->index].type);
 }
 
 void config_value_path(const struct config_value *value, struct buf *out)

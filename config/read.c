@@ -198,7 +198,7 @@ static int read_setting(struct reader *reader, const struct setting *setting,
         type = reader->config->jobs[index].type;
         return config_value_fail(reader->config, &value, NO_ELEMENT, reader->err,
                                  "belongs to jobs of type \"%s\", this one is of \"%s\"",
-                                 type_name(setting->job_type), type_name(type));
+                                 setting_types_text(setting), type_name(type));
     }
     if (read_field(setting, value.base, from, &element, &value.origin->line, &why) == 0)
         return 0;

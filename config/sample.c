@@ -97,7 +97,7 @@ static void write_job(struct buf *out, int type, const char *name, bool first_on
         const struct setting *setting = &settings[i];
         bool shared = setting->job_type == JOB_ANY;
 
-        if (!shared && setting->job_type != type)
+        if (!setting_is_of_type(setting, type))
             continue;
         if (i > first && (first_one || !shared))
             (void)buf_add_char(out, '\n');
@@ -119,6 +119,8 @@ static void write_jobs(struct buf *out)
     write_job(out, JOB_SHELL, "resize", true);
     (void)buf_add_text(out, "\n    #,\n");
     write_job(out, JOB_HTTP, "invoice.paid", false);
+    (void)buf_add_text(out, "\n    #,\n");
+    write_job(out, JOB_LARAVEL, "App\\\\Jobs\\\\*", false);
     (void)buf_add_text(out, "\n);\n");
 }
 
@@ -265,8 +267,7 @@ static void write_row(struct buf *out, const struct setting *setting)
     write_bounds(out, setting);
     write_default(out, setting);
     if (setting->section == SECTION_JOBS && setting->job_type != JOB_ANY)
-        (void)buf_addf(out, "For jobs of type %s.\n",
-                       setting_find(SECTION_JOBS, "type")->words[setting->job_type]);
+        (void)buf_addf(out, "For jobs of type %s.\n", setting_types_text(setting));
     if (setting->env)
         (void)buf_addf(out, "Environment:\n.Ev %s .\n", setting->env);
     if (!(setting->flags & SETTING_RELOADS))

@@ -63,8 +63,8 @@ static const char *const formats[] = {"logfmt", "json", NULL};
 static const char *const log_jobs[] = {"all", "failed", NULL};
 static const char *const stores[] = {"redis", "postgres", NULL};
 static const char *const unmatched[] = {"fail", "release", NULL};
-static const char *const job_types[] = {"shell", "noop", "http", NULL};
-static const char *const later_job_types[] = {"sql", "laravel", NULL};
+static const char *const job_types[] = {"shell", "noop", "http", "laravel", NULL};
+static const char *const later_job_types[] = {"sql", NULL};
 
 const struct setting settings[] = {
     {AT_TOP(state_dir), .name = "state_dir", .type = SETTING_TEXT, .min = 1,
@@ -239,8 +239,8 @@ const struct setting settings[] = {
     {AT_JOB(type), .name = "type", .type = SETTING_ENUM,
      .flags = SETTING_RELOADS | SETTING_REQUIRED, .words = job_types,
      .later = later_job_types, .example = "\"shell\"", .job_type = JOB_ANY,
-     .doc =
-         "How it is run: shell starts a command, http calls a URL, noop does nothing."},
+     .doc = "How it is run: shell starts a command, http calls a URL, laravel runs a job "
+            "of Laravel's in PHP, noop does nothing."},
     {AT_JOB(tries), .name = "tries", .type = SETTING_INTEGER, .flags = SETTING_RELOADS,
      .min = 0, .max = INT32_MAX, .example = "5", .job_type = JOB_ANY,
      .doc = "Runs after which it fails, instead of the pool's tries; 0: without limit."},
@@ -264,15 +264,17 @@ const struct setting settings[] = {
             "argument; {{ and }} stand for single braces."},
     {AT_JOB(env), .name = "env", .type = SETTING_TEXTS,
      .flags = SETTING_RELOADS | SETTING_RAW, .min = 0, .max = LIST_MAX,
-     .item_max = ARG_MAX_BYTES, .example = "[ \"LANG=C.UTF-8\" ]", .job_type = JOB_SHELL,
+     .item_max = ARG_MAX_BYTES, .example = "[ \"LANG=C.UTF-8\" ]",
+     .job_type = JOB_PROCESS,
      .doc = "Environment of the command, as \"NAME=value\", besides PATH, LANG and the "
-            "DROVER_ variables of the job; it gets nothing of drover's own."},
+            "DROVER_ variables of the job; it gets nothing of drover's own, but where "
+            "inherit_env says so."},
     {AT_JOB(cwd), .name = "cwd", .type = SETTING_TEXT, .flags = SETTING_RELOADS, .min = 1,
      .max = TEXT_MAX_BYTES, .example = "\"/srv/images\"", .job_type = JOB_SHELL,
      .doc = "Directory that the command is started in, an absolute path."},
     {AT_JOB(kill_grace_ms), .name = "kill_grace", .type = SETTING_SECONDS,
      .flags = SETTING_RELOADS, .min = 0, .max = HOUR, .initial = "5",
-     .job_type = JOB_SHELL,
+     .job_type = JOB_PROCESS,
      .doc = "Time between SIGTERM and SIGKILL when the command must end."},
     {AT_JOB(http.url), .name = "url", .type = SETTING_TEXT,
      .flags = SETTING_RELOADS | SETTING_REQUIRED | SETTING_TEMPLATE, .min = 1,
@@ -357,6 +359,41 @@ const struct setting settings[] = {
      .doc = "Networks that may be called though they are not public; otherwise private, "
             "loopback, link-local and other special addresses are refused, whatever name "
             "leads to them."},
+    {AT_JOB(laravel.app), .name = "app", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS | SETTING_REQUIRED, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/var/www/html\"", .job_type = JOB_LARAVEL,
+     .doc = "Directory of the application, an absolute path; its bootstrap/app.php is "
+            "booted once in each PHP process, which then runs one job after the other."},
+    {AT_JOB(laravel.php), .name = "php", .type = SETTING_TEXTS, .flags = SETTING_RELOADS,
+     .min = 1, .max = LIST_MAX, .item_max = TEXT_MAX_BYTES, .initial = "php",
+     .job_type = JOB_LARAVEL, .doc = "The PHP that runs it, and options for it."},
+    {AT_JOB(laravel.bridge), .name = "bridge", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/usr/local/share/drover/laravel/bridge.php\"", .job_type = JOB_LARAVEL,
+     .doc = "The script that PHP runs, instead of the one that is installed with drover: "
+            "it boots the application and speaks with drover. An absolute path."},
+    {AT_JOB(laravel.bootstrap), .name = "bootstrap", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = TEXT_MAX_BYTES,
+     .example = "\"/var/www/html/bootstrap/worker.php\"", .job_type = JOB_LARAVEL,
+     .doc = "A file that returns the application's container, instead of "
+            "vendor/autoload.php and bootstrap/app.php. An absolute path."},
+    {AT_JOB(laravel.inherit_env), .name = "inherit_env", .type = SETTING_BOOL,
+     .flags = SETTING_RELOADS, .initial = "true", .job_type = JOB_LARAVEL,
+     .doc = "Whether PHP gets drover's own environment (APP_KEY, DB_HOST and the like in "
+            "a container), and env over it."},
+    {AT_JOB(laravel.memory_mib), .name = "memory", .type = SETTING_MIB,
+     .flags = SETTING_RELOADS, .min = 0, .max = 1048576, .initial = "128",
+     .job_type = JOB_LARAVEL,
+     .doc = "A PHP process that holds more after a job is replaced; 0: never."},
+    {AT_JOB(laravel.max_jobs), .name = "max_jobs", .type = SETTING_INTEGER,
+     .flags = SETTING_RELOADS, .min = 0, .max = INT32_MAX, .initial = "0",
+     .job_type = JOB_LARAVEL,
+     .doc = "A PHP process that has run so many jobs is replaced; 0: never."},
+    {AT_JOB(laravel.boot_timeout_ms), .name = "boot_timeout", .type = SETTING_SECONDS,
+     .flags = SETTING_RELOADS, .min = 100, .max = HOUR, .initial = "60",
+     .job_type = JOB_LARAVEL,
+     .doc = "How long booting the application may take. While it does not boot, jobs are "
+            "put aside and spend no attempt."},
 };
 
 const size_t setting_ct = ARRAY_CT(settings);
@@ -441,4 +478,17 @@ const char *setting_section_of(const char *name)
 bool section_is_later(const char *name)
 {
     return strcmp(name, "databases") == 0;
+}
+
+bool setting_is_of_type(const struct setting *setting, int type)
+{
+    if (setting->job_type == JOB_PROCESS)
+        return type == JOB_SHELL || type == JOB_LARAVEL;
+    return setting->job_type == JOB_ANY || setting->job_type == type;
+}
+
+const char *setting_types_text(const struct setting *setting)
+{
+    return setting->job_type == JOB_PROCESS ? "shell or laravel"
+                                            : job_types[setting->job_type];
 }

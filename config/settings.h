@@ -56,7 +56,10 @@ enum setting_flags {
     SETTING_MAY_BE_EMPTY = 32
 };
 
-enum { JOB_ANY = -1 }; /* a setting of all job types */
+enum {
+    JOB_ANY = -1,    /* a setting of all job types */
+    JOB_PROCESS = -2 /* of those that run a program: shell and laravel */
+};
 
 struct setting {
     enum section_id section;
@@ -71,7 +74,7 @@ struct setting {
     const char *initial;      /* default, lists by commas; NULL: none */
     const char *env;          /* variable for what the file leaves out; NULL: none */
     const char *example;      /* for the sample, in the file's syntax, where no default */
-    int job_type;             /* SECTION_JOBS: enum job_type, or JOB_ANY */
+    int job_type;             /* SECTION_JOBS: enum job_type, JOB_ANY or JOB_PROCESS */
     const char *doc;          /* one line: a sentence or two */
 };
 
@@ -91,6 +94,12 @@ const char *setting_nearest(enum section_id section, const char *name);
 
 /* Where a setting of this name belongs: "pools[]", "the top"; NULL: nowhere. */
 const char *setting_section_of(const char *name);
+
+/* Whether jobs of that type (enum job_type) have the setting, one of SECTION_JOBS. */
+bool setting_is_of_type(const struct setting *setting, int type);
+
+/* The types that have it, for people: "shell", "shell or laravel". */
+const char *setting_types_text(const struct setting *setting);
 
 bool section_is_later(const char *name); /* of a later version */
 

@@ -4,10 +4,10 @@
  * A record is dropped from Redis only when PostgreSQL has said that it is committed, or
  * already there; so it may be inserted twice (the server or the worker dies in between,
  * another takes its records over), and the second time finds the first: one row in the
- * end. While it is being inserted it is claimed: nobody retries or forgets it in Redis. As
- * long as PostgreSQL cannot take records they wait in Redis, are tried again every 1 to
- * 30 s, and the log says so once. A single record that PostgreSQL refuses for what is in
- * it stays in Redis, is told, and hinders no other.
+ * end. While it is being inserted it is claimed: nobody retries or forgets it in Redis.
+ * As long as PostgreSQL cannot take records they wait in Redis, are tried again every 1
+ * to 30 s, and the log says so once. A single record that PostgreSQL refuses for what is
+ * in it stays in Redis, is told, and hinders no other.
  */
 #ifndef FAILED_MOVER_H
 #define FAILED_MOVER_H

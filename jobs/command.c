@@ -1,11 +1,13 @@
 /* From a job's configuration and payload to what execve() takes. Nothing of this
- * process's own environment gets in, and no byte of the payload is looked at twice: a
- * value stays the one argument it stands in. */
+ * process's own environment gets in, but where a co-process is to have it, and no byte of
+ * the payload is looked at twice: a value stays the one argument it stands in. */
 #include "jobs/command.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <unistd.h>
 
 #include "jobs/template.h"
 
@@ -104,6 +106,39 @@ int command_build(struct command *command, const struct job *job, struct err *er
     }
     build_envp(command->envp, job);
     return 0;
+}
+
+static void build_runner_envp(char **envp, const struct job_config *config)
+{
+    set_variable(envp, must_strdup("PATH=/usr/local/bin:/usr/bin:/bin"));
+    set_variable(envp, must_strdup("LANG=C.UTF-8"));
+    for (char **own = environ; config->laravel.inherit_env && own && *own; own++)
+        set_variable(envp, must_strdup(*own));
+    for (size_t i = 0; i < config->env.ct; i++)
+        set_variable(envp, must_strdup(config->env.items[i]));
+}
+
+static size_t environ_ct(void)
+{
+    size_t ct = 0;
+
+    while (environ && environ[ct])
+        ct++;
+    return ct;
+}
+
+void command_build_runner(struct command *command, const struct job_config *config)
+{
+    const struct text_list *php = &config->laravel.php;
+    size_t room = OWN_VARIABLES + environ_ct() + config->env.ct + 1;
+
+    command->argv = must_alloc((php->ct + 2) * sizeof(char *));
+    command->envp = must_alloc(room * sizeof(char *));
+    for (size_t i = 0; i < php->ct; i++)
+        command->argv[i] = must_strdup(php->items[i]);
+    command->argv[php->ct] =
+        must_strdup(config->laravel.bridge ? config->laravel.bridge : BRIDGE_PATH);
+    build_runner_envp(command->envp, config);
 }
 
 const char *command_path(const struct command *command)

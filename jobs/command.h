@@ -21,6 +21,11 @@ struct command {
  * -1: `err` says what is wrong with the payload, and `command` needs no freeing. */
 int command_build(struct command *command, const struct job *job,
                   struct err *err) MUSTCHECK;
+
+/* The command of a co-process, for a job's entry of type laravel: `php` and the bridge.
+ * The environment is drover's own where inherit_env says so, else PATH and LANG; then the
+ * entry's `env`. */
+void command_build_runner(struct command *command, const struct job_config *config);
 void command_free(struct command *command);
 
 const char *command_path(const struct command *command); /* PATH's value; NULL: unset */

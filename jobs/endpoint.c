@@ -29,14 +29,16 @@ static int64_t limit_of(const struct endpoint *endpoint,
 /* Rounds of requests until it is the turn of the last who was turned away. Who comes back
  * too early only costs another way through the queue, so long waits are no promise. */
 static int64_t full_wait_ms(const struct endpoint *endpoint,
-                            const struct endpoint_rules *rules)
+                            const struct endpoint_rules *rules, int64_t now_ms)
 {
     int64_t rounds = 1 + endpoint->turned_away / limit_of(endpoint, rules);
-    int64_t most = ENDPOINT_FULL_WAIT_MAX_MS;
+    int64_t silent_ms = now_ms - endpoint->silent_since_ms;
+    int64_t round_ms =
+        larger(larger(endpoint->took_ms, silent_ms), ENDPOINT_FULL_WAIT_MIN_MS);
 
-    if (endpoint->took_ms > 0 && rounds > most / endpoint->took_ms)
-        return most;
-    return larger(ENDPOINT_FULL_WAIT_MIN_MS, rounds * endpoint->took_ms);
+    if (rounds > ENDPOINT_FULL_WAIT_MAX_MS / round_ms)
+        return ENDPOINT_FULL_WAIT_MAX_MS;
+    return rounds * round_ms;
 }
 
 enum endpoint_pass endpoint_admit(struct endpoint *endpoint,
@@ -56,10 +58,11 @@ enum endpoint_pass endpoint_admit(struct endpoint *endpoint,
         pass = ENDPOINT_PROBE;
     } else if (endpoint->in_flight >= limit_of(endpoint, rules)) {
         endpoint->turned_away++;
-        *wait_ms = full_wait_ms(endpoint, rules);
+        *wait_ms = full_wait_ms(endpoint, rules, now_ms);
         return ENDPOINT_FULL;
     }
-    endpoint->in_flight++;
+    if (endpoint->in_flight++ == 0)
+        endpoint->silent_since_ms = now_ms;
     if (endpoint->turned_away > 0)
         endpoint->turned_away--;
     return pass;
@@ -98,7 +101,9 @@ void endpoint_settle(struct endpoint *endpoint, const struct endpoint_rules *rul
 {
     bool probe = pass == ENDPOINT_PROBE;
 
-    endpoint->in_flight--;
+    endpoint->silent_since_ms = now_ms;
+    if (--endpoint->in_flight == 0)
+        endpoint->turned_away = 0;
     if (result != ENDPOINT_UNKNOWN)
         endpoint->took_ms += (took_ms - endpoint->took_ms) / AVERAGE_OF;
     if (probe)

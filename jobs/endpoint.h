@@ -30,12 +30,13 @@ struct endpoint_rules {
 struct endpoint {
     int64_t in_flight;
     int64_t window;
-    int64_t took_ms;       /* how long requests take, a moving average */
-    int64_t turned_away;   /* since as many were let go */
-    int64_t failures;      /* troubles since the last answer */
-    int64_t open_ms;       /* how long the breaker is open this time; 0: it is closed */
-    int64_t open_until_ms; /* monotonic; when a probe may go */
-    bool probing;          /* a probe is on its way */
+    int64_t took_ms;         /* how long requests take, a moving average */
+    int64_t silent_since_ms; /* monotonic: the last end, or the first start after none */
+    int64_t turned_away;     /* since as many were let go */
+    int64_t failures;        /* troubles since the last answer */
+    int64_t open_ms;         /* how long the breaker is open this time; 0: it is closed */
+    int64_t open_until_ms;   /* monotonic; when a probe may go */
+    bool probing;            /* a probe is on its way */
 };
 
 enum endpoint_pass {

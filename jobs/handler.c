@@ -5,6 +5,7 @@ static const struct handler *const handlers[] = {
     [JOB_SHELL] = &shell_handler,
     [JOB_NOOP] = &noop_handler,
     [JOB_HTTP] = &http_handler,
+    [JOB_LARAVEL] = &laravel_handler,
 };
 
 const struct handler *handler_of(int type)

@@ -17,14 +17,17 @@
 #include "config/config.h"
 #include "jobs/outcome.h"
 #include "jobs/payload.h"
+#include "jobs/policy.h"
 
+struct coprocess;
 struct http;
 
 /* What a handler may use of its process. */
 struct handler_env {
     struct loop *loop;
     struct reaper *reaper;
-    struct http *http; /* NULL: no job is of type http */
+    struct http *http;           /* NULL: no job is of type http */
+    struct coprocess *coprocess; /* NULL: no job is of type laravel */
 };
 
 /* The job to run. Borrowed until done() returns or start() returned NULL. */
@@ -33,10 +36,11 @@ struct job {
     const struct job_config *config;
     const char *uuid;
     const char *name;
-    const char *queue;     /* logical name: "default" */
-    int64_t attempt;       /* 1-based */
-    int64_t max_tries;     /* 0: without limit */
-    _Atomic(pid_t) *group; /* scoreboard cell for a process group; may be NULL */
+    const char *queue;           /* logical name: "default" */
+    int64_t attempt;             /* 1-based */
+    int64_t max_tries;           /* 0: without limit */
+    const struct policy *policy; /* what max_tries is from; NULL: of no interest */
+    _Atomic(pid_t) *group;       /* scoreboard cell for a process group; may be NULL */
 };
 
 enum cancel_reason {
@@ -51,6 +55,9 @@ typedef void (*run_done_cb)(void *arg, const struct outcome *outcome);
 
 struct handler {
     const char *name; /* "shell": the word in the configuration */
+    /* Tries, retryUntil and timeouts are the handler's own business: a job that has none
+     * left is started too, so that it can end as it should. */
+    bool decides;
     struct run *(*start)(const struct handler_env *env, const struct job *job,
                          run_done_cb done, void *arg, struct outcome *outcome);
     void (*cancel)(struct run *run, enum cancel_reason why);
@@ -59,6 +66,7 @@ struct handler {
 extern const struct handler shell_handler;
 extern const struct handler noop_handler;
 extern const struct handler http_handler;
+extern const struct handler laravel_handler;
 
 const struct handler *handler_of(int type); /* enum job_type; never NULL */
 

@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "jobs/handler.h"
@@ -246,6 +247,12 @@ static void settle_endpoint(struct run *run, enum endpoint_result result)
     endpoint_settle(endpoint, &run->target->rules, run->pass, result,
                     clock_mono_ms() - run->started_ms, clock_mono_ms());
     run->http->change_ct += endpoint->open_ms != open_ms;
+    if (open_ms == 0 && endpoint->open_ms > 0)
+        log_warning("endpoint.away", log_str("endpoint", run->request.endpoint),
+                    log_int("failures", endpoint->failures),
+                    log_int("retry_in_ms", endpoint->open_ms));
+    else if (open_ms > 0 && endpoint->open_ms == 0)
+        log_info("endpoint.back", log_str("endpoint", run->request.endpoint));
 }
 
 struct telling {

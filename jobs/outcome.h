@@ -20,12 +20,14 @@ struct outcome {
     enum outcome_kind kind;
     char reason[OUTCOME_REASON_BYTES]; /* one line: "exit status 3"; "" when done */
     int64_t wait_ms;                   /* RETRY: not before that; POSTPONE: after that */
-    bool timed_out;                    /* it was stopped for its time */
-    int exit_status;                   /* -1: none */
-    int signal;                        /* 0: none */
-    int64_t cpu_ms;                    /* -1: not known */
-    int64_t max_rss_kb;                /* -1: not known */
-    struct slice stdout_tail;          /* borrowed until the callback returns */
+    bool decided;             /* RETRY: after wait_ms exactly, whatever the policy
+                                 says of tries and backoff */
+    bool timed_out;           /* it was stopped for its time */
+    int exit_status;          /* -1: none */
+    int signal;               /* 0: none */
+    int64_t cpu_ms;           /* -1: not known */
+    int64_t max_rss_kb;       /* -1: not known */
+    struct slice stdout_tail; /* borrowed until the callback returns */
     struct slice stderr_tail;
     uint64_t stdout_bytes; /* written in all */
     uint64_t stderr_bytes;

@@ -66,12 +66,25 @@ bool output_is_open(const struct output *output)
     return output->fd >= 0;
 }
 
-void output_close(struct output *output)
+void output_take(struct output *output)
 {
     if (output->fd < 0)
         return;
     for (int i = 0; i < LAST_PIECES && read_piece(output) == PIECE_SOME; i++)
         ;
+}
+
+void output_restart(struct output *output)
+{
+    tail_free(&output->tail);
+    tail_init(&output->tail, OUTPUT_KEEP_BYTES);
+}
+
+void output_close(struct output *output)
+{
+    if (output->fd < 0)
+        return;
+    output_take(output);
     stop_reading(output);
 }
 

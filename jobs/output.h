@@ -29,7 +29,13 @@ int output_open(struct output *output, struct loop *loop, output_ended_cb ended,
                 void *arg, int *child_fd, struct err *err) MUSTCHECK;
 bool output_is_open(const struct output *output);
 
-/* Takes what is in the pipe now, within bounds, and reads no more. The tail stays; twice
+/* Takes what is in the pipe now, within bounds. */
+void output_take(struct output *output);
+
+/* The tail begins anew. */
+void output_restart(struct output *output);
+
+/* As output_take(), and reads no more. The tail stays; twice
  * is fine. */
 void output_close(struct output *output);
 void output_free(struct output *output); /* closes too; the tail goes */

@@ -124,6 +124,11 @@ void policy_decide(const struct policy *policy, int64_t attempt,
         decision->delay_ms = outcome->wait_ms;
         return;
     }
+    if (outcome->kind == OUTCOME_RETRY && outcome->decided) {
+        decision->verdict = VERDICT_RELEASE;
+        decision->delay_ms = outcome->wait_ms;
+        return;
+    }
     if (outcome->kind == OUTCOME_RETRY && !is_last_run(policy, attempt, now_s)) {
         decision->verdict = VERDICT_RELEASE;
         decision->delay_ms = longer(delay_after(policy, attempt), outcome->wait_ms);

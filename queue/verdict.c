@@ -203,9 +203,9 @@ bool queue_alone(struct queue *queue, const struct lease *lease)
     char key[CRASH_KEY_BYTES];
     struct call *call;
 
-    lease->priv->alone = true;
     if (!link_may_send(queue))
         return false;
+    lease->priv->alone = true;
     crash_key(lease->bytes, key);
     call = call_create("alone", 2);
     call_add_text(call, queue->own.failed);

@@ -35,7 +35,7 @@ NORETURN static void live(const struct launch *launch, pid_t parent)
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) /* it died before the line above */
         _exit(SUPERVISOR_EXIT_FAILURE);
-    spawn_close_fds();
+    spawn_close_fds(STDERR_FILENO + 1);
     take_name(launch);
     _exit(launch->entry(launch->config, launch->pool, launch->endpoint, launch->slot,
                         launch->board));

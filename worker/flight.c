@@ -90,7 +90,7 @@ static void flight_start(struct flight *flight)
         flight->handler->start(&worker->env, &flight->job, flight_done, flight, &outcome);
     if (flight->run == NULL)
         verdict_outcome(flight, &outcome);
-    else if (flight->policy.timeout_ms > 0)
+    else if (flight->policy.timeout_ms > 0 && !flight->handler->decides)
         timer_set(&flight->timeout, flight->policy.timeout_ms);
 }
 
@@ -152,6 +152,7 @@ static int flight_read(struct flight *flight, struct err *err)
     flight->job.name = flight->name;
     policy_resolve(&flight->policy, &flight->payload, flight->job.config, pool);
     flight->job.max_tries = flight->policy.tries;
+    flight->job.policy = &flight->policy;
     return 0;
 }
 
@@ -182,8 +183,9 @@ static bool flight_turn_away(struct flight *flight)
         verdict_refuse(flight, reason);
         return true;
     }
-    if (!policy_may_run(&flight->policy, flight->job.attempt, clock_wall_ms() / 1000,
-                        &decision)) {
+    flight->handler = handler_of(flight->job.config->type);
+    if (!flight->handler->decides && !policy_may_run(&flight->policy, flight->job.attempt,
+                                                     clock_wall_ms() / 1000, &decision)) {
         verdict_refuse(flight, decision.reason);
         return true;
     }
@@ -209,7 +211,6 @@ void flight_admit(struct worker *worker, struct lease *lease)
     }
     if (flight_turn_away(flight))
         return;
-    flight->handler = handler_of(flight->job.config->type);
     if (flight_is_suspect(flight)) {
         flight->state = FLIGHT_HELD;
         TAILQ_INSERT_TAIL(&worker->held, flight, link);

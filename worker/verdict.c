@@ -77,7 +77,7 @@ static void give_release(struct flight *flight, const struct outcome *outcome,
 static void give_postponed(struct flight *flight, const struct outcome *outcome,
                            int64_t delay_ms)
 {
-    log_finished(flight, LOG_INFO, "job.postponed", "postponed", outcome, delay_ms);
+    log_finished(flight, LOG_DEBUG, "job.postponed", "postponed", outcome, delay_ms);
     atomic_fetch_add(&flight->worker->start->board->postponed, 1);
     queue_release(flight->worker->queue, flight->lease, flight->lease->bytes, delay_ms,
                   NULL);

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/log.h"
+#include "jobs/coprocess.h"
 #include "jobs/http.h"
 #include "worker/flight.h"
 #include "worker/verdict.h"
@@ -67,7 +68,8 @@ static void leave_if_done(struct worker *worker)
 {
     if (worker->phase != WORKER_DRAINING && worker->phase != WORKER_STOPPING)
         return;
-    if (!worker->drained || worker->running_ct > 0 || !queue_idle(worker->queue))
+    if (!worker->drained || worker->running_ct > 0 || !queue_idle(worker->queue) ||
+        !coprocess_is_empty(worker->env.coprocess))
         return;
     worker->phase = WORKER_LEAVING;
     queue_leave(worker->queue, LEAVE_MS, left, worker);
@@ -98,6 +100,7 @@ static void stop_jobs(struct worker *worker, enum cancel_reason why, int64_t wit
     worker->phase = WORKER_STOPPING;
     timer_set(&worker->grace, within_ms);
     flight_cancel_all(worker, why);
+    coprocess_hurry(worker->env.coprocess);
 }
 
 /* First the running jobs are stopped; when that, too, has taken too long, the worker
@@ -131,6 +134,7 @@ void worker_drain(struct worker *worker, const char *why)
     atomic_store(&worker->start->board->phase, BOARD_DRAINING);
     timer_set(&worker->grace, worker->start->grace_ms);
     return_held(worker);
+    coprocess_drain(worker->env.coprocess);
     worker_want(worker);
     queue_drain(worker->queue);
 }
@@ -193,6 +197,11 @@ static void on_drained(void *arg)
 }
 
 static void on_settled(void *arg)
+{
+    leave_if_done(arg);
+}
+
+static void on_runners_gone(void *arg)
 {
     leave_if_done(arg);
 }
@@ -355,6 +364,8 @@ static int worker_open(struct worker *worker, struct err *err)
         http_open(worker->loop, worker->start->config, &worker->env.http, err) != 0 ||
         open_queue(worker, err) != 0 || open_mover(worker, err) != 0)
         return -1;
+    worker->env.coprocess =
+        coprocess_open(&worker->env, worker->start->config, on_runners_gone, worker);
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
         timer_set(&worker->lifetime, max_time_ms);
@@ -372,6 +383,7 @@ static void worker_close(struct worker *worker)
     if (worker->queue)
         queue_destroy(worker->queue); /* tells the mover what will not come */
     mover_destroy(worker->mover);
+    coprocess_close(worker->env.coprocess);
     reaper_destroy(worker->env.reaper);
     http_close(worker->env.http);
     if (worker->loop) {

@@ -244,7 +244,7 @@ local function take_one(q, queue)
         queue.ready = 0
         return true
     end
-    if #payload > max_payload then
+    if #payload > max_payload and #without_pad(payload) > max_payload then
         if #oversize > 0 then -- one spare uuid a call
             redis.call('LPUSH', queue.ready_key, payload)
             return false

@@ -203,7 +203,8 @@ START_TEST(the_innocent_beside_a_poison_are_told_from_it)
     WAIT_FOR(done_of("slow", 20) == 20);
     failed = scene_failed(scene);
     reason = json_string_value(json_object_get(json_array_get(failed, 0), "reason"));
-    ck_assert_msg(strstr(reason, "4 workers died running it, the last") != NULL, "%s", reason);
+    ck_assert_msg(strstr(reason, "4 workers died running it, the last") != NULL, "%s",
+                  reason);
     ck_assert_ptr_nonnull(strstr(reason, "killed by SIGSEGV"));
     json_decref(failed);
     starts = scene_read(scene, "starts");

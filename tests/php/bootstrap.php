@@ -17,6 +17,7 @@ namespace Drover\Tests;
 
 use Illuminate\Bus\Dispatcher as Bus;
 use Illuminate\Cache\ArrayStore;
+use Illuminate\Cache\RedisStore;
 use Illuminate\Cache\Repository as Cache;
 use Illuminate\Container\Container;
 use Illuminate\Events\Dispatcher as Events;
@@ -100,4 +101,11 @@ function application(array $options): Container
     $app->bind('mirror', Mirror::class);
 
     return $app;
+}
+
+/** The cache in Redis, which all processes share, instead of one of its own. */
+function share_cache(Container $app): void
+{
+    $store = new RedisStore($app->make('redis'), 'cache');
+    $app->instance(\Illuminate\Contracts\Cache\Repository::class, new Cache($store));
 }

@@ -8,6 +8,7 @@
  * Options besides those of bootstrap.php:
  *   --queues=a,b     in this order (default: high,default,low)
  *   --mode=daemon    Worker::daemon, or `next`: runNextJob over and over
+ *   --deeds=1        is ready for the jobs of deeds.php, and notes their events
  *   --tries=N        --backoff=1,5,10  --timeout=S  --sleep=S  --max-jobs=N: as queue:work's
  */
 
@@ -62,9 +63,13 @@ function work_one_by_one(Worker $worker, string $queues, WorkerOptions $options)
 
 $options = options([
     'queues' => 'high,default,low', 'mode' => 'daemon', 'tries' => 3, 'backoff' => '0',
-    'timeout' => 60, 'sleep' => 0.05, 'max-jobs' => 0,
+    'timeout' => 60, 'sleep' => 0.05, 'max-jobs' => 0, 'deeds' => '',
 ]);
 $app = application($options);
+if ($options['deeds']) {
+    require __DIR__.'/deeds.php';
+    prepare_deeds($app);
+}
 $app->make('events')->listen(JobFailed::class, function (JobFailed $event) use ($app) {
     $app->make(Ledger::class)->note('failed', $event->job);
 });

@@ -23,7 +23,12 @@ class Ledger
 
     public function note(string $event, Job $job): void
     {
+        $this->write($event, (string) $job->uuid(), $job->attempts());
+    }
+
+    public function write(string $event, string $what, int $attempt): void
+    {
         $ms = (int) (microtime(true) * 1000);
-        fwrite($this->file, "$event {$job->uuid()} {$job->attempts()} {$this->who} $ms\n");
+        fwrite($this->file, "$event $what $attempt {$this->who} $ms\n");
     }
 }

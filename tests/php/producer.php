@@ -8,6 +8,8 @@
  *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"}],"data":{}}
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
+ * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
+ * is pushed only if no other has its lock.
  * Prints a line for each job that Laravel made a payload for, in that order: its uuid, and
  * when that was, in ms.
  *
@@ -19,10 +21,17 @@ namespace Drover\Tests;
 use Illuminate\Queue\Queue;
 
 require __DIR__.'/bootstrap.php';
+require __DIR__.'/deeds.php';
 
 function enqueue(Queue $queue, array $order): void
 {
     $job = isset($order['parcel']) ? new Parcel($order['parcel']) : $order['job'] ?? null;
+    if (isset($order['deed'])) {
+        $job = make_deed($order['deed']);
+        if ($job instanceof UniqueDeed && ! take_lock($job)) {
+            return;
+        }
+    }
     $data = $order['data'] ?? '';
     switch ($order['op']) {
     case 'push':
@@ -48,7 +57,9 @@ function enqueue(Queue $queue, array $order): void
     }
 }
 
-$queue = application(options([]))->make('queue')->connection();
+$app = application(options([]));
+share_cache($app);
+$queue = $app->make('queue')->connection();
 Queue::createPayloadUsing(function ($connection, $queue, array $payload) {
     echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
 

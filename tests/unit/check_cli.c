@@ -188,6 +188,22 @@ START_TEST(an_unreachable_redis_exits_6)
 }
 END_TEST
 
+/* Found by config check, and so by a reload; not by a worker that then cannot start. */
+START_TEST(a_check_finds_what_a_worker_would_refuse)
+{
+    expect(0, "printf 'jobs: ( { name = \"a\"; type = \"http\"; url = \"http://h/\";\\n"
+              "secret = \"canary\"; } );' > $T/check.conf");
+    expect(2, "$D config check -c $T/check.conf");
+    IN_ERR("check.conf:2: jobs[0].secret: line 1: no secret: 24 to 64 random bytes");
+    ck_assert_ptr_null(strstr(sh->err.data, "canary"));
+    expect(0, "printf 'failed: { store = \"postgres\"; dsn = \"hst=127.0.0.1\"; };' > "
+              "$T/check.conf");
+    expect(2, "$D config check -c $T/check.conf");
+    IN_ERR("check.conf:1: failed.dsn: ");
+    IN_ERR("hst");
+}
+END_TEST
+
 START_TEST(a_closed_pipe_ends_a_listing_quietly)
 {
     expect(0, "seq 1 20000 | $D push note --lines");
@@ -558,6 +574,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_check_is_the_same_by_either_name);
     tcase_add_test(tc, help_is_at_hand_everywhere);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
+    tcase_add_test(tc, a_check_finds_what_a_worker_would_refuse);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
     tcase_add_test(tc, completion_knows_words_and_options);
     tcase_add_test(tc, completion_works_in_bash);

@@ -206,17 +206,25 @@ static const struct {
      "drover.conf:1: jobs[0].type: expects a word between quotes"},
     {"jobs: ( { name = \"a\"; statement = \"x\"; type = \"sql\"; } );",
      "drover.conf:1: jobs[0].type: \"sql\" is not in this version (known: shell, noop, "
-     "http)"},
+     "http, laravel)"},
     {"jobs: ( { name = \"a\"; type = \"laravel\"; } );",
-     "drover.conf:1: jobs[0].type: \"laravel\" is not in this version (known: shell, "
-     "noop, http)"},
+     "drover.conf:1: jobs[0].app: is missing"},
+    {"jobs: ( { name = \"a\"; type = \"laravel\"; app = \"www\"; } );",
+     "drover.conf:1: jobs[0].app: expects an absolute path"},
+    {"jobs: ( { name = \"a\"; type = \"laravel\"; app = \"/www\"; bridge = \"b.php\"; } "
+     ");",
+     "drover.conf:1: jobs[0].bridge: expects an absolute path"},
+    {"jobs: ( { name = \"a\"; type = \"noop\"; app = \"/www\"; } );",
+     "drover.conf:1: jobs[0].app: belongs to jobs of type \"laravel\", this one is of "
+     "\"noop\""},
     {"jobs: ( { name = \"a\"; type = \"Shell\"; } );",
-     "drover.conf:1: jobs[0].type: \"Shell\" is none of: shell, noop, http"},
+     "drover.conf:1: jobs[0].type: \"Shell\" is none of: shell, noop, http, laravel"},
     {"jobs: ( {\n command = [ \"x\" ]; name = \"a\";\n type = \"noop\"; } );",
      "drover.conf:2: jobs[0].command: belongs to jobs of type \"shell\", this one is of "
      "\"noop\""},
     {"jobs: ( { name = \"a\"; type = \"noop\"; kill_grace = 1; } );",
-     "drover.conf:1: jobs[0].kill_grace: belongs to jobs of type \"shell\", this one is "
+     "drover.conf:1: jobs[0].kill_grace: belongs to jobs of type \"shell or laravel\", "
+     "this one is "
      "of \"noop\""},
     {CODE("\"sh\", \"-c\", \"wc {data.x}\""), CODE_AT("2")},
     {CODE("\"/bin/bash\", \"-euo\", \"pipefail\", \"-c\", \"wc {data.x}\""),

@@ -162,7 +162,7 @@ START_TEST(the_jobs_of_the_sample_are_jobs)
     memset(at, '/', longer_by);
     memcpy(at + longer_by, secret_file, strlen(secret_file));
     config = loaded(text);
-    ck_assert_uint_eq(config->job_ct, 2);
+    ck_assert_uint_eq(config->job_ct, 3);
     for (struct config_value value = {0}; config_next(config, &value);)
         if (strcmp(value.setting->name, "secret") != 0 &&
             config_value_applies(config, &value))
@@ -171,6 +171,8 @@ START_TEST(the_jobs_of_the_sample_are_jobs)
     ck_assert_uint_eq(config->jobs[0].command.ct, 5);
     ck_assert_int_eq(config->jobs[1].type, JOB_HTTP);
     ck_assert_str_eq(config->jobs[1].http.secret, "whsec_x");
+    ck_assert_int_eq(config->jobs[2].type, JOB_LARAVEL);
+    ck_assert_str_eq(config->jobs[2].name, "App\\Jobs\\*");
     config_free(config);
     ck_assert_int_eq(unlink(secret_file), 0);
     free(text);

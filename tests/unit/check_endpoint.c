@@ -96,14 +96,33 @@ START_TEST(who_is_turned_away_waits_for_those_before_it)
 }
 END_TEST
 
+/* Nothing is known of how long it takes, but that it has taken so long already. */
+START_TEST(who_waits_for_silence_waits_longer_as_it_lasts)
+{
+    struct endpoint endpoint = fresh();
+
+    for (int i = 0; i < ENDPOINT_WINDOW_FIRST; i++)
+        ck_assert_int_eq(admit(&endpoint, 1000), ENDPOINT_GO);
+    ck_assert_int_eq(wait_of(&endpoint, 1010), ENDPOINT_FULL_WAIT_MIN_MS);
+    ck_assert_int_eq(wait_of(&endpoint, 6000), 5000);
+    for (int i = 0; i < 30; i++)
+        (void)wait_of(&endpoint, 6000);
+    ck_assert_int_eq(wait_of(&endpoint, 6000), 25000);
+    endpoint_settle(&endpoint, &rules, ENDPOINT_GO, ENDPOINT_ANSWERED, 5000, 6000);
+    ck_assert_int_eq(admit(&endpoint, 6000), ENDPOINT_GO);
+}
+END_TEST
+
 START_TEST(who_is_let_go_leaves_the_row)
 {
     struct endpoint endpoint = fresh();
 
+    ck_assert_int_eq(admit(&endpoint, 0), ENDPOINT_GO);
     endpoint.turned_away = 3;
-    for (int i = 0; i < 5; i++)
-        one(&endpoint, ENDPOINT_ANSWERED, 0);
-    ck_assert_int_eq(endpoint.turned_away, 0);
+    one(&endpoint, ENDPOINT_ANSWERED, 0);
+    ck_assert_int_eq(endpoint.turned_away, 2);
+    endpoint_settle(&endpoint, &rules, ENDPOINT_GO, ENDPOINT_ANSWERED, 0, 0);
+    ck_assert_int_eq(endpoint.turned_away, 0); /* nobody is before them any more */
 }
 END_TEST
 
@@ -232,6 +251,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_unknown_endpoint_gets_few_slots);
     tcase_add_test(tc, answers_open_the_window_and_troubles_halve_it);
     tcase_add_test(tc, who_is_turned_away_waits_for_those_before_it);
+    tcase_add_test(tc, who_waits_for_silence_waits_longer_as_it_lasts);
     tcase_add_test(tc, who_is_let_go_leaves_the_row);
     tcase_add_test(tc, how_long_requests_take_is_learned);
     tcase_add_test(tc, max_in_flight_bounds_an_open_window);

@@ -285,6 +285,23 @@ START_TEST(a_retry_waits_as_long_as_it_was_told)
 }
 END_TEST
 
+START_TEST(a_handler_that_decides_by_itself_is_obeyed)
+{
+    struct outcome outcome = outcome_of(OUTCOME_RETRY, "released by the job");
+    struct policy policy = resolve("{\"maxTries\":1,\"backoff\":60}", NULL);
+    struct decision decision;
+
+    outcome.decided = true;
+    outcome.wait_ms = 7000;
+    policy_decide(&policy, 9, &outcome, NOW, &decision);
+    ck_assert_int_eq(decision.verdict, VERDICT_RELEASE);
+    ck_assert_int_eq(decision.delay_ms, 7000);
+    policy.retry_until = NOW - 1;
+    policy_decide(&policy, 9, &outcome, NOW, &decision);
+    ck_assert_int_eq(decision.verdict, VERDICT_RELEASE);
+}
+END_TEST
+
 START_TEST(what_was_not_tried_is_postponed_whatever_the_tries)
 {
     struct outcome outcome = outcome_of(OUTCOME_POSTPONE, "endpoint away");
@@ -319,6 +336,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_last_backoff_repeats);
     tcase_add_test(tc, three_tries_are_three_runs);
     tcase_add_test(tc, a_retry_waits_as_long_as_it_was_told);
+    tcase_add_test(tc, a_handler_that_decides_by_itself_is_obeyed);
     tcase_add_test(tc, what_was_not_tried_is_postponed_whatever_the_tries);
 }
 

@@ -335,6 +335,28 @@ START_TEST(a_verdict_of_the_link_before_the_last_comes_too_late)
 }
 END_TEST
 
+/* Of a payload that is as large as may be. */
+START_TEST(a_pad_makes_no_payload_too_large)
+{
+    enum { MOST = 1 << 20 };
+    char *payload = must_alloc(MOST + 1);
+
+    memset(payload, 'x', MOST);
+    for (int i = 0; i < 2; i++)
+        world_push(&world, "default", payload);
+    hand_open(&hand, 2);
+    UNTIL(&world, hand.job_ct == 2);
+    hand.free_slots = 0;
+    for (size_t i = 2; i > 0; i--)
+        queue_give_back(hand.queue, hand.jobs[i - 1]);
+    hand_settled(&hand);
+    hand_want(&hand, 2);
+    UNTIL(&world, hand.job_ct == 4);
+    ck_assert_int_eq(world_len(&world, "drover:failed"), 0);
+    free(payload);
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, tear_down);
@@ -347,6 +369,7 @@ static void add(TCase *tc)
                         VERDICTS);
     tcase_add_test(tc, a_reserve_stands_behind_the_token_only_where_nothing_is_held);
     tcase_add_loop_test(tc, two_cuts_in_a_row, 0, 4);
+    tcase_add_test(tc, a_pad_makes_no_payload_too_large);
     tcase_add_test(tc, a_drain_that_begins_while_the_link_is_down);
     tcase_add_loop_test(tc, a_verdict_of_the_link_before_the_last_comes_too_late, 0, 2);
 }

@@ -129,6 +129,24 @@ START_TEST(only_three_fds_are_open)
 }
 END_TEST
 
+START_TEST(further_fds_are_open_where_they_are_named)
+{
+    struct spawn spec =
+        spec_of(ARGV("/bin/sh", "-c", "ls -l /proc/$$/fd | wc -l; cat <&3"));
+    int in[2], leak = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
+    ck_assert_int_eq(write(in[1], "on 3\n", 5), 5);
+    ck_assert_int_eq(close(in[1]), 0);
+    ck_assert_int_eq(dup2(leak, 200), 200); /* no O_CLOEXEC */
+    spec.fd_ct = 5;
+    spec.fds[3] = in[0];
+    spec.fds[4] = -1;
+    assert_output(&spec, "6\non 3\n"); /* five, and the line of the total */
+    (void)close(in[0]);
+}
+END_TEST
+
 START_TEST(an_unnamed_fd_is_dev_null)
 {
     struct spawn spec =
@@ -351,8 +369,7 @@ START_TEST(bad_fds_are_refused)
     spec.fds[1] = 77;
     ck_assert_int_eq(spawn_hook(&spec, &exec_errno, &err), -1);
     ck_assert_int_eq(exec_errno, 0);
-    ck_assert_str_eq(err.text,
-                     "cannot set up stdin, stdout and stderr: Bad file descriptor");
+    ck_assert_str_eq(err.text, "cannot set up the descriptors: Bad file descriptor");
 }
 END_TEST
 
@@ -415,6 +432,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_environment_is_the_given_one);
     tcase_add_test(tc, arguments_arrive_as_they_are);
     tcase_add_test(tc, only_three_fds_are_open);
+    tcase_add_test(tc, further_fds_are_open_where_they_are_named);
     tcase_add_test(tc, an_unnamed_fd_is_dev_null);
     tcase_add_loop_test(tc, fds_find_their_places_also_where_they_collide, 0,
                         ARRAY_CT(layouts));

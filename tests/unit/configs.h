@@ -65,6 +65,10 @@ static inline char *file_with(const struct setting *setting, const char *value)
         around = "name = \"j\"; type = \"http\"; ";
     else if (setting->section == SECTION_JOBS && setting->job_type == JOB_HTTP)
         around = "name = \"j\"; type = \"http\"; url = \"https://h/\"; ";
+    else if (setting->section == SECTION_JOBS && strcmp(setting->name, "app") == 0)
+        around = "name = \"j\"; type = \"laravel\"; ";
+    else if (setting->section == SECTION_JOBS && setting->job_type == JOB_LARAVEL)
+        around = "name = \"j\"; type = \"laravel\"; app = \"/a\"; ";
     else if (setting->section == SECTION_JOBS)
         around = "name = \"j\"; type = \"shell\"; command = [ \"true\" ]; ";
     if (strcmp(setting->name, "hang_timeout") == 0) /* must be below every lease */
