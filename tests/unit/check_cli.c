@@ -357,6 +357,10 @@ END_TEST
 
 START_TEST(push_warns_of_what_the_configuration_does_not_know_and_pushes)
 {
+    expect(2, "$D push note --queue q:delayed");
+    IN_ERR("cannot be a queue: queue \"q\" keeps its jobs there");
+    expect(2, "$D queue clear q:notify --yes");
+    expect(2, "$D queue peek q:reserved");
     expect(0, "$D push nobody --queue nowhere");
     IN_ERR("warning: no entry of jobs in the configuration matches nobody");
     IN_ERR("warning: no pool in the configuration reads queue nowhere");
@@ -364,24 +368,6 @@ START_TEST(push_warns_of_what_the_configuration_does_not_know_and_pushes)
     ck_assert_str_eq(sh->out.data, "1");
     expect(0, "$D push 'App\\Jobs\\Mail'");
     ck_assert_str_eq(sh->err.data, "");
-}
-END_TEST
-
-START_TEST(another_queues_key_is_no_queue)
-{
-    static const char *const lines[] = {
-        "$D push note --queue q:delayed", "$D push note --queue q:reserved",
-        "$D push note --queue q:notify", "$D queue clear q:delayed --yes",
-        "$D queue peek q:delayed"};
-
-    for (size_t i = 0; i < ARRAY_CT(lines); i++) {
-        expect(2, lines[i]);
-        IN_ERR("cannot be a queue: queue \"q\" keeps its");
-    }
-    expect(0,
-           "redis-cli -s $S EXISTS queues:q:delayed queues:q:reserved queues:q:notify");
-    ck_assert_str_eq(sh->out.data, "0");
-    expect(0, "$D push note --queue q:delayed:x && $D push note --queue delayed");
 }
 END_TEST
 
@@ -583,7 +569,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, push_keeps_data_as_it_was_written);
     tcase_add_test(tc, push_options_reach_the_payload);
     tcase_add_test(tc, push_warns_of_what_the_configuration_does_not_know_and_pushes);
-    tcase_add_test(tc, another_queues_key_is_no_queue);
     tcase_add_test(tc, bad_data_is_refused_before_anything_is_pushed);
     tcase_add_test(tc, lines_become_one_job_each_in_order);
     tcase_add_test(tc, a_bad_line_is_named_and_what_came_before_it_is_in);

@@ -110,6 +110,8 @@ START_TEST(migrate_makes_laravels_table)
 
     go(_i);
     (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
+    expect(3, "$D status");
+    IN_OUT("-, the table is missing (`drover failed migrate` makes it)");
     expect(0, "$D failed migrate --dry-run");
     IN_OUT("CREATE TABLE \"failed_jobs\" (");
     IN_OUT("table failed_jobs would be made");
@@ -482,19 +484,6 @@ START_TEST(without_postgresql_what_waits_can_still_be_had)
 }
 END_TEST
 
-START_TEST(a_missing_table_is_told_by_the_status)
-{
-    (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
-    expect(3, "$D status");
-    IN_OUT("failed jobs  -, the table is missing (`drover failed migrate` makes it)");
-    expect(3, "$D status --json");
-    IN_OUT("\"failed\":null,\"failed_waiting\":0,\"failed_table_missing\":true,");
-    expect(1, "$D failed list");
-    IN_ERR("there is no table \"failed_jobs\": `drover failed migrate` makes it");
-    ck_assert_ptr_null(strstr(sh->err.data, "no failed jobs"));
-}
-END_TEST
-
 START_TEST(a_table_that_does_not_answer_does_not_hang_the_status)
 {
     put_four();
@@ -580,7 +569,6 @@ static void add_tests(TCase *tc)
                         WAY_CT);
     tcase_add_loop_test(tc, forget_flush_and_prune_work_on_both, 0, WAY_CT);
     tcase_add_test(tc, without_postgresql_what_waits_can_still_be_had);
-    tcase_add_test(tc, a_missing_table_is_told_by_the_status);
     tcase_add_test(tc, a_table_that_does_not_answer_does_not_hang_the_status);
     tcase_add_loop_test(tc, a_missing_table_is_named_with_what_to_do, 0, WAY_CT);
     tcase_add_test(tc, a_read_only_server_changes_nothing);
