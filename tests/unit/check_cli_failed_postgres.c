@@ -1,6 +1,5 @@
-/* drover failed where PostgreSQL keeps the jobs: the built drover, a shell, a real
- * redis-server, a real PostgreSQL, and PgBouncer before it. In the lines, $P is the
- * database's conninfo. */
+/* drover failed where PostgreSQL keeps the jobs: the built drover, a shell, real servers.
+ * In the lines, $P is the database's conninfo. */
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -110,8 +109,7 @@ START_TEST(migrate_makes_laravels_table)
 
     go(_i);
     (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
-    expect(3, "$D status");
-    IN_OUT("-, the table is missing (`drover failed migrate` makes it)");
+    expect(0, "$D status | grep -q '^failed jobs  -, the table is missing'");
     expect(0, "$D failed migrate --dry-run");
     IN_OUT("CREATE TABLE \"failed_jobs\" (");
     IN_OUT("table failed_jobs would be made");
@@ -453,9 +451,6 @@ START_TEST(without_postgresql_what_waits_can_still_be_had)
               "\"host=\\/nowhere dbname=app password=canary\"; };/' $DROVER_CONFIG > "
               "$T/away.conf");
     use_config("away");
-    expect(1, "$D failed list");
-    IN_ERR("cannot reach PostgreSQL");
-    ck_assert_ptr_null(strstr(sh->err.data, "no failed jobs"));
     put_waiting("30000000-0000-4000-8000-000000000003", "high", 1767434400000);
     put_waiting("40000000-0000-4000-8000-000000000004", "low", 1767520800000);
     expect(1, "$D failed list");
