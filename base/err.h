@@ -18,6 +18,7 @@ enum err_code {
     ERR_CONFIG,    /* the configuration is wrong */
     ERR_CONN,      /* a server cannot be reached, or the connection broke */
     ERR_DATABASE,  /* PostgreSQL cannot be reached, or refused */
+    ERR_NO_TABLE,  /* the table of failed jobs is not there */
     ERR_REPLY,     /* a server answered with an error or something unexpected */
     ERR_BAD_INPUT, /* a payload or another outside input is not what it must be */
     ERR_NOT_FOUND, /* no such thing */

@@ -6,6 +6,7 @@
 
 #include "cli/output.h"
 #include "supervisor/control.h"
+#include "supervisor/statedir.h"
 
 enum { ANSWER_MS = 5000 };
 
@@ -13,7 +14,16 @@ json_t *ask_supervisor(const struct config *config, json_t *request, struct err 
 {
     char *path = config_control_path(config);
     json_t *answer = control_ask(path, request, ANSWER_MS, err);
+    long pid = 0;
 
+    if (answer == NULL && err->code == ERR_NOT_RUNNING)
+        pid = statedir_holder(config->state_dir);
+    if (pid > 0)
+        (void)err_set(err, ERR_CONN,
+                      "a supervisor (pid %ld) holds state_dir, but nobody listens on %s: "
+                      "it starts or ends just now, or its socket was removed; `kill %ld` "
+                      "stops it",
+                      pid, path, pid);
     free(path);
     return answer;
 }

@@ -95,7 +95,7 @@ static int list_records(struct list *list, const struct failed_filter *filter,
         output_array_end(&list->array);
         putchar('\n');
     } else {
-        output_table_end(list->table, "no failed jobs");
+        output_table_end(list->table, rc == 0 ? "no failed jobs" : NULL);
     }
     if (list->waiting > 0)
         output_note("%" PRId64 " of these jobs wait%s in Redis for PostgreSQL",

@@ -38,7 +38,7 @@ static bool go_on(struct change *change)
 {
     progress_update(&change->progress, change->done);
     return change->why.code != ERR_CONN && change->why.code != ERR_DATABASE &&
-           !interrupt_seen();
+           change->why.code != ERR_NO_TABLE && !interrupt_seen();
 }
 
 /* ---- by id ---- */
@@ -119,7 +119,8 @@ static bool retry_each(void *arg, const struct fail_record *record)
         change->late += retry.late;
     } else {
         change->refused++;
-        if (change->refused == 1 || err.code == ERR_CONN || err.code == ERR_DATABASE)
+        if (change->refused == 1 || err.code == ERR_CONN || err.code == ERR_DATABASE ||
+            err.code == ERR_NO_TABLE)
             change->why = err;
     }
     return go_on(change);

@@ -63,6 +63,8 @@ static int read_options(struct push *push, struct err *err)
     push->envelope.job = push->args->operands[0];
     if (push->queue[0] == '\0')
         return err_set(err, ERR_USAGE, "--queue is empty");
+    if (queue_name_check(push->queue, err) != 0)
+        return -1;
     if (envelope_check_job(push->envelope.job, err) != 0 ||
         read_number_options(push, err) != 0)
         return -1;

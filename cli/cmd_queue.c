@@ -101,7 +101,7 @@ static int show_queues(const struct listing *listing, struct client *client,
         output_array_end(&array);
         putchar('\n');
     } else {
-        output_table_end(table, "no queues");
+        output_table_end(table, rc == 0 ? "no queues" : NULL);
     }
     return rc;
 }
@@ -241,7 +241,7 @@ static int peek_queue(struct peek *peek, struct client *client, int64_t ct,
         output_array_end(&peek->array);
         putchar('\n');
     } else {
-        output_table_end(peek->table, "no such jobs");
+        output_table_end(peek->table, rc == 0 ? "no such jobs" : NULL);
     }
     return rc;
 }
@@ -254,7 +254,8 @@ static int run_peek(const struct cli_args *args)
     int64_t ct;
     int exit_code;
 
-    if (read_peek(&peek, &ct, &err) != 0)
+    if (queue_name_check(args->operands[0], &err) != 0 ||
+        read_peek(&peek, &ct, &err) != 0)
         return cli_fail(&err);
     exit_code = cli_session_open(&session, args);
     if (exit_code != EXIT_DONE)
@@ -326,8 +327,11 @@ static int run_clear(const struct cli_args *args)
 {
     struct cli_session session;
     struct err err = {0};
-    int exit_code = cli_session_open(&session, args);
+    int exit_code;
 
+    if (queue_name_check(args->operands[0], &err) != 0)
+        return cli_fail(&err);
+    exit_code = cli_session_open(&session, args);
     if (exit_code != EXIT_DONE)
         return exit_code;
     if (clear_queue(args, session.client, &err) != 0)

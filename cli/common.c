@@ -21,6 +21,7 @@ int cli_fail(const struct err *err)
     case ERR_BAD_INPUT:
     case ERR_LIMIT:
     case ERR_DATABASE:
+    case ERR_NO_TABLE:
         break;
     }
     return EXIT_ERROR;

@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/origin.h"
 
@@ -54,8 +55,29 @@ static void check_cwds(const struct config *config, struct buf *warnings)
     }
 }
 
+/* What curl would say of each of its requests. */
+static void check_http_files(const struct config *config, struct buf *warnings)
+{
+    static const char *const names[] = {"ca_file", "cert_file", "key_file"};
+
+    for (size_t i = 0; i < config->job_ct * ARRAY_CT(names); i++) {
+        const char *name = names[i % ARRAY_CT(names)];
+        struct config_value value = config_value_of(
+            config, setting_find(SECTION_JOBS, name), i / ARRAY_CT(names));
+        const char *path = *(char *const *)value.base;
+        struct err err = {0};
+
+        if (path == NULL || access(path, R_OK) == 0)
+            continue;
+        (void)!config_value_fail(config, &value, -1, &err, "%s: %s: its jobs will fail",
+                                 path, strerror(errno));
+        (void)buf_addf(warnings, "%s\n", err.text);
+    }
+}
+
 int here_check(const struct config *config, struct buf *warnings, struct err *err)
 {
     check_cwds(config, warnings);
+    check_http_files(config, warnings);
     return check_user(config, err);
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,6 +109,14 @@ static int dispatch(size_t ct, char *const *words)
     return fail_unknown(ct, words);
 }
 
+/* Whether it is a pipe or socket whose reader has gone. */
+static bool is_unread(int fd)
+{
+    struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+
+    return poll(&pfd, 1, 0) == 1 && (pfd.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 /* Lost output is a failure, even where the command went well. Nobody needs to hear of a
  * reader that had enough (`drover failed list | head`). */
 static int flush_output(int exit_code)
@@ -117,7 +126,9 @@ static int flush_output(int exit_code)
     errno = 0;
     if (fflush(stdout) == 0 && !failed)
         return exit_code;
-    if (errno != EPIPE && errno != 0)
+    if (errno == 0 && !is_unread(STDOUT_FILENO)) /* an earlier write's, and forgotten */
+        output_note("cannot write the output: not all of it went");
+    else if (errno != EPIPE && errno != 0)
         output_note("cannot write the output: %s", strerror(errno));
     return exit_code == EXIT_DONE ? EXIT_ERROR : exit_code;
 }

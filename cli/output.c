@@ -205,7 +205,7 @@ void output_table_end(struct table *table, const char *if_empty)
 {
     if (table_rows(table) > 0)
         print_rows(table);
-    else if (!table_is_begun(table))
+    else if (if_empty && !table_is_begun(table))
         output_note("%s", if_empty);
     table_destroy(table);
 }

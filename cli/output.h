@@ -46,6 +46,7 @@ bool output_ok(void);
  * blocks, end (which frees, and where there was no row says `if_empty` on stderr). */
 struct table *output_table_begin(const struct table_column *columns, size_t ct) MUSTCHECK;
 void output_table_row(struct table *table);
+/* `if_empty` is noted where there was no row; NULL: nothing is. */
 void output_table_end(struct table *table, const char *if_empty);
 
 /* A bar on stderr, only where that is a terminal. `total` 0: a counter. */

@@ -97,11 +97,16 @@ static int check_dsn(const struct config *config, struct err *err)
 {
     const struct failed_config *failed = &config->failed;
     struct config_value dsn = value_of(config, SECTION_FAILED, "dsn", 0);
+    struct config_value host = value_of(config, SECTION_FAILED, "host", 0);
     struct config_value password = value_of(config, SECTION_FAILED, "password", 0);
     struct err why = {0};
 
     if (failed->dsn == NULL)
         return 0;
+    if (dsn.origin->kind == ORIGIN_FILE && host.origin->kind == ORIGIN_FILE)
+        return config_value_fail(config, &host, -1, err,
+                                 "failed.dsn says where PostgreSQL is: leave one of them "
+                                 "out");
     if (postgres_dsn_check(failed->dsn, &why) != 0)
         return config_value_fail(config, &dsn, -1, err, "%s", why.text);
     if (password.origin->kind == ORIGIN_FILE && postgres_dsn_has_password(failed->dsn))
@@ -224,11 +229,16 @@ static int check_queues(const struct config *config, struct err *err)
         struct config_value value = value_of(config, SECTION_POOLS, "queues", i);
         const struct text_list *queues = &config->pools[i].queues;
 
-        for (size_t j = 0; j < queues->ct; j++)
+        for (size_t j = 0; j < queues->ct; j++) {
+            struct err why = {0};
+
+            if (queue_name_check(queues->items[j], &why) != 0)
+                return config_value_fail(config, &value, (int64_t)j, err, "%s", why.text);
             for (size_t k = 0; k < j; k++)
                 if (strcmp(queues->items[j], queues->items[k]) == 0)
                     return config_value_fail(config, &value, (int64_t)j, err,
                                              "\"%s\" is there twice", queues->items[j]);
+        }
     }
     return 0;
 }

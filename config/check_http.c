@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 #include "base/must.h"
+#include "base/text.h"
 #include "config/check.h"
 #include "config/origin.h"
 
@@ -30,6 +31,27 @@ static bool is_placeholder(const char *url)
     return url[0] == '{' && url[1] != '{' && close != NULL && close[1] == '\0';
 }
 
+/* Of "host:port/path"; an IPv6 address stands in brackets. Where a placeholder is, only a
+ * payload tells. */
+static bool is_port_good(const char *host)
+{
+    size_t len = strcspn(host, "/?#");
+    const char *colon = memrchr(host, ':', len), *bracket = memrchr(host, ']', len);
+    char text[8];
+    int64_t port;
+
+    if (colon == NULL || (bracket && bracket > colon) || memchr(host, '{', len))
+        return true;
+    len -= (size_t)(colon + 1 - host);
+    if (len == 0)
+        return true; /* as if there were no colon */
+    if (len >= sizeof(text))
+        return false;
+    memcpy(text, colon + 1, len);
+    text[len] = '\0';
+    return text_integer(text, 1, UINT16_MAX, &port, NULL) == 0;
+}
+
 static int check_url(const struct config *config, size_t index, struct err *err)
 {
     const char *url = config->jobs[index].http.url;
@@ -46,6 +68,9 @@ static int check_url(const struct config *config, size_t index, struct err *err)
     if (memchr(url + host, '@', strcspn(url + host, "/?#")))
         return config_value_fail(config, &value, -1, err,
                                  "holds a user or password: put them into headers");
+    if (!is_port_good(url + host))
+        return config_value_fail(config, &value, -1, err,
+                                 "the port is no number from 1 to %d", UINT16_MAX);
     return 0;
 }
 

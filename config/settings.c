@@ -193,7 +193,8 @@ const struct setting settings[] = {
      .flags = SETTING_RELOADS | SETTING_NAME, .min = 1, .max = LIST_MAX, .item_max = 255,
      .initial = "high,default,low", .env = "REDIS_QUEUE",
      .doc = "Queues in order of priority: a job is taken from one only while those "
-            "before it are empty."},
+            "before it are empty. None ends in :delayed, :reserved or :notify: those "
+            "are keys of the queue before the colon."},
     {AT_POOL(workers), .name = "workers", .type = SETTING_INTEGER,
      .flags = SETTING_RELOADS, .min = 0, .max = 256, .initial = "2",
      .doc = "Number of worker processes."},

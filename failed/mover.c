@@ -76,6 +76,7 @@ struct mover {
     struct timer rest;  /* set: refused records are */
     unsigned attempt, rests;
     struct trouble trouble;
+    struct trouble_too_long too_long;
 };
 
 /* ---- a page's end ---- */
@@ -275,7 +276,8 @@ static void tell_refused(struct mover *mover, size_t at, const struct pg_result 
 {
     mover->fates[at] = FATE_REFUSED;
     log_error("outbox.refused", log_str("uuid", mover->parcels[at].uuid),
-              log_str("sqlstate", result->sqlstate), log_str("reason", result->message));
+              log_str("sqlstate", result->sqlstate), log_str("reason", result->message),
+              log_str("do", trouble_advice(result->sqlstate)));
 }
 
 static void run(struct mover *mover, size_t ct, pg_answer_cb done)
@@ -439,6 +441,14 @@ static void pack_page(struct mover *mover, const struct outbox_page *page)
     }
 }
 
+static void pass_over(struct mover *mover, const struct outbox_page *page)
+{
+    for (size_t i = 0; i < page->too_long_ct; i++)
+        trouble_too_long(&mover->too_long, page->too_long[i].uuid,
+                         page->too_long[i].payload_bytes);
+    mover->skipped = mover->skipped || page->too_long_ct > 0;
+}
+
 static void take_page(void *arg, const struct outbox_page *page)
 {
     struct mover *mover = arg;
@@ -450,6 +460,7 @@ static void take_page(void *arg, const struct outbox_page *page)
     mover->last = page->last;
     mover->next_cursor = page->cursor.uuid[0] ? page->cursor : mover->cursor;
     pack_page(mover, page);
+    pass_over(mover, page);
     if (mover->ct > 0)
         ask(mover);
     else

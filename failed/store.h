@@ -2,6 +2,7 @@
  *
  * Synchronous, for the command line. Every verb returns 0, or -1 with `err`; ERR_CONN
  * where Redis cannot be reached, ERR_DATABASE where PostgreSQL cannot be or refuses,
+ * ERR_NO_TABLE where its table is not there,
  * ERR_NOT_FOUND where an id is not there. Removals
  * and retries are safe to repeat: what is gone already is not counted.
  */

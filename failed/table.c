@@ -35,7 +35,7 @@ static struct pg_ask_rows *run(struct failed_table *table, const char *before,
     struct pg_ask_rows *rows = pg_ask_run(table->ask, &statement, err);
 
     if (rows == NULL && strcmp(pg_ask_sqlstate(table->ask), "42P01") == 0)
-        (void)err_set(err, ERR_DATABASE,
+        (void)err_set(err, ERR_NO_TABLE,
                       "there is no table %s: `drover failed migrate` makes it",
                       table->name);
     free(sql);

@@ -21,13 +21,14 @@ bool trouble_is_of_record(const char *sqlstate)
     return false;
 }
 
-/* What to do about it, where that is known. */
-static const char *advice_for(const char *sqlstate)
+const char *trouble_advice(const char *sqlstate)
 {
     static const struct {
         const char *sqlstate, *advice;
     } table[] = {
         {"42P01", "drover failed migrate"},
+        {"42703", "drover failed migrate tells which column is not as it must be"},
+        {"23502", "drover failed migrate tells which column is not as it must be"},
         {"42P10", "the table needs a unique index on uuid"},
         {"42501", "grant SELECT and INSERT on the table and USAGE on its sequence"},
         {"25006", "connect to a server that takes writes"},
@@ -71,7 +72,7 @@ void trouble_begin(struct trouble *trouble, enum trouble_kind kind,
     else if (!was_told(trouble, report->sqlstate))
         log_error("outbox.stuck", log_str("sqlstate", report->sqlstate),
                   log_str("reason", report->reason),
-                  log_str("do", advice_for(report->sqlstate)));
+                  log_str("do", trouble_advice(report->sqlstate)));
 }
 
 void trouble_end(struct trouble *trouble)
@@ -80,4 +81,20 @@ void trouble_end(struct trouble *trouble)
         log_info("outbox.flows",
                  log_int("stuck_ms", clock_mono_ms() - trouble->began_at_ms));
     *trouble = (struct trouble){0};
+}
+
+void trouble_too_long(struct trouble_too_long *too_long, const char *uuid,
+                      int64_t payload_bytes)
+{
+    char *place = too_long->told[too_long->told_ct % TROUBLE_TOO_LONG_MAX];
+
+    for (size_t i = 0; i < TROUBLE_TOO_LONG_MAX; i++)
+        if (strcmp(too_long->told[i], uuid) == 0)
+            return;
+    (void)snprintf(place, sizeof(too_long->told[0]), "%s", uuid);
+    too_long->told_ct++;
+    log_error("outbox.too_long", log_str("uuid", uuid),
+              log_int("payload_bytes", payload_bytes),
+              log_str("do", "drover failed show, then retry it under a larger "
+                            "max_payload, or forget it"));
 }

@@ -94,27 +94,37 @@ static void fill_record(struct fail_record *record, const struct outbox_cursor *
     record->was_uuid = field(fields, AT_WAS_UUID).ptr;
 }
 
+/* Whether it is place, what stands there, ... of `ct` keys. */
+static bool is_pairs(const redisReply *list, size_t ct, int type)
+{
+    if (list->type != REDIS_REPLY_ARRAY || list->elements % 2 != 0)
+        return false;
+    for (size_t i = 0; i < list->elements; i += 2) {
+        const redisReply *place = list->element[i];
+
+        if (place->type != REDIS_REPLY_INTEGER || place->integer < 1 ||
+            place->integer > (long long)ct || list->element[i + 1]->type != type)
+            return false;
+    }
+    return true;
+}
+
 /* Whether it is what outbox_read.lua promises of `ct` keys. */
 static bool is_page(const redisReply *reply, size_t ct)
 {
     const redisReply *records;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
         reply->element[0]->type != REDIS_REPLY_INTEGER ||
         reply->element[0]->integer > (long long)ct ||
         !reply_is_places(reply->element[1]) ||
-        reply->element[2]->type != REDIS_REPLY_ARRAY)
+        !is_pairs(reply->element[2], ct, REDIS_REPLY_ARRAY) ||
+        !is_pairs(reply->element[3], ct, REDIS_REPLY_INTEGER))
         return false;
     records = reply->element[2];
-    for (size_t i = 0; i < records->elements; i += 2) {
-        const redisReply *place = records->element[i];
-
-        if (i + 1 == records->elements || place->type != REDIS_REPLY_INTEGER ||
-            place->integer < 1 || place->integer > (long long)ct ||
-            records->element[i + 1]->type != REDIS_REPLY_ARRAY ||
-            records->element[i + 1]->elements != FIELD_CT)
+    for (size_t i = 1; i < records->elements; i += 2)
+        if (records->element[i]->elements != FIELD_CT)
             return false;
-    }
     return true;
 }
 
@@ -155,6 +165,19 @@ static void tidy(struct reading *reading, const redisReply *gone)
     call_send(call, queue->main, queue->pace.answer_ms, took_nothing, NULL);
 }
 
+static void fill_too_long(struct outbox_page *page, const struct reading *reading,
+                          const redisReply *list)
+{
+    page->too_long = must_alloc((list->elements / 2 + 1) * sizeof(*page->too_long));
+    for (size_t i = 0; i < list->elements; i += 2) {
+        struct outbox_too_long *record = &page->too_long[page->too_long_ct++];
+
+        memcpy(record->uuid, reading->places[list->element[i]->integer - 1].uuid,
+               sizeof(record->uuid));
+        record->payload_bytes = list->element[i + 1]->integer;
+    }
+}
+
 static void took_records(void *arg, const redisReply *reply)
 {
     struct reading *reading = arg;
@@ -175,11 +198,13 @@ static void took_records(void *arg, const redisReply *reply)
         fill_record(&page.records[page.ct++],
                     &reading->places[list->element[i]->integer - 1],
                     list->element[i + 1]);
+    fill_too_long(&page, reading, reply->element[3]);
     page.last = reading->index_ends && looked == reading->ct;
     if (looked > 0)
         page.cursor = reading->places[looked - 1];
     reading->cb(reading->arg, &page);
     free(page.records);
+    free(page.too_long);
     free(reading);
 }
 
@@ -191,6 +216,7 @@ static void read_records(struct reading *reading)
     for (size_t i = 0; i < reading->ct; i++)
         add_record_key(call, queue, reading->places[i].uuid);
     call_add_int(call, PAGE_BYTES);
+    call_add_int(call, queue->options.max_payload_bytes);
     call_send(call, queue->main, queue->pace.answer_ms, took_records, reading);
 }
 

@@ -129,10 +129,16 @@ struct outbox_cursor { /* zero: before the oldest */
     char score[32];
     char uuid[64];
 };
+struct outbox_too_long { /* a record whose payload is above max_payload */
+    char uuid[64];
+    int64_t payload_bytes;
+};
 struct outbox_page {
     struct fail_record
         *records; /* the oldest first; was_uuid is set where there is one */
     size_t ct;
+    struct outbox_too_long *too_long; /* passed over: they stay in Redis, unread */
+    size_t too_long_ct;
     bool last;                   /* there is nothing behind `cursor` */
     struct outbox_cursor cursor; /* where the next page begins */
 };
@@ -171,6 +177,8 @@ bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, siz
  * came with them are given back by the queue itself. */
 void queue_drain(struct queue *queue);
 bool queue_idle(const struct queue *queue); /* nothing given back is still unanswered */
+/* How many of the jobs that have run are not settled: Redis has not answered. */
+size_t queue_unsettled_ct(const struct queue *queue);
 
 /* Last act of a clean stop, when idle: removes the tag's heartbeat so that nobody has to
  * wait for it to grow old. Calls done(arg) once, later; at the latest after `within_ms`.

@@ -40,11 +40,38 @@ static void take_acks(struct reserving *call, const redisReply *lost)
                     lost->elements == 0 || !reply_has_place(lost, i + 1));
 }
 
+/* The key that a problem is about, which begins with its part of the queue. */
+static const char *problem_key(const struct queue_keys *keys, const char *problem)
+{
+    const struct {
+        const char *part, *key;
+    } table[] = {{"ready:", keys->ready},
+                 {"delayed:", keys->delayed},
+                 {"reserved:", keys->reserved},
+                 {"notify:", keys->notify}};
+
+    for (size_t i = 0; i < ARRAY_CT(table) && strstr(problem, "WRONGTYPE"); i++)
+        if (strncmp(problem, table[i].part, strlen(table[i].part)) == 0)
+            return table[i].key;
+    return NULL;
+}
+
+static void tell_problem(const struct pool_queue *queue, const char *problem)
+{
+    const char *key = problem_key(&queue->keys, problem);
+    char *mend = key ? must_format("RENAMENX %s %s.bad", key, key) : NULL;
+
+    log_warning(
+        "queue.bad", log_str("queue", queue->name), log_str("problem", problem),
+        log_str("mend", mend),
+        log_str("then", mend ? "the queue goes on, and what is there is kept" : NULL));
+    free(mend);
+}
+
 static void set_problem(struct pool_queue *queue, const char *problem)
 {
     if (problem && (queue->problem == NULL || strcmp(queue->problem, problem) != 0))
-        log_warning("queue.bad", log_str("queue", queue->name),
-                    log_str("problem", problem));
+        tell_problem(queue, problem);
     if (problem == NULL && queue->problem)
         log_info("queue.mended", log_str("queue", queue->name));
     free(queue->problem);

@@ -118,6 +118,16 @@ bool queue_idle(const struct queue *queue)
     return TAILQ_EMPTY(&queue->settles);
 }
 
+size_t queue_unsettled_ct(const struct queue *queue)
+{
+    const struct settle *settle;
+    size_t ct = 0;
+
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    ct += settle->kind != SETTLE_GIVE_BACK;
+    return ct;
+}
+
 /* ---- answered ---- */
 
 static const char *kind_name(enum settle_kind kind)

@@ -56,6 +56,7 @@ static int read_failed(struct status_redis *redis, const struct config *config,
     rc = failed_store_count(store, &redis->failed, err);
     if (rc != 0)
         redis->failed = -1;
+    redis->no_table = rc != 0 && err->code == ERR_NO_TABLE;
     failed_store_close(store);
     return rc;
 }
@@ -234,6 +235,8 @@ json_t *status_document(const struct config *config, const json_t *supervisor,
     json_object_set_new(document, "failed", known_json(redis->failed));
     if (redis->waiting >= 0)
         json_object_set_new(document, "failed_waiting", json_integer(redis->waiting));
+    if (redis->no_table)
+        json_object_set_new(document, "failed_table_missing", json_true());
     json_object_set_new(document, "redis",
                         redis_json(json_object_get(supervisor, "redis"), redis));
     return document;

@@ -32,14 +32,16 @@ struct status_redis {
     int64_t failed;  /* -1: not known */
     int64_t waiting; /* of these, in Redis for PostgreSQL; -1: not known, or that is not
                         the store */
+    bool no_table;   /* of failed jobs in PostgreSQL, which answers */
     bool reachable;
     struct vitals vitals;
 };
 
 /* Asks Redis, and PostgreSQL where it is the store of failed jobs; `client` NULL where it
  * could not be reached: then the names alone are filled in. -1 with `err` where a
- * connection broke on the way (ERR_DATABASE: PostgreSQL's alone): what was read until
- * then is kept, and `redis` may be used all the same. Free it in either case. */
+ * connection broke on the way (ERR_DATABASE, ERR_NO_TABLE: PostgreSQL's alone): what was
+ * read until then is kept, and `redis` may be used all the same. Free it in either case.
+ */
 int status_redis_read(struct status_redis *redis, const struct config *config,
                       struct client *client, struct err *err) MUSTCHECK;
 void status_redis_free(struct status_redis *redis);

@@ -166,8 +166,10 @@ static void add_queues(struct buf *out, const json_t *queues, enum table_colour 
     table_destroy(table);
 }
 
-static void add_failed(struct buf *out, const json_t *failed, const json_t *waiting)
+static void add_failed(struct buf *out, const json_t *document)
 {
+    const json_t *failed = json_object_get(document, "failed");
+    const json_t *waiting = json_object_get(document, "failed_waiting");
     json_int_t ct = json_integer_value(waiting);
 
     if (!json_is_integer(failed) && !json_is_integer(waiting)) {
@@ -177,6 +179,8 @@ static void add_failed(struct buf *out, const json_t *failed, const json_t *wait
     buf_add_text(out, "\nfailed jobs  ");
     if (json_is_integer(failed))
         buf_addf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(failed));
+    else if (json_is_true(json_object_get(document, "failed_table_missing")))
+        buf_add_text(out, "-, the table is missing (`drover failed migrate` makes it)");
     else
         buf_add_text(out, "-, PostgreSQL cannot be asked");
     if (ct > 0)
@@ -194,6 +198,5 @@ void status_text(const json_t *document, enum status_colour colour, struct buf *
     add_workers(out, json_object_get(document, "pools"), titles);
     add_endpoints(out, json_object_get(document, "pools"));
     add_queues(out, json_object_get(document, "queues"), titles);
-    add_failed(out, json_object_get(document, "failed"),
-               json_object_get(document, "failed_waiting"));
+    add_failed(out, document);
 }

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 
-enum { DIR_MODE = 0700, LOCK_MODE = 0600, PID_TEXT_BYTES = 16 };
+enum { DIR_MODE = 0700, LOCK_MODE = 0600, PID_TEXT_BYTES = 16, LINE_BYTES = 256 };
 
 int statedir_make(const char *path, uid_t owner, gid_t group, struct err *err)
 {
@@ -32,6 +32,43 @@ static long read_holder(int fd)
 
     text[n > 0 ? n : 0] = '\0';
     return strtol(text, NULL, 10);
+}
+
+/* Taking the lock to find out would keep a supervisor from starting just then; the kernel
+ * lists it. The pid must be the file's, for inodes of two file systems may be equal. */
+static bool is_listed(long pid, ino_t inode)
+{
+    FILE *locks = fopen("/proc/locks", "re");
+    char line[LINE_BYTES];
+    bool found = false;
+
+    while (locks && !found && fgets(line, sizeof(line), locks)) {
+        long holder;
+        unsigned long long its_inode;
+
+        found = sscanf(line, "%*d: FLOCK %*s WRITE %ld %*x:%*x:%llu", &holder,
+                       &its_inode) == 2 &&
+                holder == pid && its_inode == inode;
+    }
+    if (locks)
+        (void)fclose(locks);
+    return found;
+}
+
+long statedir_holder(const char *path)
+{
+    char *file = must_format("%s/lock", path);
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct stat st;
+    long pid = 0;
+
+    free(file);
+    if (fd < 0)
+        return 0;
+    if (fstat(fd, &st) == 0)
+        pid = read_holder(fd);
+    (void)close(fd);
+    return pid > 0 && is_listed(pid, st.st_ino) ? pid : 0;
 }
 
 static int write_holder(int fd, struct err *err)

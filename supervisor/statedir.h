@@ -19,6 +19,8 @@ int statedir_make(const char *path, uid_t owner, gid_t group, struct err *err) M
 /* Takes the lock, STATE_DIR/lock, with our pid in it; where another process has it, -1
  * and `err` says which. The lock goes with this process, however it ends. */
 int statedir_open(struct statedir *statedir, const char *path, struct err *err) MUSTCHECK;
+/* Who has the lock, without touching it; 0: nobody, or none that is to be seen here. */
+long statedir_holder(const char *path);
 void statedir_close(struct statedir *statedir); /* safe twice */
 
 #endif

@@ -109,13 +109,19 @@ static void stop_jobs(struct worker *worker, enum cancel_reason why, int64_t wit
 static void grace_over(void *arg)
 {
     struct worker *worker = arg;
+    int64_t unsettled;
 
     if (worker->phase == WORKER_DRAINING) {
         stop_jobs(worker, CANCEL_STOP,
                   config_longest_kill_grace_ms(worker->start->config) + CANCEL_MARGIN_MS);
         return;
     }
-    log_warning("worker.give_up", log_int("running", worker->running_ct));
+    unsettled = (int64_t)queue_unsettled_ct(worker->queue);
+    log_warning("worker.give_up", log_int("running", worker->running_ct),
+                log_int("unsettled", unsettled),
+                log_str("then", unsettled ? "Redis did not take the verdicts on the "
+                                            "unsettled jobs: they will run again"
+                                          : NULL));
     worker->exit_code = WORKER_EXIT_FAILURE;
     loop_stop(worker->loop);
 }

@@ -3,17 +3,23 @@
 -- KEYS records, one each
 -- ARGV 1 bytes of payloads and exceptions that the answer may have; the first record is
 --        in it however big it is
+--      2 max_payload, bytes: a payload that is longer goes to no worker
 -- Reply 1 how many of the records were looked at, from the first on
 --       2 places (from 1) of those that are gone
 --       3 the others: place, {connection, queue, job, attempts, reason, failed_at_ms,
 --         payload, exception, was_uuid}, ...
+--       4 those that stay, their payloads being too long: place, bytes, ...
 --
--- A key that is no hash is nobody's record: it is in neither list.
-local room, looked, gone, records = tonumber(ARGV[1]), 0, {}, {}
+-- A key that is no hash is nobody's record: it is in none of the lists.
+local room, max_payload = tonumber(ARGV[1]), tonumber(ARGV[2])
+local looked, gone, records, too_long = 0, {}, {}, {}
 
 for place, key in ipairs(KEYS) do
     local payload, exception = redis.pcall('HSTRLEN', key, 'payload'), 0
-    if type(payload) == 'number' then
+    if type(payload) == 'number' and payload > max_payload then
+        too_long[#too_long + 1] = place
+        too_long[#too_long + 1] = payload
+    elseif type(payload) == 'number' then
         exception = redis.call('HSTRLEN', key, 'exception')
         if #records > 0 and payload + exception > room then
             break
@@ -31,4 +37,4 @@ for place, key in ipairs(KEYS) do
     end
     looked = place
 end
-return {looked, gone, records}
+return {looked, gone, records, too_long}

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/must.h"
 #include "tests/support/sanitized.h"
@@ -192,6 +193,27 @@ START_TEST(a_second_signal_stops_at_once_and_gives_the_job_back)
 }
 END_TEST
 
+/* Redis stands still: the jobs end, but nobody can be told. */
+START_TEST(a_stop_without_redis_says_which_verdicts_are_lost)
+{
+    scene = scene_create(SCENE_REDIS, "stop_grace = 2;\n" POOL("1") JOBS);
+    scene_start(scene);
+    for (int i = 0; i < 3; i++)
+        scene_do(scene, "push", "slow");
+    WAIT_FOR(scene_lines(scene, "starts") == 3);
+    ck_assert_int_eq(kill(scene->redis, SIGSTOP), 0);
+    touch("go");
+    WAIT_FOR(scene_lines(scene, "ends") == 3);
+    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
+                     scene->supervisor);
+    scene->supervisor = 0;
+    ck_assert_int_eq(kill(scene->redis, SIGCONT), 0);
+    ck_assert(scene_log_has(scene, "event=worker.give_up"));
+    ck_assert(scene_log_has(scene, "running=0 unsettled=3 then=\"Redis did not take"));
+}
+END_TEST
+
 START_TEST(the_embedded_redis_is_restarted_and_keeps_its_jobs)
 {
     scene = scene_create(SCENE_EMBEDDED, POOL("1") JOBS);
@@ -240,6 +262,23 @@ START_TEST(idle_processes_are_small)
 }
 END_TEST
 
+START_TEST(a_supervisor_without_its_socket_is_named)
+{
+    char path[128], pid[64];
+
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    (void)snprintf(path, sizeof(path), "%s/state/control.sock", scene->dir);
+    (void)snprintf(pid, sizeof(pid), "a supervisor (pid %d) holds state_dir",
+                   (int)scene->supervisor);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(scene_run(scene, "stop", NULL), 1);
+    ck_assert_msg(strstr(scene->err, pid) != NULL, "%s", scene->err);
+    scene_stop(scene);
+    ck_assert_int_eq(scene_run(scene, "stop", NULL), 3);
+}
+END_TEST
+
 START_TEST(stop_and_status_say_when_nothing_runs)
 {
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
@@ -264,9 +303,11 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_broken_file_keeps_nobody_from_looking_scaling_and_stopping);
     tcase_add_test(tc, a_stop_lets_running_jobs_end);
     tcase_add_test(tc, a_second_signal_stops_at_once_and_gives_the_job_back);
+    tcase_add_test(tc, a_stop_without_redis_says_which_verdicts_are_lost);
     tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);
     tcase_add_test(tc, a_second_supervisor_on_the_same_state_dir_is_refused);
     tcase_add_test(tc, idle_processes_are_small);
+    tcase_add_test(tc, a_supervisor_without_its_socket_is_named);
     tcase_add_test(tc, stop_and_status_say_when_nothing_runs);
 }
 

@@ -165,7 +165,7 @@ void hand_init(struct hand *hand, struct world *world)
     static char *names[] = {high, usual, low};
     static char pool_name[] = "main";
 
-    *hand = (struct hand){.world = world};
+    *hand = (struct hand){.world = world, .max_payload_bytes = HAND_MAX_PAYLOAD_BYTES};
     hand->pool.name = pool_name;
     hand->pool.queues.items = names;
     hand->pool.queues.ct = 3;
@@ -181,7 +181,7 @@ void hand_open(struct hand *hand, unsigned slots)
                                     .endpoint = &hand->world->endpoint,
                                     .prefix = "",
                                     .pool = &hand->pool,
-                                    .max_payload_bytes = 1 << 20,
+                                    .max_payload_bytes = hand->max_payload_bytes,
                                     .to_outbox = hand->to_outbox,
                                     .board = hand->board,
                                     .events = &events,

@@ -9,7 +9,11 @@
 #include "tests/support/proxy.h"
 #include "tests/support/real_redis.h"
 
-enum { HAND_JOBS_MAX = 1024, WORLD_DEADLINE_MS = 30000 };
+enum {
+    HAND_JOBS_MAX = 1024,
+    HAND_MAX_PAYLOAD_BYTES = 1 << 20,
+    WORLD_DEADLINE_MS = 30000
+};
 
 struct world {
     struct real_redis server;
@@ -31,9 +35,10 @@ struct hand {
     struct lease *lost[HAND_JOBS_MAX];
     size_t lost_ct;
     unsigned drained_ct, settled_ct, fatal_ct, left_ct;
-    bool to_outbox;    /* set before the open */
-    int64_t outbox_ct; /* as the last heartbeat told */
-    bool ack_at_once;  /* each job as it comes, from inside on_jobs() */
+    bool to_outbox;            /* set before the open */
+    int64_t max_payload_bytes; /* likewise */
+    int64_t outbox_ct;         /* as the last heartbeat told */
+    bool ack_at_once;          /* each job as it comes, from inside on_jobs() */
 };
 
 void world_start(struct world *world);

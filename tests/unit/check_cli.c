@@ -109,10 +109,22 @@ END_TEST
 
 START_TEST(closed_standard_streams_are_taken_by_nothing_else)
 {
+    static const struct {
+        const char *line;
+        int exit_code;
+    } listings[] = {{"$D queue list > /dev/full", 1},
+                    {"$D config show > /dev/full", 1},
+                    {"$D status > /dev/full", 3}, /* nor does a supervisor run */
+                    {"$D status --metrics > /dev/full", 3}};
+
     expect(1, "$D push note - <&-");
     IN_ERR("cannot read stdin: Bad file descriptor");
     expect(1, "$D push note >&-");
     expect(0, "$D push note 2>&-");
+    for (size_t i = 0; i < ARRAY_CT(listings); i++) {
+        expect(listings[i].exit_code, listings[i].line);
+        IN_ERR("drover: cannot write the output: ");
+    }
     expect(0, "$D queue list default --json");
     IN_OUT("\"ready\":2");
 }
@@ -345,6 +357,10 @@ END_TEST
 
 START_TEST(push_warns_of_what_the_configuration_does_not_know_and_pushes)
 {
+    expect(2, "$D push note --queue q:delayed");
+    IN_ERR("cannot be a queue: queue \"q\" keeps its jobs there");
+    expect(2, "$D queue clear q:notify --yes");
+    expect(2, "$D queue peek q:reserved");
     expect(0, "$D push nobody --queue nowhere");
     IN_ERR("warning: no entry of jobs in the configuration matches nobody");
     IN_ERR("warning: no pool in the configuration reads queue nowhere");

@@ -1,6 +1,5 @@
-/* drover failed where PostgreSQL keeps the jobs: the built drover, a shell, a real
- * redis-server, a real PostgreSQL, and PgBouncer before it. In the lines, $P is the
- * database's conninfo. */
+/* drover failed where PostgreSQL keeps the jobs: the built drover, a shell, real servers.
+ * In the lines, $P is the database's conninfo. */
 #include <check.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -110,6 +109,7 @@ START_TEST(migrate_makes_laravels_table)
 
     go(_i);
     (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
+    expect(0, "$D status | grep -q '^failed jobs  -, the table is missing'");
     expect(0, "$D failed migrate --dry-run");
     IN_OUT("CREATE TABLE \"failed_jobs\" (");
     IN_OUT("table failed_jobs would be made");

@@ -200,6 +200,22 @@ START_TEST(a_directory_that_is_not_there_is_a_warning)
 }
 END_TEST
 
+START_TEST(a_webhooks_file_that_is_not_there_is_a_warning)
+{
+    write_text("drover.conf",
+               "jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\";\n"
+               "ca_file = \"/no/ca\"; cert_file = \"/dev/null\"; key_file = "
+               "\"/no/key\"; } );\n");
+    ck_assert_int_eq(run_check(NULL, false), EXIT_DONE);
+    ck_assert_str_eq(out.data, "drover.conf: ok\n");
+    ck_assert_str_eq(errors.data,
+                     "drover.conf:2: jobs[0].ca_file: /no/ca: No such file or "
+                     "directory: its jobs will fail\n"
+                     "drover.conf:2: jobs[0].key_file: /no/key: No such file or "
+                     "directory: its jobs will fail\n");
+}
+END_TEST
+
 /* ---- show ---- */
 
 /* The words of the line that begins with `name`. */
@@ -371,6 +387,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_bad_placeholder_is_found);
     tcase_add_test(tc, a_user_that_nobody_knows_is_found);
     tcase_add_test(tc, a_directory_that_is_not_there_is_a_warning);
+    tcase_add_test(tc, a_webhooks_file_that_is_not_there_is_a_warning);
     tcase_add_test(tc, show_names_value_and_source_of_each_setting);
     tcase_add_test(tc, show_gives_programs_json);
     tcase_add_test(tc, no_output_holds_a_password);

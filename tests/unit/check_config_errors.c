@@ -66,6 +66,10 @@ static const struct {
      "placeholder and nothing else"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://u:canary@h/\"; } );",
      "drover.conf:1: jobs[0].url: holds a user or password: put them into headers"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h:65536/x:1\"; } );",
+     "drover.conf:1: jobs[0].url: the port is no number from 1 to 65535"},
+    {"jobs: ( { name = \"a\"; type = \"http\"; url = \"http://[::1]:99999999999\"; } );",
+     "drover.conf:1: jobs[0].url: the port is no number from 1 to 65535"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"\"; } );",
      "drover.conf:1: jobs[0].url: is empty"},
     {"jobs: ( { name = \"a\"; type = \"http\";  } );",
@@ -247,12 +251,21 @@ static const struct {
      "drover.conf:2: pools[2].name: \"a\" is the name of pools[0] too"},
     {"pools: ( { queues = [ \"x\", \"y\", \"x\" ]; } );",
      "drover.conf:1: pools[0].queues[2]: \"x\" is there twice"},
+    {"pools: ( { queues = [ \"x\", \"y:delayed\" ]; } );",
+     "drover.conf:1: pools[0].queues[1]: \"y:delayed\" cannot be a queue: queue \"y\" "
+     "keeps its jobs there"},
+    {"pools: ( { queues = [ \"a:b:notify\" ]; } );",
+     "drover.conf:1: pools[0].queues[0]: \"a:b:notify\" cannot be a queue: queue "
+     "\"a:b\" keeps its wake-up tokens there"},
     {"hang_timeout = 10;\npools: ( { }, { name = \"b\"; lease = 10; } );",
      "drover.conf:1: hang_timeout: 10 s is not less than pools[1].lease (10 s): a hung "
      "worker would lose its jobs before it is replaced"},
     {"console: { listen = \"9310\"; };",
      "drover.conf:1: console.listen: expects an address and a port, like "
      "\"127.0.0.1:9310\""},
+    {"failed: { dsn = \"host=a dbname=b\";\nhost = \"x\"; };",
+     "drover.conf:2: failed.host: failed.dsn says where PostgreSQL is: leave one of them "
+     "out"},
     {"redis: { db = 16; };",
      "drover.conf:1: redis.db: 16 is above the maximum of 15: the "
      "embedded Redis has no more databases"},

@@ -231,6 +231,28 @@ START_TEST(refused_records_are_not_tried_in_a_tight_loop)
 }
 END_TEST
 
+/* Beyond what a worker may be given: it waits in Redis, and hinders no other. */
+START_TEST(one_above_max_payload_stays_unread_and_is_told_once)
+{
+    char *big = must_alloc(HAND_MAX_PAYLOAD_BYTES + 1);
+
+    memset(big, 'x', HAND_MAX_PAYLOAD_BYTES + 1);
+    world_keep_log(&scene.world);
+    scene_fail("big", slice_of(big, HAND_MAX_PAYLOAD_BYTES + 1), "e", 1);
+    scene_fail("fits", slice_of(big, HAND_MAX_PAYLOAD_BYTES), "e", 2);
+    free(big);
+    scene_open_mover(NULL);
+    UNTIL(&scene.world, (scene_is_moved(), scene_left_ct()) == 1);
+    scene_fail_many("u", 60); /* behind it, and found when it has rested */
+    UNTIL(&scene.world, (scene_is_moved(), scene_left_ct()) == 1);
+    ALL_THE_WHILE(&scene.world, 1000, !scene_is_moved());
+    ck_assert_int_eq(scene_row_ct(), 61);
+    ck_assert_int_eq(world_len(&scene.world, "drover:outbox"), 1);
+    ck_assert_uint_eq(world_logged(&scene.world, "event=outbox.too_long uuid=big"), 1);
+    ck_assert_uint_eq(world_logged(&scene.world, "event=outbox.too_long"), 1);
+}
+END_TEST
+
 START_TEST(eight_movers_through_a_pooler_of_two_move_each_once)
 {
     struct pgbouncer_process pooler;
@@ -265,6 +287,7 @@ static void add_tests(TCase *tc)
                         2);
     tcase_add_test(tc, one_that_is_refused_hinders_no_other);
     tcase_add_test(tc, refused_records_are_not_tried_in_a_tight_loop);
+    tcase_add_test(tc, one_above_max_payload_stays_unread_and_is_told_once);
     tcase_add_test(tc, eight_movers_through_a_pooler_of_two_move_each_once);
 }
 

@@ -142,6 +142,26 @@ START_TEST(every_kind_of_trouble_is_told)
 }
 END_TEST
 
+static const struct {
+    const char *sql, *event;
+} odd_tables[] = {
+    {"ALTER TABLE failed_jobs DROP COLUMN exception", "event=outbox.stuck"},
+    {"ALTER TABLE failed_jobs ADD tenant int NOT NULL", "event=outbox.refused"},
+};
+
+START_TEST(an_odd_table_is_told_with_what_explains_it)
+{
+    world_keep_log(&scene.world);
+    (void)postgres_process_do(&scene.server, "%s", odd_tables[_i].sql);
+    scene_open_mover(NULL);
+    scene_fail_many("u", 1);
+    UNTIL(&scene.world,
+          (scene_is_moved(), world_logged(&scene.world, odd_tables[_i].event)) > 0);
+    ck_assert_uint_ge(world_logged(&scene.world, "do=\"drover failed migrate tells"), 1);
+    ck_assert_int_eq(scene_left_ct(), 1);
+}
+END_TEST
+
 static struct proxy *make_proxy(char *dsn, size_t size)
 {
     char path[160];
@@ -241,6 +261,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_read_only_server_is_waited_for);
     tcase_add_test(tc, a_full_disk_is_waited_for);
     tcase_add_test(tc, every_kind_of_trouble_is_told);
+    tcase_add_loop_test(tc, an_odd_table_is_told_with_what_explains_it, 0,
+                        ARRAY_CT(odd_tables));
     tcase_add_test(tc, a_lost_answer_to_commit_leaves_one_row);
     tcase_add_test(tc, a_crash_of_the_server_in_mid_page_leaves_one_row);
     tcase_add_loop_test(tc, a_drop_that_never_came_leaves_one_row, 0, 2);

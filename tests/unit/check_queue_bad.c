@@ -39,7 +39,10 @@ START_TEST(a_queue_of_a_wrong_type_is_skipped_and_comes_back)
 {
     static const char *const suffixes[] = {"", ":delayed", ":reserved"};
     const char *suffix = suffixes[_i];
+    char *mend =
+        must_format("mend=\"RENAMENX queues:high%s queues:high%s.bad\"", suffix, suffix);
 
+    world_keep_log(&world);
     (void)real_redis_try(&world.server, "SET queues:high%s x", suffix);
     if (suffix[0])
         world_push(&world, "high", "waits");
@@ -51,7 +54,11 @@ START_TEST(a_queue_of_a_wrong_type_is_skipped_and_comes_back)
     ck_assert_ptr_nonnull(strstr(hand.queue->queues[0].problem, "WRONGTYPE"));
     ck_assert(real_redis_is(&world.server, "x", "GET queues:high%s", suffix));
 
-    (void)real_redis_int(&world.server, "DEL queues:high%s", suffix);
+    UNTIL(&world, world_logged(&world, mend) == 1);
+    free(mend);
+
+    (void)real_redis_int(&world.server, "RENAMENX queues:high%s queues:high%s.bad",
+                         suffix, suffix);
     world_push(&world, "high", "h");
     UNTIL(&world, hand.job_ct == (suffix[0] ? 3 : 2));
     ck_assert(job_is(hand.jobs[1], suffix[0] ? "waits" : "h"));

@@ -32,6 +32,8 @@ struct heard {
     char uuids[OUTBOX_PAGE_MAX][64];
     size_t uuid_ct;
     size_t payload_bytes;
+    struct outbox_too_long too_long; /* the first of them */
+    size_t too_long_ct;
     bool last;
     struct outbox_cursor cursor;
     char first[256]; /* of the first record: all fields in a line */
@@ -60,6 +62,9 @@ static void took_page(void *arg, const struct outbox_page *page)
         heard->payload_bytes += record->payload.len;
     }
     if (page) {
+        heard->too_long_ct = page->too_long_ct;
+        if (page->too_long_ct > 0)
+            heard->too_long = page->too_long[0];
         heard->last = page->last;
         heard->cursor = page->cursor;
     }
@@ -196,6 +201,32 @@ START_TEST(a_page_has_all_of_a_record)
 }
 END_TEST
 
+START_TEST(a_payload_above_max_payload_is_passed_over)
+{
+    char *big = must_alloc(HAND_MAX_PAYLOAD_BYTES + 2);
+    struct heard heard;
+
+    memset(big, 'x', HAND_MAX_PAYLOAD_BYTES + 1);
+    for (int i = 0; i < 3; i++) {
+        char uuid[8];
+
+        (void)snprintf(uuid, sizeof(uuid), "u-%d", i);
+        put(uuid, 1000 + i);
+    }
+    (void)real_redis_int(&world.server, "HSET drover:failed:u-1 payload %s", big);
+    free(big);
+    open_hand();
+    heard = read_page(&start, 3);
+    ck_assert_uint_eq(heard.uuid_ct, 2);
+    ck_assert_str_eq(heard.uuids[1], "u-2");
+    ck_assert_uint_eq(heard.too_long_ct, 1);
+    ck_assert_str_eq(heard.too_long.uuid, "u-1");
+    ck_assert_int_eq(heard.too_long.payload_bytes, HAND_MAX_PAYLOAD_BYTES + 1);
+    ck_assert_str_eq(heard.cursor.uuid, "u-2");
+    ck_assert_int_eq(world_len(&world, "drover:outbox"), 3);
+}
+END_TEST
+
 START_TEST(pages_go_on_behind_the_cursor_oldest_first)
 {
     struct heard heard;
@@ -234,6 +265,7 @@ START_TEST(a_page_ends_at_four_mebibytes)
         (void)real_redis_int(&world.server, "HSET drover:failed:u-%d payload %s", i, big);
     }
     free(big);
+    hand.max_payload_bytes = 4 * 1024 * 1024;
     open_hand();
     heard = read_page(&start, 10);
     ck_assert_uint_eq(heard.uuid_ct, 1);
@@ -386,6 +418,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_page_has_all_of_a_record);
     tcase_add_test(tc, pages_go_on_behind_the_cursor_oldest_first);
     tcase_add_test(tc, a_page_ends_at_four_mebibytes);
+    tcase_add_test(tc, a_payload_above_max_payload_is_passed_over);
     tcase_add_test(tc, what_is_no_record_does_not_hold_up_the_others);
     tcase_add_test(tc, an_outbox_of_a_wrong_type_is_said_and_ends_nothing);
     tcase_add_test(tc, a_claim_leaves_what_another_living_worker_has_in_hand);
