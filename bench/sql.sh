@@ -54,7 +54,8 @@ measure_drover() { # NAME JOB
     "$raw" fill "$socket" staged "$rows" "$2"
     rates[$1]+=" $("$raw" drain "$socket" staged bench)"
     stop_drover
-    [[ $(psql -qXAt "$dsn" -c 'SELECT count(*) FROM bench_rows') = "$rows" ]] || exit 1
+    [[ $2 = nothing ||
+        $(psql -qXAt "$dsn" -c 'SELECT count(*) FROM bench_rows') = "$rows" ]] || exit 1
 }
 
 job() { # NAME ONCE
@@ -69,6 +70,7 @@ more_sections="databases: ( { name = \"bench\"; dsn = \"$dsn\"; pool = $connecti
 for ((round = 0; round < rounds; round++)); do
     measure_libpq libpq
     measure_drover plain plain
+    measure_drover nothing nothing
     measure_libpq libpq_once once
     measure_drover once once
 done
@@ -86,5 +88,6 @@ printf '\n%d rows to a local PostgreSQL, %d to a transaction; medians of %d\n' \
 printf '%-44s %10s %7s\n' '' 'rows/s' 'ratio'
 row libpq libpq 'raw C: libpq in pipeline mode'
 row plain libpq 'drover: 1 worker'
+row nothing libpq 'drover: 1 worker, jobs that do nothing'
 row libpq_once libpq_once 'raw C: libpq, uuids noted'
 row once libpq_once 'drover: 1 worker, once = true'
