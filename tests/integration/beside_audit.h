@@ -18,7 +18,7 @@ struct nature {
     bool is_fatal;     /* the first throw is its last: it fails for good */
     bool by_shell;     /* drover runs it as a process, which writes to the ledger too */
 };
-enum { NATURE_NEVER = 1000 }; /* throw_ct: never works */
+enum { NATURE_NEVER = 1000 }; /* throw_ct: never works; tries: without limit */
 
 struct audit;
 

@@ -94,7 +94,7 @@ static const struct order orders[] = {
      1},
     {"push",
      "\"parcel\":{\"name\":\"parcel.good\",\"retryUntil\":4102444800,\"data\":{" NAP "}}",
-     {.tries = 1},
+     {.tries = NATURE_NEVER}, /* retryUntil takes the place of tries */
      1,
      3},
     {"push", "\"job\":\"errand\"", {.tries = 3, .by_shell = true}, 1, 3},
