@@ -11,15 +11,6 @@
 #include "jobs/template.h"
 #include "pg/target.h"
 
-static struct config_value value_of(const struct config *config, enum section_id section,
-                                    const char *name, size_t index)
-{
-    const struct setting *setting = setting_find(section, name);
-
-    MUST(setting != NULL);
-    return config_value_of(config, setting, index);
-}
-
 /* Secrets come from the file or from a file of their own; its name is what can be shown.
  */
 static int check_webhooks(const struct config *config, struct err *err)
@@ -27,7 +18,7 @@ static int check_webhooks(const struct config *config, struct err *err)
     for (size_t i = 0; i < config->job_ct; i++) {
         const struct http_config *http = &config->jobs[i].http;
         const char *name = http->secret_file ? "secret_file" : "secret";
-        struct config_value value = value_of(config, SECTION_JOBS, name, i);
+        struct config_value value = config_value_named(config, SECTION_JOBS, name, i);
         struct webhook_keys keys;
         struct err why = {0};
         int rc;
@@ -44,7 +35,7 @@ static int check_webhooks(const struct config *config, struct err *err)
 
 static int check_failed_dsn(const struct config *config, struct err *err)
 {
-    struct config_value value = value_of(config, SECTION_FAILED, "dsn", 0);
+    struct config_value value = config_value_named(config, SECTION_FAILED, "dsn", 0);
     struct postgres_endpoint endpoint = {.dsn = NULL};
     struct target target = {.dsn = NULL};
     struct err why = {0};

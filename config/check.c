@@ -19,26 +19,16 @@ enum {
     IDENTIFIER_MAX_BYTES = 63 /* of PostgreSQL */
 };
 
-/* The value of a setting that is known to be in the table. */
-static struct config_value value_of(const struct config *config, enum section_id section,
-                                    const char *name, size_t index)
-{
-    const struct setting *setting = setting_find(section, name);
-
-    MUST(setting != NULL);
-    return config_value_of(config, setting, index);
-}
-
 static bool is_from_file(const struct config *config, const char *name)
 {
-    return value_of(config, SECTION_REDIS, name, 0).origin->kind == ORIGIN_FILE;
+    return config_value_named(config, SECTION_REDIS, name, 0).origin->kind == ORIGIN_FILE;
 }
 
 /* ---- redis ---- */
 
 static int refuse_twice(const struct config *config, const char *name, struct err *err)
 {
-    struct config_value value = value_of(config, SECTION_REDIS, name, 0);
+    struct config_value value = config_value_named(config, SECTION_REDIS, name, 0);
 
     return config_value_fail(config, &value, -1, err,
                              "redis.url holds it already: leave one of them out");
@@ -73,7 +63,7 @@ static int check_twice(const struct config *config, struct err *err)
 static int check_server(const struct config *config, struct err *err)
 {
     struct redis_endpoint endpoint;
-    struct config_value value = value_of(config, SECTION_REDIS, "db", 0);
+    struct config_value value = config_value_named(config, SECTION_REDIS, "db", 0);
     int rc = redis_endpoint_resolve(config, &endpoint, err);
 
     if (rc == 0 && endpoint.embedded && endpoint.db >= EMBEDDED_DATABASES)
@@ -82,7 +72,8 @@ static int check_server(const struct config *config, struct err *err)
                                "more databases",
                                endpoint.db, EMBEDDED_DATABASES - 1);
     if (rc == 0 && endpoint.unix_path && strlen(endpoint.unix_path) > SOCKET_PATH_MAX) {
-        value = value_of(config, SECTION_REDIS, config->redis.url ? "url" : "host", 0);
+        value = config_value_named(config, SECTION_REDIS,
+                                   config->redis.url ? "url" : "host", 0);
         rc = config_value_fail(config, &value, -1, err,
                                "the path of the socket has %zu bytes, at most %d fit",
                                strlen(endpoint.unix_path), SOCKET_PATH_MAX);
@@ -96,9 +87,10 @@ static int check_server(const struct config *config, struct err *err)
 static int check_dsn(const struct config *config, struct err *err)
 {
     const struct failed_config *failed = &config->failed;
-    struct config_value dsn = value_of(config, SECTION_FAILED, "dsn", 0);
-    struct config_value host = value_of(config, SECTION_FAILED, "host", 0);
-    struct config_value password = value_of(config, SECTION_FAILED, "password", 0);
+    struct config_value dsn = config_value_named(config, SECTION_FAILED, "dsn", 0);
+    struct config_value host = config_value_named(config, SECTION_FAILED, "host", 0);
+    struct config_value password =
+        config_value_named(config, SECTION_FAILED, "password", 0);
     struct err why = {0};
 
     if (failed->dsn == NULL)
@@ -127,7 +119,7 @@ static bool is_identifier(const char *text, size_t len)
 
 static int check_table(const struct config *config, struct err *err)
 {
-    struct config_value value = value_of(config, SECTION_FAILED, "table", 0);
+    struct config_value value = config_value_named(config, SECTION_FAILED, "table", 0);
     const char *table = config->failed.table;
     size_t schema = strcspn(table, ".");
 
@@ -145,7 +137,7 @@ static int check_table(const struct config *config, struct err *err)
 static int check_postgres(const struct config *config, struct err *err)
 {
     const struct failed_config *failed = &config->failed;
-    struct config_value store = value_of(config, SECTION_FAILED, "store", 0);
+    struct config_value store = config_value_named(config, SECTION_FAILED, "store", 0);
 
     if (check_dsn(config, err) != 0 || check_table(config, err) != 0)
         return -1;
@@ -161,7 +153,7 @@ static int check_postgres(const struct config *config, struct err *err)
 
 static int check_state_dir(const struct config *config, struct err *err)
 {
-    struct config_value value = value_of(config, SECTION_TOP, "state_dir", 0);
+    struct config_value value = config_value_named(config, SECTION_TOP, "state_dir", 0);
     size_t len = strlen(config->state_dir) + strlen("/control.sock");
 
     if (len <= SOCKET_PATH_MAX)
@@ -174,7 +166,7 @@ static int check_state_dir(const struct config *config, struct err *err)
 
 static int check_listen(const struct config *config, struct err *err)
 {
-    struct config_value value = value_of(config, SECTION_CONSOLE, "listen", 0);
+    struct config_value value = config_value_named(config, SECTION_CONSOLE, "listen", 0);
     const char *colon = strrchr(config->console_listen, ':');
     int64_t port;
 
@@ -186,7 +178,8 @@ static int check_listen(const struct config *config, struct err *err)
 
 static int check_hang_timeout(const struct config *config, struct err *err)
 {
-    struct config_value value = value_of(config, SECTION_TOP, "hang_timeout", 0);
+    struct config_value value =
+        config_value_named(config, SECTION_TOP, "hang_timeout", 0);
     char hang[TEXT_SECONDS_BYTES], lease[TEXT_SECONDS_BYTES];
 
     if (value.origin->kind == ORIGIN_DEFAULT)
@@ -209,7 +202,7 @@ static int check_hang_timeout(const struct config *config, struct err *err)
 static int check_pool_names(const struct config *config, struct err *err)
 {
     for (size_t i = 0; i < config->pool_ct; i++) {
-        struct config_value value = value_of(config, SECTION_POOLS, "name", i);
+        struct config_value value = config_value_named(config, SECTION_POOLS, "name", i);
         const char *name = config->pools[i].name;
 
         if (strchr(name, '/'))
@@ -226,7 +219,8 @@ static int check_pool_names(const struct config *config, struct err *err)
 static int check_queues(const struct config *config, struct err *err)
 {
     for (size_t i = 0; i < config->pool_ct; i++) {
-        struct config_value value = value_of(config, SECTION_POOLS, "queues", i);
+        struct config_value value =
+            config_value_named(config, SECTION_POOLS, "queues", i);
         const struct text_list *queues = &config->pools[i].queues;
 
         for (size_t j = 0; j < queues->ct; j++) {
@@ -248,7 +242,7 @@ static int check_queues(const struct config *config, struct err *err)
 static int check_job_names(const struct config *config, struct err *err)
 {
     for (size_t i = 0; i < config->job_ct; i++) {
-        struct config_value value = value_of(config, SECTION_JOBS, "name", i);
+        struct config_value value = config_value_named(config, SECTION_JOBS, "name", i);
 
         for (size_t j = 0; j < i; j++)
             if (strcmp(config->jobs[i].name, config->jobs[j].name) == 0)
@@ -332,7 +326,8 @@ static size_t find_code_with_placeholder(const struct text_list *command)
 static int check_command(const struct config *config, size_t index, struct err *err)
 {
     const struct text_list *command = &config->jobs[index].command;
-    struct config_value value = value_of(config, SECTION_JOBS, "command", index);
+    struct config_value value =
+        config_value_named(config, SECTION_JOBS, "command", index);
     size_t code;
 
     if (command->ct == 0)
@@ -363,7 +358,8 @@ static int check_laravel(const struct config *config, size_t index, struct err *
                  {"bootstrap", laravel->bootstrap}};
 
     for (size_t i = 0; i < ARRAY_CT(paths); i++) {
-        struct config_value value = value_of(config, SECTION_JOBS, paths[i].name, index);
+        struct config_value value =
+            config_value_named(config, SECTION_JOBS, paths[i].name, index);
 
         if (paths[i].path && paths[i].path[0] != '/')
             return config_value_fail(config, &value, -1, err, "expects an absolute path");
@@ -374,7 +370,7 @@ static int check_laravel(const struct config *config, size_t index, struct err *
 static int check_job(const struct config *config, size_t index, struct err *err)
 {
     const struct job_config *job = &config->jobs[index];
-    struct config_value value = value_of(config, SECTION_JOBS, "env", index);
+    struct config_value value = config_value_named(config, SECTION_JOBS, "env", index);
 
     for (size_t i = 0; i < job->env.ct; i++) {
         const char *equals = strchr(job->env.items[i], '=');
@@ -383,7 +379,7 @@ static int check_job(const struct config *config, size_t index, struct err *err)
             return config_value_fail(config, &value, (int64_t)i, err,
                                      "expects \"NAME=value\"");
     }
-    value = value_of(config, SECTION_JOBS, "cwd", index);
+    value = config_value_named(config, SECTION_JOBS, "cwd", index);
     if (job->cwd && job->cwd[0] != '/')
         return config_value_fail(config, &value, -1, err, "expects an absolute path");
     if (job->type == JOB_HTTP && config_check_http(config, index, err) != 0)

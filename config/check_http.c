@@ -9,15 +9,6 @@
 #include "config/check.h"
 #include "config/origin.h"
 
-static struct config_value value_of(const struct config *config, const char *name,
-                                    size_t index)
-{
-    const struct setting *setting = setting_find(SECTION_JOBS, name);
-
-    MUST(setting != NULL);
-    return config_value_of(config, setting, index);
-}
-
 static bool begins_with(const char *text, const char *start)
 {
     return strncasecmp(text, start, strlen(start)) == 0;
@@ -55,7 +46,7 @@ static bool is_port_good(const char *host)
 static int check_url(const struct config *config, size_t index, struct err *err)
 {
     const char *url = config->jobs[index].http.url;
-    struct config_value value = value_of(config, "url", index);
+    struct config_value value = config_value_named(config, SECTION_JOBS, "url", index);
     size_t host;
 
     if (url == NULL || is_placeholder(url))
@@ -111,7 +102,8 @@ static bool is_taken(const char *name, size_t len)
 static int check_headers(const struct config *config, size_t index, struct err *err)
 {
     const struct text_list *headers = &config->jobs[index].http.headers;
-    struct config_value value = value_of(config, "headers", index);
+    struct config_value value =
+        config_value_named(config, SECTION_JOBS, "headers", index);
 
     for (size_t i = 0; i < headers->ct; i++) {
         size_t len = token_len(headers->items[i]);
@@ -130,14 +122,14 @@ static int check_headers(const struct config *config, size_t index, struct err *
 static int check_method(const struct config *config, size_t index, struct err *err)
 {
     const struct http_config *http = &config->jobs[index].http;
-    struct config_value value = value_of(config, "method", index);
+    struct config_value value = config_value_named(config, SECTION_JOBS, "method", index);
     size_t upper = strspn(http->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
 
     if (upper == 0 || http->method[upper] != '\0')
         return config_value_fail(config, &value, -1, err,
                                  "expects a method in capital letters, like \"PUT\"");
     if (http->body != NULL && http_method_is_bare(http->method)) {
-        value = value_of(config, "body", index);
+        value = config_value_named(config, SECTION_JOBS, "body", index);
         return config_value_fail(config, &value, -1, err, "a %s is sent without a body",
                                  http->method);
     }
@@ -155,21 +147,22 @@ static int check_files(const struct config *config, size_t index, struct err *er
     for (size_t i = 0; i < ARRAY_CT(names); i++) {
         const char *path;
 
-        value = value_of(config, names[i], index);
+        value = config_value_named(config, SECTION_JOBS, names[i], index);
         path = *(char *const *)value.base;
         if (path != NULL && path[0] != '/')
             return config_value_fail(config, &value, -1, err, "expects an absolute path");
     }
     if (http->key_file == NULL || http->cert_file != NULL)
         return 0;
-    value = value_of(config, "key_file", index);
+    value = config_value_named(config, SECTION_JOBS, "key_file", index);
     return config_value_fail(config, &value, -1, err, "needs a cert_file");
 }
 
 static int check_networks(const struct config *config, size_t index, struct err *err)
 {
     const struct text_list *networks = &config->jobs[index].http.allow_networks;
-    struct config_value value = value_of(config, "allow_networks", index);
+    struct config_value value =
+        config_value_named(config, SECTION_JOBS, "allow_networks", index);
 
     for (size_t i = 0; i < networks->ct; i++) {
         struct network network;

@@ -7,20 +7,12 @@
 #include "config/dsn.h"
 #include "config/origin.h"
 
-static struct config_value value_of(const struct config *config, enum section_id section,
-                                    const char *name, size_t index)
-{
-    const struct setting *setting = setting_find(section, name);
-
-    MUST(setting != NULL);
-    return config_value_of(config, setting, index);
-}
-
 /* ---- databases ---- */
 
 static int check_name(const struct config *config, size_t index, struct err *err)
 {
-    struct config_value value = value_of(config, SECTION_DATABASES, "name", index);
+    struct config_value value =
+        config_value_named(config, SECTION_DATABASES, "name", index);
     const char *name = config->databases[index].name;
 
     for (size_t i = 0; i < index; i++)
@@ -33,11 +25,12 @@ static int check_name(const struct config *config, size_t index, struct err *err
 static int check_place(const struct config *config, size_t index, struct err *err)
 {
     const struct database_config *database = &config->databases[index];
-    struct config_value value = value_of(config, SECTION_DATABASES, "dsn", index);
+    struct config_value value =
+        config_value_named(config, SECTION_DATABASES, "dsn", index);
     struct err why = {0};
 
     if (database->dsn == NULL && database->service == NULL) {
-        value = value_of(config, SECTION_DATABASES, "name", index);
+        value = config_value_named(config, SECTION_DATABASES, "name", index);
         return config_value_fail(config, &value, -1, err,
                                  "\"%s\" has neither dsn nor service", database->name);
     }
@@ -84,7 +77,7 @@ static bool is_path(const char *path)
 static int check_params(const struct config *config, size_t index, struct err *err)
 {
     const struct text_list *params = &config->jobs[index].sql.params;
-    struct config_value value = value_of(config, SECTION_JOBS, "params", index);
+    struct config_value value = config_value_named(config, SECTION_JOBS, "params", index);
 
     for (size_t i = 0; i < params->ct; i++)
         if (!is_path(params->items[i]))
@@ -97,7 +90,7 @@ static int check_params(const struct config *config, size_t index, struct err *e
 static int check_batch(const struct config *config, size_t index, struct err *err)
 {
     const struct sql_config *sql = &config->jobs[index].sql;
-    struct config_value value = value_of(config, SECTION_JOBS, "batch", index);
+    struct config_value value = config_value_named(config, SECTION_JOBS, "batch", index);
 
     for (size_t i = 0; i < config->pool_ct; i++)
         if (sql->batch > config->pools[i].concurrency)
@@ -112,13 +105,14 @@ int config_check_sql(const struct config *config, size_t index, struct err *err)
 {
     const struct sql_config *sql = &config->jobs[index].sql;
     const struct database_config *database = config_database_of(config, sql);
-    struct config_value value = value_of(config, SECTION_JOBS, "database", index);
+    struct config_value value =
+        config_value_named(config, SECTION_JOBS, "database", index);
 
     if (database == NULL)
         return config_value_fail(config, &value, -1, err,
                                  "there is no \"%s\" in databases", sql->database);
     if (sql->once && database->read_only) {
-        value = value_of(config, SECTION_JOBS, "once", index);
+        value = config_value_named(config, SECTION_JOBS, "once", index);
         return config_value_fail(config, &value, -1, err,
                                  "\"%s\" is read_only: nothing can be noted there",
                                  sql->database);

@@ -62,3 +62,11 @@ char *config_control_path(const struct config *config)
 {
     return must_format("%s/control.sock", config->state_dir);
 }
+
+bool config_has_jobs_of(const struct config *config, int type)
+{
+    for (size_t i = 0; i < config->job_ct; i++)
+        if (config->jobs[i].type == type)
+            return true;
+    return false;
+}

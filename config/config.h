@@ -180,6 +180,9 @@ struct config *config_load_usable(const char *path, struct err *broken,
                                   struct err *err) MUSTCHECK;
 void config_free(struct config *config); /* NULL is fine; secrets are wiped */
 
+/* Whether an entry of jobs is of that type (enum job_type). */
+bool config_has_jobs_of(const struct config *config, int type);
+
 /* Requests of this method have no body. */
 bool http_method_is_bare(const char *method);
 

@@ -61,6 +61,16 @@ struct config_value config_value_of(const struct config *config,
     return value;
 }
 
+struct config_value config_value_named(const struct config *config,
+                                       enum section_id section, const char *name,
+                                       size_t index)
+{
+    const struct setting *setting = setting_find(section, name);
+
+    MUST(setting != NULL);
+    return config_value_of(config, setting, index);
+}
+
 bool config_next(const struct config *config, struct config_value *value)
 {
     const struct setting *setting = value->setting;

@@ -31,6 +31,10 @@ struct config_value {
 bool config_next(const struct config *config, struct config_value *value);
 struct config_value config_value_of(const struct config *config,
                                     const struct setting *setting, size_t index);
+/* The same by the name of a setting, which must be in the table. */
+struct config_value config_value_named(const struct config *config,
+                                       enum section_id section, const char *name,
+                                       size_t index);
 size_t config_value_ct(const struct config *config);
 
 /* False for a job's setting that belongs to another type of job. */

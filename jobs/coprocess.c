@@ -433,11 +433,8 @@ struct coprocess *coprocess_open(const struct handler_env *env,
                                  void *arg)
 {
     struct coprocess *coprocess;
-    bool any = false;
 
-    for (size_t i = 0; i < config->job_ct; i++)
-        any = any || config->jobs[i].type == JOB_LARAVEL;
-    if (!any)
+    if (!config_has_jobs_of(config, JOB_LARAVEL))
         return NULL;
     coprocess = must_alloc(sizeof(*coprocess));
     coprocess->env = *env;

@@ -467,14 +467,6 @@ const struct handler http_handler = {.name = "http", .start = start, .cancel = c
 
 /* ---- the whole ---- */
 
-static bool has_http_jobs(const struct config *config)
-{
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].type == JOB_HTTP)
-            return true;
-    return false;
-}
-
 static long connections_of(const struct config *config)
 {
     int64_t most = 1;
@@ -513,7 +505,7 @@ int http_open(struct loop *loop, const struct config *config, struct http **http
     struct http *opened;
 
     *http = NULL;
-    if (!has_http_jobs(config))
+    if (!config_has_jobs_of(config, JOB_HTTP))
         return 0;
     MUST(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK); /* counts its calls */
     opened = must_alloc(sizeof(*opened));

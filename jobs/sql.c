@@ -283,21 +283,13 @@ static int open_lane(struct sql *sql, size_t at, struct err *err)
     return *database ? 0 : -1;
 }
 
-static bool has_sql_jobs(const struct config *config)
-{
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].type == JOB_SQL)
-            return true;
-    return false;
-}
-
 int sql_open(struct loop *loop, const struct config *config, struct sql **sql,
              struct err *err)
 {
     struct sql *opened;
 
     *sql = NULL;
-    if (!has_sql_jobs(config))
+    if (!config_has_jobs_of(config, JOB_SQL))
         return 0;
     opened = must_alloc(sizeof(*opened));
     opened->loop = loop;
