@@ -9,11 +9,10 @@
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
- * is pushed only if no other has its lock.
- * Prints a line for each job that Laravel made a payload for, in that order: its uuid, and
- * when that was, in ms.
- *
- * No options but those of bootstrap.php.
+ * is pushed only if no other has its lock. {"act":{..},"queue":".."} is one of acts.php,
+ * which needs --acts=CONNINFO, the PostgreSQL for batches.
+ * Prints a line for each job that Laravel made a payload for, in that order: its uuid,
+ * when that was, in ms, and the queue.
  */
 
 namespace Drover\Tests;
@@ -57,14 +56,20 @@ function enqueue(Queue $queue, array $order): void
     }
 }
 
-$app = application(options([]));
+$options = options(['acts' => '']);
+$app = application($options);
 share_cache($app);
+if ($options['acts']) {
+    require __DIR__.'/acts.php';
+    prepare_acts($app, $options['acts']);
+}
 $queue = $app->make('queue')->connection();
 Queue::createPayloadUsing(function ($connection, $queue, array $payload) {
-    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), ' ', substr($queue, strlen('queues:')), "\n";
 
     return [];
 });
 while (($line = fgets(STDIN)) !== false) {
-    enqueue($queue, json_decode($line, true, 512, JSON_THROW_ON_ERROR));
+    $order = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+    isset($order['act']) ? stage_act($app, $order) : enqueue($queue, $order);
 }
