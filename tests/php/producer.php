@@ -5,7 +5,8 @@
  *   {"op":"push","queue":"high","job":"task","data":{"sleep":1}}
  *   {"op":"push","queue":"low","parcel":{"name":"App\\Parcel","tries":3}}
  *   {"op":"later","delay":2,"queue":"high", ...}
- *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"}],"data":{}}
+ *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"},"Nothing"],"data":{}}
+ *   {"op":"bulk","queue":"high","jobs":["task"],"times":1000}
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
@@ -21,6 +22,16 @@ use Illuminate\Queue\Queue;
 
 require __DIR__.'/bootstrap.php';
 require __DIR__.'/deeds.php';
+
+/** The name of a string job or a class of jobs.php, or a parcel's settings. */
+function bulk_item($job)
+{
+    if (is_array($job)) {
+        return new Parcel($job);
+    }
+
+    return $job === 'Nothing' ? new Nothing : $job;
+}
 
 function enqueue(Queue $queue, array $order): void
 {
@@ -40,10 +51,9 @@ function enqueue(Queue $queue, array $order): void
         $queue->later($order['delay'], $job, $data, $order['queue']);
         break;
     case 'bulk':
-        $jobs = array_map(function ($job) {
-            return is_array($job) ? new Parcel($job) : $job;
-        }, $order['jobs']);
-        $queue->bulk($jobs, $data, $order['queue']);
+        for ($i = 0; $i < ($order['times'] ?? 1); $i++) {
+            $queue->bulk(array_map('Drover\Tests\bulk_item', $order['jobs']), $data, $order['queue']);
+        }
         break;
     case 'raw':
         $queue->pushRaw($order['payload'], $order['queue']);
