@@ -195,7 +195,8 @@ static bool is_more_ready(const struct queue *queue, const struct reserve_reply 
     if (read->next_due_ms == 0)
         return true;
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        if (!queue->queues[q].bad && read->depths->element[q * 3]->integer > 0)
+        if (!queue->queues[q].bad && !pause_is_on(&queue->queues[q]) &&
+            read->depths->element[q * 3]->integer > 0)
             return true;
     return false;
 }
@@ -369,7 +370,7 @@ static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
     call_add_int(call, queue->queue_ct);
     call_add_int(call, (int64_t)ack_ct);
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        call_add_text(call, queue->queues[q].name);
+        call_add_text(call, pause_name(&queue->queues[q]));
     if (!by_wait)
         add_acks(call, reserving);
     add_unanswered(call, reserving);
