@@ -396,6 +396,7 @@ static void set_handle(struct run *run)
     run->transfer =
         (struct http_transfer){.easy = easy, .done = transfer_done, .arg = run};
     http_target_apply(run->target, easy);
+    http_request_hook(&run->request, easy);
     http_response_hook(&run->response, easy);
     http_multi_adopt(run->http->multi, &run->transfer);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->curl_text);
