@@ -132,7 +132,9 @@ static void took_count(void *arg, const redisReply *reply)
 /* Our own late lease: this worker has not crashed. */
 static bool is_here(const struct queue *queue, unsigned index, struct slice bytes)
 {
-    return leases_find(&queue->leases, index, bytes) || settle_find(queue, index, bytes);
+    struct lease_key key = leases_key(&queue->leases, index, bytes);
+
+    return leases_find(&queue->leases, &key) || settle_find(queue, &key);
 }
 
 /* Leases that ran out, of workers that were not seen to die. A crash is counted only
