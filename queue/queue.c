@@ -53,10 +53,15 @@ static struct queue_pace usual_pace(int64_t lease_ms)
 
 /* ---- the pump ---- */
 
+bool queue_is_quiet(const struct queue *queue)
+{
+    return queue_idle(queue) && queue->reserves_open == 0 && !queue->waiting &&
+           queue->arriving == 0;
+}
+
 static void tell_quiet(struct queue *queue)
 {
-    if (!queue->hushing || !queue_idle(queue) || queue->reserves_open > 0 ||
-        queue->waiting || queue->arriving > 0)
+    if (!queue->hushing || !queue_is_quiet(queue))
         return;
     queue->hushing = false;
     queue->events.on_quiet(queue->options.arg);
