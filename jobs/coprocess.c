@@ -249,7 +249,7 @@ static void time_over(void *arg)
                                  : "killed: it did not come to an end");
 }
 
-static void runner_ready(struct runner *runner)
+static void runner_ready(struct runner *runner, struct slice told UNUSED)
 {
     team_booted(runner->team, runner);
     if (runner->run)
