@@ -90,24 +90,50 @@ static void print_json(const struct findings *findings, const struct doctor_swit
 
 /* ---- gathering ---- */
 
-static void ask_redis(struct facts *facts)
+/* The configuration's Redis; without a file the application's. Where that tells of none
+ * that can be used there is nobody to ask. */
+static void ask_redis(struct facts *facts, const struct redis_endpoint *told)
 {
+    bool is_apps = !facts->has_file && facts->app.dir;
     struct redis_endpoint endpoint = {0};
     struct err err = {0};
 
-    if (redis_endpoint_resolve(facts->config, &endpoint, &err) == 0)
-        doctor_ask_redis(facts, &endpoint, facts->config->redis.prefix);
-    else
+    if (is_apps && facts->app.redis)
+        doctor_ask_redis(facts, told, facts->app.prefix);
+    else if (redis_endpoint_resolve(facts->config, &endpoint, &err) != 0)
         facts->redis_trouble = must_strdup(err.text);
+    else if (!is_apps || !endpoint.embedded)
+        doctor_ask_redis(facts, &endpoint, facts->config->redis.prefix);
     redis_endpoint_free(&endpoint);
 }
 
-static void gather(struct facts *facts)
+/* Likewise. */
+static void ask_failed(struct facts *facts, const struct postgres_endpoint *told)
 {
-    ask_redis(facts);
+    struct postgres_endpoint endpoint = {0};
+    struct err err = {0};
+
+    if (facts->config->failed.store == FAILED_IN_POSTGRES) {
+        if (postgres_endpoint_resolve(facts->config, &endpoint, &err) == 0)
+            doctor_ask_failed(facts, &endpoint);
+        postgres_endpoint_free(&endpoint);
+    } else if (told->dsn && !facts->has_file) {
+        doctor_ask_failed(facts, told);
+    }
+}
+
+static void gather(struct facts *facts, const char *path)
+{
+    struct redis_endpoint redis;
+    struct postgres_endpoint failed;
+
+    doctor_ask_app(facts, path, &redis, &failed);
+    ask_redis(facts, &redis);
     doctor_ask_machine(facts);
     doctor_ask_databases(facts);
-    doctor_ask_failed(facts);
+    ask_failed(facts, &failed);
+    redis_endpoint_free(&redis);
+    postgres_endpoint_free(&failed);
 }
 
 static int diagnose(const struct cli_args *args, struct facts *facts)
@@ -116,7 +142,7 @@ static int diagnose(const struct cli_args *args, struct facts *facts)
     struct doctor_switch plan;
     int exit_code;
 
-    gather(facts);
+    gather(facts, cli_value(args, "--path"));
     doctor_judge(facts, &findings);
     doctor_switch_plan(facts, &plan);
     if (args->json)

@@ -88,7 +88,7 @@ const struct doctor_check *doctor_check_named(const char *id)
 
 int doctor_exit_code(const struct facts *facts, const struct findings *findings)
 {
-    if (!facts->redis_reached)
+    if (facts->redis_trouble)
         return EXIT_NO_REDIS;
     return findings_count(findings, DOCTOR_PROBLEM) > 0 ? EXIT_ERROR : EXIT_DONE;
 }
@@ -99,10 +99,18 @@ static void free_app(struct app_facts *app)
         app->dir,          app->trouble,       app->laravel,       app->php,
         app->connection,   app->driver,        app->client,        app->serializer,
         app->compression,  app->prefix,        app->queue,         app->redis,
-        app->failed_table, app->redis_trouble, app->failed_driver, app->failed_database};
+        app->failed_table, app->redis_trouble, app->failed_driver, app->failed_database,
+        app->redis_url,    app->failed_dsn};
 
     for (size_t i = 0; i < ARRAY_CT(texts); i++)
         free(texts[i]);
+}
+
+static void free_table(struct table_facts *table)
+{
+    free(table->name);
+    free(table->table);
+    free(table->reason);
 }
 
 void facts_free(struct facts *facts)
@@ -112,12 +120,9 @@ void facts_free(struct facts *facts)
     free(facts->machine);
     free(facts->redis);
     free(facts->redis_trouble);
-    free(facts->failed.name);
-    free(facts->failed.reason);
-    for (size_t i = 0; i < facts->database_ct; i++) {
-        free(facts->databases[i].name);
-        free(facts->databases[i].reason);
-    }
+    free_table(&facts->failed);
+    for (size_t i = 0; i < facts->database_ct; i++)
+        free_table(&facts->databases[i]);
     free(facts->databases);
     survey_free(&facts->survey);
     memset(facts, 0, sizeof(*facts));

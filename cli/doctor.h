@@ -34,11 +34,14 @@ struct app_facts {
     char *prefix;
     char *queue; /* default of the connection */
     int64_t retry_after_s;
-    char *redis; /* where, as redis_endpoint_text() has it; NULL: not to be used */
+    char *redis;     /* where, as redis_endpoint_text() has it; NULL: not to be used */
+    char *redis_url; /* the same for drover.conf, without the password */
     char *redis_trouble; /* why not */
     char *failed_driver; /* "database-uuids" */
     char *failed_table;
     char *failed_database; /* driver of its database connection: "pgsql" */
+    char *failed_dsn;      /* for drover.conf, without the password; NULL: not there */
+    bool has_secrets;      /* there are passwords */
     bool is_down;
     bool has_horizon;
 };
@@ -56,6 +59,7 @@ struct table_facts {
     char *name; /* of the entry in databases; "failed" for the failed jobs' */
     enum table_state state;
     bool needed;  /* the table; false: only the server was asked for */
+    char *table;  /* its name */
     char *reason; /* TABLE_BAD, TABLE_UNREACHED */
 };
 
@@ -69,7 +73,7 @@ struct facts {
     size_t database_ct;
     char *redis; /* where was asked, without secrets */
     bool redis_reached;
-    char *redis_trouble;
+    char *redis_trouble;  /* why not; NULL: reached, or nobody said which to ask */
     struct survey survey; /* where reached */
     struct app_facts app;
 };
@@ -130,7 +134,7 @@ int64_t doctor_longest_timeout_ms(const struct config *config);
 /* ---- switching over ---- */
 
 /* How to go from queue:work to drover and back, for this application. Owned texts; all
- * NULL where there is no application that could be asked. */
+ * NULL where there is none that drover can work for. */
 struct doctor_switch {
     char *over; /* "drover work redis --queue=high,default --tries=3" */
     char *back; /* the same with "php artisan queue:work" */

@@ -18,6 +18,11 @@ static bool is_known(const struct facts *facts)
     return facts->app.dir && facts->app.trouble == NULL;
 }
 
+static bool is_on_redis(const struct app_facts *app)
+{
+    return app->driver && strcmp(app->driver, "redis") == 0;
+}
+
 static const char *or_unknown(const char *text)
 {
     return text ? text : "unknown";
@@ -31,9 +36,9 @@ static void judge_boot(const struct facts *facts, struct findings *out)
         doctor_say(out, DOCTOR_OK, "%s boots", facts->app.dir);
         return;
     }
-    doctor_say(out, DOCTOR_PROBLEM, "%s: %s", facts->app.dir, facts->app.trouble);
-    doctor_advise(out, "see that `php artisan about` works here, with the same user and "
-                       "environment");
+    doctor_say(out, DOCTOR_PROBLEM, "%s", facts->app.trouble);
+    doctor_advise(out, "see that `php artisan --version` works there, with the same user "
+                       "and environment");
 }
 
 static void judge_laravel(const struct facts *facts, struct findings *out)
@@ -86,7 +91,7 @@ static void judge_driver(const struct facts *facts, struct findings *out)
 
     if (!is_known(facts))
         return;
-    if (driver && strcmp(driver, "redis") == 0) {
+    if (is_on_redis(&facts->app)) {
         doctor_say(out, DOCTOR_OK, "the queue connection is %s, of driver redis", name);
         return;
     }
@@ -139,7 +144,7 @@ static void judge_same(const struct facts *facts, struct findings *out)
     const struct app_facts *app = &facts->app;
     const char *prefix = app->prefix ? app->prefix : "";
 
-    if (!is_known(facts) || app->driver == NULL || strcmp(app->driver, "redis") != 0)
+    if (!is_known(facts) || !is_on_redis(app) || app->cluster)
         return;
     if (app->redis_trouble) {
         doctor_say(out, DOCTOR_PROBLEM, "its Redis connection cannot be used: %s",
@@ -159,9 +164,9 @@ static void judge_same(const struct facts *facts, struct findings *out)
         doctor_advise(out, "redis: { prefix = \"%s\"; };", prefix);
     }
     if (app->redis && facts->redis && strcmp(app->redis, facts->redis) != 0) {
-        doctor_say(out, DOCTOR_PROBLEM,
-                   "its queues are at %s, drover.conf says %s: only if that is one "
-                   "server under two names, all is well",
+        doctor_say(out, DOCTOR_WARNING,
+                   "its queues are at %s, drover.conf says %s: all is well only if that "
+                   "is one server under two names",
                    app->redis, facts->redis);
         doctor_advise(out, "name it in both places alike");
     }
@@ -303,24 +308,67 @@ static void list_queues(const struct facts *facts, struct buf *list)
         add_queue(list, facts->survey.queues[i].name);
 }
 
+/* As drover.conf has a text, its quotes too. */
+static void add_text(struct buf *out, const char *text)
+{
+    (void)buf_add_char(out, '"');
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            (void)buf_add_char(out, '\\');
+        (void)buf_add_char(out, *text);
+    }
+    (void)buf_add_char(out, '"');
+}
+
+static void spell_servers(const struct app_facts *app, struct buf *text)
+{
+    if (app->has_secrets)
+        (void)buf_add_text(text, "# Passwords: REDIS_PASSWORD and DB_PASSWORD in the "
+                                 "environment, or password_file.\n");
+    (void)buf_add_text(text, "redis: { ");
+    if (app->redis_url) {
+        (void)buf_add_text(text, "url = ");
+        add_text(text, app->redis_url);
+        (void)buf_add_text(text, "; ");
+    }
+    (void)buf_add_text(text, "prefix = ");
+    add_text(text, app->prefix ? app->prefix : "");
+    (void)buf_add_text(text, "; };\n");
+    if (app->failed_dsn) {
+        (void)buf_add_text(text, "failed: { store = \"postgres\"; dsn = ");
+        add_text(text, app->failed_dsn);
+        (void)buf_add_text(text, "; table = ");
+        add_text(text, app->failed_table ? app->failed_table : "failed_jobs");
+        (void)buf_add_text(text, "; };\n");
+    }
+}
+
 static char *spell_pool(const struct facts *facts, const struct buf *list, int64_t tries)
 {
     struct buf text;
 
     buf_init(&text, 0);
-    (void)buf_addf(&text,
-                   "redis: { prefix = \"%s\"; };\npools: ( { name = \"main\"; "
-                   "queues = [ ",
-                   facts->app.prefix ? facts->app.prefix : "");
+    spell_servers(&facts->app, &text);
+    (void)buf_add_text(&text, "pools: ( { name = \"main\"; queues = [ ");
     for (const char *at = list->data; *at; at += strcspn(at, ","), at += *at == ',')
         (void)buf_addf(&text, "%s\"%.*s\"", at == list->data ? "" : ", ",
                        (int)strcspn(at, ","), at);
     (void)buf_addf(&text,
                    " ];\n           workers = 1; concurrency = 4; tries = %" PRId64
-                   "; } );\njobs: ( { name = \"*\"; type = \"laravel\"; app = \"%s\"; } "
-                   ");\n",
-                   tries, facts->app.dir);
+                   "; } );\njobs: ( { name = \"*\"; type = \"laravel\"; app = ",
+                   tries);
+    add_text(&text, facts->app.dir);
+    (void)buf_add_text(&text, "; } );\n");
     return buf_take(&text);
+}
+
+/* What is refused has no command. */
+static bool is_usable(const struct facts *facts)
+{
+    const struct app_facts *app = &facts->app;
+
+    return is_known(facts) && app->connection && is_on_redis(app) && !app->cluster &&
+           !app->serializer && !app->compression && !app->redis_trouble;
 }
 
 void doctor_switch_plan(const struct facts *facts, struct doctor_switch *plan)
@@ -331,7 +379,7 @@ void doctor_switch_plan(const struct facts *facts, struct doctor_switch *plan)
     struct buf list;
 
     *plan = (struct doctor_switch){.over = NULL};
-    if (!is_known(facts) || name == NULL)
+    if (!is_usable(facts))
         return;
     buf_init(&list, 0);
     list_queues(facts, &list);

@@ -140,15 +140,8 @@ static void judge_grace(const struct facts *facts, struct findings *out)
 
 /* ---- PostgreSQL ---- */
 
-static void judge_unmade(const struct table_facts *table, const char *what,
-                         const char *maker, struct findings *out)
-{
-    doctor_say(out, DOCTOR_PROBLEM, "%s: the table %s is not there", table->name, what);
-    doctor_advise(out, "`%s` makes it", maker);
-}
-
-static void judge_table(const struct table_facts *table, const char *what,
-                        const char *maker, struct findings *out)
+static void judge_table(const struct table_facts *table, const char *maker,
+                        struct findings *out)
 {
     switch (table->state) {
     case TABLE_UNASKED:
@@ -156,20 +149,22 @@ static void judge_table(const struct table_facts *table, const char *what,
     case TABLE_THERE:
         if (table->needed)
             doctor_say(out, DOCTOR_OK, "%s: it answers, and %s is as it should be",
-                       table->name, what);
+                       table->name, table->table);
         else
             doctor_say(out, DOCTOR_OK, "%s: it answers", table->name);
         break;
     case TABLE_MISSING:
-        judge_unmade(table, what, maker, out);
+        doctor_say(out, DOCTOR_PROBLEM, "%s: the table %s is not there", table->name,
+                   table->table);
+        doctor_advise(out, "`%s` makes it", maker);
         break;
     case TABLE_BAD:
         doctor_say(out, DOCTOR_PROBLEM, "%s: %s", table->name, table->reason);
-        doctor_advise(out, "change the table, then `%s` tells whether it is well", maker);
+        doctor_advise(out, "change the table, or let `%s` make another", maker);
         break;
     case TABLE_UNREACHED:
         doctor_say(out, DOCTOR_PROBLEM, "%s: %s", table->name, table->reason);
-        doctor_advise(out, "check the dsn, the password and the server");
+        doctor_advise(out, "check the address, the password and the server");
         break;
     }
 }
@@ -177,13 +172,13 @@ static void judge_table(const struct table_facts *table, const char *what,
 static void judge_databases(const struct facts *facts, struct findings *out)
 {
     for (size_t i = 0; i < facts->database_ct; i++)
-        judge_table(&facts->databases[i], "drover_inbox", "drover sql migrate", out);
+        judge_table(&facts->databases[i], "drover sql migrate", out);
 }
 
 static void judge_failed(const struct facts *facts, struct findings *out)
 {
-    judge_table(&facts->failed, facts->config->failed.table, "drover failed migrate",
-                out);
+    judge_table(&facts->failed,
+                facts->has_file ? "drover failed migrate" : "php artisan migrate", out);
 }
 
 const struct doctor_check doctor_config_checks[] = {

@@ -89,24 +89,25 @@ void doctor_ask_databases(struct facts *facts)
         struct table_facts *table = &facts->databases[facts->database_ct++];
 
         table->name = must_strdup(config->databases[i].name);
+        table->table = must_strdup("drover_inbox");
         table->needed = needs_inbox(config, &config->databases[i]);
         ask_database(&config->databases[i], table);
     }
 }
 
+/* ---- failed jobs ---- */
+
 /* No record is asked for, so that Redis may be away. */
-static void ask_failed_table(const struct config *config, struct table_facts *table)
+static void ask_failed_table(const struct postgres_endpoint *endpoint,
+                             struct table_facts *table)
 {
-    struct postgres_endpoint endpoint;
     const struct pg_ask_options options = {
-        .endpoint = &endpoint, .connect_ms = CONNECT_MS, .answer_ms = ANSWER_MS};
-    struct failed_table asked = {.ask = NULL};
+        .endpoint = endpoint, .connect_ms = CONNECT_MS, .answer_ms = ANSWER_MS};
     struct err err = {0};
+    struct failed_table asked = {.ask = pg_ask_open(&options, &err),
+                                 .name = endpoint->table};
     bool there = false;
 
-    if (postgres_endpoint_resolve(config, &endpoint, &err) == 0)
-        asked = (struct failed_table){.ask = pg_ask_open(&options, &err),
-                                      .name = endpoint.table};
     if (asked.ask == NULL)
         note(table, TABLE_UNREACHED, &err);
     else if (failed_migrate_look(&asked, &there, &err) != 0)
@@ -114,14 +115,24 @@ static void ask_failed_table(const struct config *config, struct table_facts *ta
     else
         note(table, there ? TABLE_THERE : TABLE_MISSING, &err);
     pg_ask_close(asked.ask);
-    postgres_endpoint_free(&endpoint);
 }
 
-void doctor_ask_failed(struct facts *facts)
+/* For people. */
+static char *without_quotes(const char *name)
 {
-    if (facts->config->failed.store != FAILED_IN_POSTGRES)
-        return;
+    char *plain = must_strdup(name), *to = plain;
+
+    for (const char *at = name; *at; at++)
+        if (*at != '"')
+            *to++ = *at;
+    *to = '\0';
+    return plain;
+}
+
+void doctor_ask_failed(struct facts *facts, const struct postgres_endpoint *endpoint)
+{
     facts->failed.name = must_strdup("failed jobs");
+    facts->failed.table = without_quotes(endpoint->table);
     facts->failed.needed = true;
-    ask_failed_table(facts->config, &facts->failed);
+    ask_failed_table(endpoint, &facts->failed);
 }

@@ -19,6 +19,8 @@ static void judge_reach(const struct facts *facts, struct findings *out)
         doctor_say(out, DOCTOR_OK, "%s answers", facts->redis);
         return;
     }
+    if (facts->redis_trouble == NULL)
+        return;
     doctor_say(out, DOCTOR_PROBLEM, "%s", facts->redis_trouble);
     if (facts->redis && strstr(facts->redis_trouble, "embedded"))
         doctor_advise(out, "start `drover supervise` and ask again, or set redis.url");

@@ -212,6 +212,88 @@ START_TEST(postgres_and_its_tables_are_looked_at_and_no_password_is_shown)
 }
 END_TEST
 
+/* ---- in a Laravel project ---- */
+
+/* The project of the tests, on this Redis; in the environment, as in a container. */
+#define PROJECT                                                                          \
+    "cd " TOP_SRCDIR "/tests/php/project && env -u DROVER_CONFIG REDIS_HOST=$S "
+
+START_TEST(a_project_is_asked_where_its_queues_are)
+{
+    expect(0, "redis-cli -s $S RPUSH shop_database_queues:mail '{}'");
+    expect(0, PROJECT "$D doctor");
+    IN_OUT("ok       app.boot ");
+    IN_OUT("ok       app.connection     the queue connection is redis, of driver redis");
+    IN_OUT("under \"shop_database_\"\n");
+    IN_OUT("ok       app.php            PHP ");
+    IN_OUT("\n    drover work redis --queue=default,mail --tries=1\n");
+    IN_OUT("\n    php artisan queue:work redis --queue=default,mail --tries=1\n");
+    NOT_IN_OUT("queues.unread");
+    expect(0, "env -u DROVER_CONFIG REDIS_HOST=$S $D doctor --path " TOP_SRCDIR
+              "/tests/php/project --json | grep -q '\"over\":\"drover work redis'");
+}
+END_TEST
+
+/* What it prints for drover.conf is one. */
+START_TEST(the_pool_that_is_printed_can_be_used)
+{
+    expect(0, PROJECT "$D doctor --json >$T/doctor.json");
+    expect(0, "python3 -c \"import json; "
+              "print(json.load(open('$T/doctor.json'))['switch']['pool'])\" "
+              ">$T/switch.conf");
+    expect(0, "$D config check -c $T/switch.conf");
+    expect(0, "cd " TOP_SRCDIR
+              "/tests/php/project && REDIS_HOST=$S $D doctor -c $T/switch.conf");
+    NOT_IN_OUT("app.redis ");
+    expect(0, "sed -i 's/shop_database_/other_/' $T/switch.conf");
+    expect(1, "cd " TOP_SRCDIR
+              "/tests/php/project && REDIS_HOST=$S $D doctor -c $T/switch.conf");
+    IN_OUT("its keys begin with \"shop_database_\", drover.conf says \"other_\"");
+}
+END_TEST
+
+static const struct {
+    const char *environment, *words;
+} refusals[] = {
+    {"QUEUE_CONNECTION=packed", "problem  app.packing        serializer igbinary"},
+    {"QUEUE_CONNECTION=cluster", "problem  app.cluster "},
+    {"QUEUE_CONNECTION=database", "problem  app.connection     the queue connection is "
+                                  "database, of driver database"},
+    {"QUEUE_CONNECTION=lost", "problem  app.redis "},
+    {"TEST_DIR=$T", "problem  app.boot "},
+};
+
+START_TEST(what_drover_cannot_work_for_is_refused_with_the_reason)
+{
+    char *line = must_format(PROJECT "%s $D doctor", refusals[_i].environment);
+
+    expect(0, "touch $T/break");
+    expect(1, line);
+    IN_OUT(refusals[_i].words);
+    NOT_IN_OUT("drover work ");
+    expect(0, "rm $T/break");
+    free(line);
+}
+END_TEST
+
+START_TEST(the_projects_own_table_of_failed_jobs_is_looked_at)
+{
+    postgres_process_start(&server);
+    (void)postgres_process_do(&server, "SET client_min_messages = warning; "
+                                       "DROP TABLE IF EXISTS failed_jobs");
+    setenv("P", server.dir, 1);
+#define WITH_DATABASE                                                                    \
+    PROJECT "QUEUE_FAILED_DRIVER=database-uuids DB_HOST=$P DB_PASSWORD=hunter2 "
+    expect(1, WITH_DATABASE "$D doctor");
+    IN_OUT("the table failed_jobs is not there  -> `php artisan migrate` makes it");
+    NOT_IN_OUT("hunter2");
+    postgres_process_stop(&server, POSTGRES_IMMEDIATE);
+    expect(1, WITH_DATABASE "$D doctor --json");
+    IN_OUT("cannot reach PostgreSQL");
+    NOT_IN_OUT("hunter2");
+}
+END_TEST
+
 static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, NULL);
@@ -224,6 +306,11 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_file_with_mistakes_is_a_problem_and_the_rest_of_it_counts);
     tcase_add_test(tc, what_this_machine_lacks_is_found);
     tcase_add_test(tc, postgres_and_its_tables_are_looked_at_and_no_password_is_shown);
+    tcase_add_test(tc, a_project_is_asked_where_its_queues_are);
+    tcase_add_test(tc, the_pool_that_is_printed_can_be_used);
+    tcase_add_loop_test(tc, what_drover_cannot_work_for_is_refused_with_the_reason, 0,
+                        (int)ARRAY_CT(refusals));
+    tcase_add_test(tc, the_projects_own_table_of_failed_jobs_is_looked_at);
 }
 
 int main(void)

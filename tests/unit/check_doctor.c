@@ -223,18 +223,21 @@ static const struct {
     int level;
     const char *text, *todo;
 } tables[] = {
-    {{T("main"), TABLE_UNASKED, true, NULL}, SILENT, NULL, NULL},
-    {{T("main"), TABLE_THERE, false, NULL}, DOCTOR_OK, "main: it answers", NULL},
-    {{T("main"), TABLE_THERE, true, NULL}, DOCTOR_OK, "as it should be", NULL},
-    {{T("main"), TABLE_MISSING, true, NULL},
+    {{T("main"), TABLE_UNASKED, true, T("t"), NULL}, SILENT, NULL, NULL},
+    {{T("main"), TABLE_THERE, false, NULL, NULL}, DOCTOR_OK, "main: it answers", NULL},
+    {{T("main"), TABLE_THERE, true, T("t"), NULL}, DOCTOR_OK, "as it should be", NULL},
+    {{T("main"), TABLE_MISSING, true, T("t"), NULL},
      DOCTOR_PROBLEM,
      "not there",
      "migrate` makes"},
-    {{T("main"), TABLE_BAD, true, T("no key")}, DOCTOR_PROBLEM, "no key", "migrate`"},
-    {{T("main"), TABLE_UNREACHED, true, T("no route")},
+    {{T("main"), TABLE_BAD, true, T("t"), T("no key")},
+     DOCTOR_PROBLEM,
+     "no key",
+     "migrate`"},
+    {{T("main"), TABLE_UNREACHED, true, T("t"), T("no route")},
      DOCTOR_PROBLEM,
      "no route",
-     "dsn"},
+     "address"},
 };
 
 START_TEST(a_table_is_judged_by_what_was_found)

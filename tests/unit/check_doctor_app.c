@@ -29,7 +29,7 @@ static const struct {
     {{APP}, NULL, {"app.boot", DOCTOR_OK, "/app", NULL}},
     {{.dir = T("/app"), .trouble = T("no php")},
      NULL,
-     {"app.boot", DOCTOR_PROBLEM, "no php", "artisan about"}},
+     {"app.boot", DOCTOR_PROBLEM, "no php", "artisan --version"}},
     {{.dir = T("/app"), .trouble = T("x")}, NULL, {"app.connection", SILENT, NULL, NULL}},
     {{.dir = T("/app"), .trouble = T("x")}, NULL, {"app.failed", SILENT, NULL, NULL}},
     {{APP}, NULL, {"app.laravel", DOCTOR_OK, "12.1.0", NULL}},
@@ -71,7 +71,7 @@ static const struct {
      {"app.redis", DOCTOR_PROBLEM, "\"q_\", drover.conf says \"p_\"", "prefix = \"q_\""}},
     {{APP, .redis = T("tcp:other:6379 db 0")},
      SAME,
-     {"app.redis", DOCTOR_PROBLEM, "tcp:other:6379", NULL}},
+     {"app.redis", DOCTOR_WARNING, "tcp:other:6379", NULL}},
     {{APP, .redis = NULL, .redis_trouble = T("it wants TLS")},
      NULL,
      {"app.redis", DOCTOR_PROBLEM, "it wants TLS", NULL}},
@@ -140,6 +140,9 @@ START_TEST(without_a_file_the_queues_are_the_applications_and_those_in_redis)
     char *conf;
 
     facts.app = apps[2].app;
+    facts.app.redis_url = T("redis://h:6379/0");
+    facts.app.failed_dsn = T("host='a\\'b'");
+    facts.app.has_secrets = true;
     facts.has_file = false;
     facts.survey.queues = there;
     facts.survey.queue_ct = 3;
@@ -150,7 +153,10 @@ START_TEST(without_a_file_the_queues_are_the_applications_and_those_in_redis)
     conf = must_strdup(plan.pool);
     config_free(config);
     config = loaded(conf); /* as it is, it is a configuration */
+    ck_assert_str_eq(config->redis.url, "redis://h:6379/0");
     ck_assert_str_eq(config->redis.prefix, "p_");
+    ck_assert_str_eq(config->failed.dsn, "host='a\\'b'");
+    ck_assert_int_eq(config->failed.store, FAILED_IN_POSTGRES);
     ck_assert_uint_eq(config->pools[0].queues.ct, 2);
     ck_assert_str_eq(config->jobs[0].laravel.app, "/app");
     free(conf);
@@ -169,7 +175,31 @@ START_TEST(with_a_file_the_queues_and_tries_are_its)
     doctor_switch_plan(&facts, &plan);
     ck_assert_str_eq(plan.over, "drover work redis --queue=a,b --tries=7");
     doctor_switch_free(&plan);
-    facts.app.dir = NULL;
+    config_free(config);
+}
+END_TEST
+
+/* Each a change after which the application of APP is not to be worked for. */
+static const struct app_facts refused_apps[] = {
+    {.dir = NULL},
+    {.dir = T("/app"), .trouble = T("x")},
+    {.dir = T("/app"), .connection = T("redis"), .driver = T("sync")},
+    {.dir = T("/app"), .connection = T("redis"), .driver = T("redis"), .cluster = true},
+    {.dir = T("/app"), .connection = T("a"), .driver = T("redis"), .serializer = T("x")},
+    {.dir = T("/app"), .connection = T("a"), .driver = T("redis"), .compression = T("x")},
+    {.dir = T("/app"),
+     .connection = T("a"),
+     .driver = T("redis"),
+     .redis_trouble = T("x")},
+};
+
+START_TEST(there_is_no_way_over_to_what_is_refused)
+{
+    struct config *config = loaded("");
+    struct facts facts = reached(config);
+    struct doctor_switch plan;
+
+    facts.app = refused_apps[_i];
     doctor_switch_plan(&facts, &plan);
     ck_assert_ptr_null(plan.over);
     config_free(config);
@@ -183,6 +213,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, in_a_project_without_a_file_no_queue_is_called_unread);
     tcase_add_test(tc, without_a_file_the_queues_are_the_applications_and_those_in_redis);
     tcase_add_test(tc, with_a_file_the_queues_and_tries_are_its);
+    LOOP(there_is_no_way_over_to_what_is_refused, refused_apps);
 }
 
 int main(void)
