@@ -157,12 +157,13 @@ static void judge_answer(const struct run *run, struct outcome *outcome)
     char seconds[TEXT_SECONDS_BYTES];
     int64_t wait_ms;
 
+    if (kind == OUTCOME_DONE) {
+        outcome_init(outcome, kind, "%s", "");
+        return;
+    }
     text_format_seconds((clock_mono_ms() - run->started_ms) / 10 * 10, seconds,
                         sizeof(seconds));
-    if (kind == OUTCOME_DONE)
-        outcome_init(outcome, kind, "%s", "");
-    else
-        outcome_init(outcome, kind, "HTTP %d after %s s", status, seconds);
+    outcome_init(outcome, kind, "HTTP %d after %s s", status, seconds);
     wait_ms = http_status_waits(status) ? retry_after_of(run) : -1;
     outcome->wait_ms = wait_ms > 0 ? wait_ms : 0;
 }

@@ -85,12 +85,17 @@ static int add_configured(struct http_request *request, const struct text_list *
     return rc;
 }
 
-/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), nothing else goes on. */
+/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), nothing else goes on. Most payloads
+ * have none, and are not read for it: who writes one does so without escapes. */
 static void add_traceparent(struct http_request *request, const struct payload *payload)
 {
-    struct json_value value = payload_lookup(payload, "traceparent");
+    static const char key[] = "\"traceparent\"";
+    struct json_value value;
     struct buf text;
 
+    if (memmem(payload->raw.ptr, payload->raw.len, key, sizeof(key) - 1) == NULL)
+        return;
+    value = payload_lookup(payload, "traceparent");
     if (value.kind != VALUE_STRING)
         return;
     buf_init(&text, 64);

@@ -58,6 +58,7 @@ static void hold(struct queue *queue, struct lease *lease, struct lease **blocke
 static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
                        int64_t now_ms)
 {
+    struct lease_key key;
     struct lease *again;
 
     if (known->priv->state != LEASE_LOST || known->priv->again) {
@@ -66,7 +67,8 @@ static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
         log_info("queue.regained", log_str("queue", queue->queues[known->queue].name));
         return;
     }
-    again = lease_create(known->queue, known->bytes, tag);
+    key = lease_key_of(known);
+    again = lease_create(&key, tag);
     again->reserved_at_ms = now_ms;
     hold(queue, again, &known->priv->again);
 }
@@ -74,16 +76,17 @@ static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
 void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_t tag,
                 int64_t now_ms)
 {
-    struct lease *lease = leases_find(&queue->leases, index, bytes);
+    struct lease_key key = leases_key(&queue->leases, index, bytes);
+    struct lease *lease = leases_find(&queue->leases, &key);
     struct settle *settle;
 
     if (lease) {
         take_again(queue, lease, tag, now_ms);
         return;
     }
-    lease = lease_create(index, bytes, tag);
+    lease = lease_create(&key, tag);
     lease->reserved_at_ms = now_ms;
-    settle = settle_find(queue, index, bytes);
+    settle = settle_find(queue, &key);
     if (settle && settle->in_flight) {
         /* It may have settled this lease or the one before: Redis is asked after it. */
         hold(queue, lease, &settle->again);

@@ -7,6 +7,7 @@
  *   reserve.c  the reserve script and its answer; reply.c reads the answer
  *   arrive.c   from reserved to handed over: crash counts, regained leases
  *   wait.c     the second connection: BRPOP and the reserve behind it
+ *   pause.c    queues that nothing is taken from for now
  *   extend.c   keeping leases
  *   settle.c   verdicts; verdict.c spells their calls
  *   outbox.c   failed records on their way to PostgreSQL
@@ -61,6 +62,8 @@ struct pool_queue {
     bool bad;                /* ready, delayed or reserved is not what it must be */
     bool bad_notify;         /* not in the BRPOP */
     int64_t yields_until_ms; /* monotonic; nor until then, see queue_yield() */
+    bool paused;             /* in Redis, for every drover on it */
+    bool held;               /* by the worker's word, see queue_hold() */
 };
 
 enum { YIELD_MS = 60000, SETTLE_YIELDS = -1 };
@@ -89,7 +92,7 @@ struct take_back;
 
 /* Rights a user of Redis may lack without stopping the work. */
 enum inspect_right { RIGHT_INFO, RIGHT_TYPE, RIGHT_CLIENT, RIGHT_BRPOP };
-enum { OWN_TYPED_CT = 9 }; /* own keys of a type that can be looked at */
+enum { OWN_TYPED_CT = 10 }; /* own keys of a type that can be looked at */
 
 struct queue {
     struct queue_options options;
@@ -223,6 +226,12 @@ void wait_start(struct queue *queue);
 void wait_nudge(struct queue *queue); /* CLIENT UNBLOCK */
 void wait_due(void *arg);
 
+/* pause.c */
+void pause_took(struct queue *queue, const redisReply *places); /* as beat.lua answers */
+bool pause_is_on(const struct pool_queue *queue);
+/* The queue's name as a reserve is told it: "" where nothing is to be taken. */
+const char *pause_name(const struct pool_queue *queue);
+
 /* extend.c */
 void extend_all(struct queue *queue, void (*done)(struct queue *queue));
 void extend_tick(void *arg);
@@ -231,7 +240,7 @@ void extend_keep_going(struct queue *queue); /* sets the timer while there are l
 
 /* settle.c */
 void settle_send_all(struct queue *queue, bool ride); /* ride: leave acks to a reserve */
-struct settle *settle_find(const struct queue *queue, unsigned index, struct slice bytes);
+struct settle *settle_find(const struct queue *queue, const struct lease_key *key);
 void settle_forget(struct queue *queue, struct settle *settle);
 void settle_done(struct queue *queue, struct settle *settle, bool ours);
 void settle_tell(struct queue *queue); /* on_settled(), if that is news */

@@ -91,6 +91,11 @@ void queue_destroy(struct queue *queue);
 /* How many jobs the worker could start now, in all; call whenever it changes. */
 void queue_want(struct queue *queue, unsigned free_slots);
 
+/* Nothing is taken from the pool's queue `index` while it is held; what is due in it goes
+ * on to be promoted. Besides, queues are paused in Redis, for every worker on it
+ * (client_pause.h): this queue looks there itself, once a second. `by` goes to the log. */
+void queue_hold(struct queue *queue, unsigned index, bool held, const char *by);
+
 /* The verdicts. Each takes the lease. */
 void queue_ack(struct queue *queue, struct lease *lease);
 /* Back into :delayed, due `delay_ms` from now by Redis TIME, as `bytes` (copied), which

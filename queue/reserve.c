@@ -132,7 +132,9 @@ static void took_count(void *arg, const redisReply *reply)
 /* Our own late lease: this worker has not crashed. */
 static bool is_here(const struct queue *queue, unsigned index, struct slice bytes)
 {
-    return leases_find(&queue->leases, index, bytes) || settle_find(queue, index, bytes);
+    struct lease_key key = leases_key(&queue->leases, index, bytes);
+
+    return leases_find(&queue->leases, &key) || settle_find(queue, &key);
 }
 
 /* Leases that ran out, of workers that were not seen to die. A crash is counted only
@@ -193,7 +195,8 @@ static bool is_more_ready(const struct queue *queue, const struct reserve_reply 
     if (read->next_due_ms == 0)
         return true;
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        if (!queue->queues[q].bad && read->depths->element[q * 3]->integer > 0)
+        if (!queue->queues[q].bad && !pause_is_on(&queue->queues[q]) &&
+            read->depths->element[q * 3]->integer > 0)
             return true;
     return false;
 }
@@ -367,7 +370,7 @@ static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
     call_add_int(call, queue->queue_ct);
     call_add_int(call, (int64_t)ack_ct);
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        call_add_text(call, queue->queues[q].name);
+        call_add_text(call, pause_name(&queue->queues[q]));
     if (!by_wait)
         add_acks(call, reserving);
     add_unanswered(call, reserving);

@@ -62,7 +62,8 @@ static int64_t brpop_timeout_ms(const struct queue *queue)
 /* Whether a token of this queue is to wake us. */
 static bool is_watched(const struct pool_queue *queue)
 {
-    return !queue->bad && !queue->bad_notify && clock_mono_ms() >= queue->yields_until_ms;
+    return !queue->bad && !queue->bad_notify && !pause_is_on(queue) &&
+           clock_mono_ms() >= queue->yields_until_ms;
 }
 
 static void send_brpop(struct queue *queue, int64_t timeout_ms, int64_t within_ms)

@@ -3,7 +3,8 @@
  *   {"supervisor":{"pid","state","uptime_s"},
  *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
  *              "restarts","postponed","away":[{"endpoint","failures"}]}]}],
- *    "queues":[{"name","ready","delayed","reserved"}],"failed":N,
+ *    "queues":[{"name","ready","delayed","reserved","paused","paused_since"}],
+ *    "failed":N,
  *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
  * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
@@ -23,6 +24,7 @@ struct status_queue {
     const char *name; /* borrowed from the configuration */
     bool known;
     struct depths depths;
+    int64_t paused_since_ms; /* 0: it is not paused; -1: not known */
 };
 
 /* What Redis holds: one entry per configured queue, in order of first mention. */

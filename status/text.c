@@ -150,17 +150,29 @@ static void add_endpoints(struct buf *out, const json_t *pools)
         out->data[out->len = before] = '\0';
 }
 
+static bool is_some_paused(const json_t *queues)
+{
+    for (size_t i = 0; i < json_array_size(queues); i++)
+        if (json_is_true(json_object_get(json_array_get(queues, i), "paused")))
+            return true;
+    return false;
+}
+
+/* The last column only where it has something to say. */
 static void add_queues(struct buf *out, const json_t *queues, enum table_colour colour)
 {
     static const struct table_column columns[] = {{"QUEUE", TABLE_LEFT},
                                                   {"READY", TABLE_RIGHT},
                                                   {"DELAYED", TABLE_RIGHT},
-                                                  {"RESERVED", TABLE_RIGHT}};
-    static const char *const names[] = {"name", "ready", "delayed", "reserved"};
-    struct table *table = table_create(columns, ARRAY_CT(columns), colour);
+                                                  {"RESERVED", TABLE_RIGHT},
+                                                  {"PAUSED SINCE", TABLE_LEFT}};
+    static const char *const names[] = {"name", "ready", "delayed", "reserved",
+                                        "paused_since"};
+    size_t ct = ARRAY_CT(columns) - !is_some_paused(queues);
+    struct table *table = table_create(columns, ct, colour);
 
     for (size_t i = 0; i < json_array_size(queues); i++)
-        add_members(table, json_array_get(queues, i), names, ARRAY_CT(names));
+        add_members(table, json_array_get(queues, i), names, ct);
     buf_add_char(out, '\n');
     table_render(table, out);
     table_destroy(table);
