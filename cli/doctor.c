@@ -120,6 +120,7 @@ void facts_free(struct facts *facts)
     free(facts->machine);
     free(facts->redis);
     free(facts->redis_trouble);
+    free(facts->paused);
     free_table(&facts->failed);
     for (size_t i = 0; i < facts->database_ct; i++)
         free_table(&facts->databases[i]);

@@ -75,6 +75,7 @@ struct facts {
     bool redis_reached;
     char *redis_trouble;  /* why not; NULL: reached, or nobody said which to ask */
     struct survey survey; /* where reached */
+    char *paused;         /* queues that are paused, with commas; NULL: none */
     struct app_facts app;
 };
 

@@ -9,8 +9,34 @@
 #include "failed/migrate.h"
 #include "failed/store.h"
 #include "jobs/sql_inbox.h"
+#include "queue/client_pause.h"
 
-enum { CONNECT_MS = 5000, ANSWER_MS = 15000 };
+enum {
+    CONNECT_MS = 5000,
+    ANSWER_MS = 15000,
+    NAMED_MAX = 8 /* paused queues that are named */
+};
+
+static int ask_paused(struct client *client, struct facts *facts, struct err *err)
+{
+    struct client_paused paused;
+    struct buf names;
+    int rc = client_paused_read(client, &paused, err);
+
+    buf_init(&names, 0);
+    for (size_t i = 0; rc == 0 && i < paused.ct && i < NAMED_MAX; i++)
+        (void)buf_addf(&names, "%s%s", i ? ", " : "",
+                       strcmp(paused.queues[i].name, CLIENT_PAUSE_ALL) == 0
+                           ? "all queues"
+                           : paused.queues[i].name);
+    if (rc == 0 && paused.ct > NAMED_MAX)
+        (void)buf_add_text(&names, ", ..");
+    if (names.len > 0)
+        facts->paused = buf_take(&names);
+    buf_free(&names);
+    client_paused_free(&paused);
+    return rc;
+}
 
 void doctor_ask_redis(struct facts *facts, const struct redis_endpoint *endpoint,
                       const char *prefix)
@@ -19,7 +45,8 @@ void doctor_ask_redis(struct facts *facts, const struct redis_endpoint *endpoint
     struct client *client = client_open(endpoint, prefix, &err);
 
     facts->redis = redis_endpoint_text(endpoint);
-    facts->redis_reached = client && client_survey(client, &facts->survey, &err) == 0;
+    facts->redis_reached = client && client_survey(client, &facts->survey, &err) == 0 &&
+                           ask_paused(client, facts, &err) == 0;
     if (!facts->redis_reached)
         facts->redis_trouble = must_strdup(err.text);
     client_close(client);

@@ -246,6 +246,15 @@ static void judge_type(const struct facts *facts, struct findings *out)
     }
 }
 
+static void judge_paused(const struct facts *facts, struct findings *out)
+{
+    if (facts->paused == NULL)
+        return;
+    doctor_say(out, DOCTOR_WARNING, "drover takes no jobs from what is paused: %s",
+               facts->paused);
+    doctor_advise(out, "`drover resume`, or `drover resume --all`, when it is time");
+}
+
 static void judge_cut(const struct facts *facts, struct findings *out)
 {
     if (!facts->survey.cut)
@@ -269,5 +278,6 @@ const struct doctor_check doctor_redis_checks[] = {
     {"queues.reserved", "jobs whose lease ran out long ago", judge_stale},
     {"queues.delayed", "delayed jobs that a serializer has packed", judge_odd},
     {"queues.type", "keys of queues that hold something else", judge_type},
+    {"queues.paused", "queues that were paused", judge_paused},
     {"queues.seen", "whether all could be looked at", judge_cut},
     {NULL, NULL, NULL}};

@@ -62,6 +62,9 @@ START_TEST(what_lies_in_redis_is_found)
     expect(0, "$D doctor");
     IN_OUT("queues.unread      1 queue that no pool reads holds jobs: mail (1)");
     IN_OUT("queues.reserved    default: 1 job that somebody took");
+    expect(0, "$D pause low && $D doctor");
+    IN_OUT(
+        "warning  queues.paused      drover takes no jobs from what is paused: low  ->");
     expect(0, "redis-cli -s $S ZADD queues:default:delayed 1 's:2:\"{}\";'");
     expect(0, "redis-cli -s $S SET queues:low x");
     expect(1, "$D doctor");

@@ -132,12 +132,16 @@ START_TEST(other_prefixes_matter_where_there_is_nothing_under_ours)
 }
 END_TEST
 
-START_TEST(what_was_not_looked_at_is_said)
+START_TEST(what_was_not_looked_at_and_what_is_paused_is_said)
 {
     struct config *config = loaded(POOL(""));
     struct facts facts = reached(config);
 
     expect(&facts, &(struct expected){"queues.seen", SILENT, NULL, NULL});
+    expect(&facts, &(struct expected){"queues.paused", SILENT, NULL, NULL});
+    facts.paused = T("mail, low");
+    expect(&facts,
+           &(struct expected){"queues.paused", DOCTOR_WARNING, "mail, low", "resume"});
     facts.survey.cut = true;
     expect(&facts, &(struct expected){"queues.seen", DOCTOR_WARNING, NULL, "--all"});
     config_free(config);
@@ -334,7 +338,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_server_that_is_away_is_the_one_thing_said_of_it);
     LOOP(a_queue_is_judged_by_what_is_in_it, queues);
     tcase_add_test(tc, other_prefixes_matter_where_there_is_nothing_under_ours);
-    tcase_add_test(tc, what_was_not_looked_at_is_said);
+    tcase_add_test(tc, what_was_not_looked_at_and_what_is_paused_is_said);
     LOOP(a_configuration_is_judged_by_its_numbers, confs);
     tcase_add_test(tc, defaults_are_not_judged_but_that_there_is_no_file);
     tcase_add_test(tc, mistakes_and_missing_things_are_problems_each);
