@@ -70,5 +70,6 @@ extern const struct cli_command cmd_failed_list, cmd_failed_show, cmd_failed_ret
     cmd_failed_forget, cmd_failed_flush, cmd_failed_prune, cmd_failed_migrate;
 extern const struct cli_command cmd_sql_migrate;
 extern const struct cli_command cmd_config_check, cmd_config_show;
+extern const struct cli_command cmd_doctor;
 
 #endif
