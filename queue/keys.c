@@ -32,6 +32,7 @@ void own_keys_init(struct own_keys *keys, const char *prefix)
     keys->outbox = must_format("%sdrover:outbox", prefix);
     keys->notes = must_format("%sdrover:notes:", prefix);
     keys->failed_record = must_format("%sdrover:failed:", prefix);
+    keys->import = must_format("%sdrover:import:", prefix);
 }
 
 void own_keys_free(struct own_keys *keys)
@@ -47,4 +48,5 @@ void own_keys_free(struct own_keys *keys)
     free(keys->outbox);
     free(keys->notes);
     free(keys->failed_record);
+    free(keys->import);
 }
