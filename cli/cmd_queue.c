@@ -67,7 +67,7 @@ static void show_queue_json(const struct listing *listing, struct output_array *
         "{s:o, s:o, s:o, s:o, s:o}", "queue", output_json_text(slice_text(name)), "ready",
         number_or_null(depths->ready), "delayed", number_or_null(depths->delayed),
         "reserved", number_or_null(depths->reserved), "paused",
-                  since_ms < 0 ? json_null() : json_boolean(since_ms > 0));
+        since_ms < 0 ? json_null() : json_boolean(since_ms > 0));
     char since[CLOCK_TEXT_BYTES];
 
     if (since_ms > 0) {

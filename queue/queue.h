@@ -63,6 +63,9 @@ struct queue_events {
      * called. */
     void (*on_alone)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
+    /* A reserve found nothing, neither ready nor due: whenever one does, also while other
+     * jobs run here. May be NULL. */
+    void (*on_empty)(void *arg);
     /* How many failed records wait in the outbox, as a heartbeat found: about once a
      * second, and only where there are any. May be NULL. */
     void (*on_outbox)(void *arg, int64_t ct);
@@ -93,7 +96,8 @@ void queue_want(struct queue *queue, unsigned free_slots);
 
 /* Nothing is taken from the pool's queue `index` while it is held; what is due in it goes
  * on to be promoted. Besides, queues are paused in Redis, for every worker on it
- * (client_pause.h): this queue looks there itself, once a second. `by` goes to the log. */
+ * (client_pause.h): this queue looks there itself, once a second. `by` goes to the log.
+ */
 void queue_hold(struct queue *queue, unsigned index, bool held, const char *by);
 
 /* The verdicts. Each takes the lease. */

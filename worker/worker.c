@@ -27,6 +27,8 @@
 #include "jobs/http.h"
 #include "jobs/sql.h"
 #include "worker/flight.h"
+#include "worker/report.h"
+#include "worker/stint.h"
 #include "worker/verdict.h"
 
 enum {
@@ -41,7 +43,7 @@ enum {
 static bool takes_jobs(const struct worker *worker)
 {
     return worker->phase == WORKER_WORKING && worker->held_ct == 0 &&
-           worker->alone == NULL;
+           worker->alone == NULL && !timer_is_set(&worker->rest);
 }
 
 void worker_want(struct worker *worker)
@@ -229,6 +231,11 @@ static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
     loop_stop(worker->loop);
 }
 
+static void on_empty(void *arg)
+{
+    stint_empty(arg);
+}
+
 static void on_outbox(void *arg, int64_t ct UNUSED)
 {
     struct worker *worker = arg;
@@ -245,6 +252,7 @@ static const struct queue_events queue_events = {
     .on_quiet = on_quiet,
     .on_alone = on_alone,
     .on_fatal = on_fatal,
+    .on_empty = on_empty,
     .on_outbox = on_outbox,
 };
 
@@ -359,6 +367,8 @@ static int worker_open(struct worker *worker, struct err *err)
     timer_init(&worker->beat, worker->loop, beat, worker);
     timer_init(&worker->grace, worker->loop, grace_over, worker);
     timer_init(&worker->lifetime, worker->loop, lifetime_over, worker);
+    stint_open(worker);
+    worker->report = report_create(&worker->start->config->work, worker->loop);
     worker->env.loop = worker->loop;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
@@ -393,6 +403,8 @@ static void worker_close(struct worker *worker)
         timer_free(&worker->beat);
         timer_free(&worker->grace);
         timer_free(&worker->lifetime);
+        stint_close(worker);
+        report_destroy(worker->report);
     }
     loop_destroy(worker->loop);
 }
