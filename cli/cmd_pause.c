@@ -1,10 +1,11 @@
 /* drover pause and resume: which queues nothing is taken from, for every drover on this
- * Redis. */
+ * Redis; or a supervisor here that lets its workers take nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/ask.h"
 #include "cli/output.h"
 #include "cli/redis.h"
 #include "queue/client_pause.h"
@@ -150,22 +151,46 @@ static int run_in_redis(struct pausing *pausing)
     return exit_code;
 }
 
+/* ---- the supervisor here ---- */
+
+static int run_here(const struct cli_args *args, const char *cmd)
+{
+    struct err err = {0};
+    int exit_code = EXIT_DONE;
+    json_t *answer;
+
+    if (args->operand_ct > 0 || cli_flag(args, "--all")) {
+        err_set(&err, ERR_USAGE,
+                "--local is about all the supervisor's workers: it takes "
+                "neither queues nor --all");
+        return cli_fail(&err);
+    }
+    answer = ask_with(args, json_pack("{s:s}", "cmd", cmd), EXIT_NO_SUCH, &exit_code);
+    if (answer && args->json)
+        output_json(json_pack("{s:b}", "paused", (int)(strcmp(cmd, "pause") == 0)));
+    json_decref(answer);
+    return exit_code;
+}
+
+/* ---- the commands ---- */
+
 static int run_pause(const struct cli_args *args)
 {
     struct pausing pausing = {.args = args, .what = CLIENT_PAUSE};
 
-    return run_in_redis(&pausing);
+    return cli_flag(args, "--local") ? run_here(args, "pause") : run_in_redis(&pausing);
 }
 
 static int run_resume(const struct cli_args *args)
 {
     struct pausing pausing = {.args = args, .what = CLIENT_RESUME};
 
-    return run_in_redis(&pausing);
+    return cli_flag(args, "--local") ? run_here(args, "resume") : run_in_redis(&pausing);
 }
 
 static const struct cli_option pause_options[] = {
     {"--all", NULL, "all queues there are and will be, also those of other pools"},
+    {"--local", NULL, "all workers of the supervisor here, and of no other"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_pause = {
@@ -174,13 +199,16 @@ const struct cli_command cmd_pause = {
     .summary = "Let no drover on this Redis take jobs from queues, for now",
     .examples = "drover pause mail\n"
                 "drover pause           # the queues of the configuration's pools\n"
-                "drover pause --all",
+                "drover pause --all\n"
+                "drover pause --local   # as SIGUSR2 to the supervisor",
     .operand_max = SIZE_MAX,
     .options = pause_options,
     .run = run_pause};
 
-static const struct cli_option resume_options[] = {{"--all", NULL, "whatever is paused"},
-                                                   {NULL, NULL, NULL}};
+static const struct cli_option resume_options[] = {
+    {"--all", NULL, "whatever is paused"},
+    {"--local", NULL, "the workers of the supervisor here; a drain ends, too"},
+    {NULL, NULL, NULL}};
 
 const struct cli_command cmd_resume = {
     .words = "resume",
@@ -188,7 +216,8 @@ const struct cli_command cmd_resume = {
     .summary = "Take jobs from paused queues again",
     .examples = "drover resume mail\n"
                 "drover resume          # the queues of the configuration's pools\n"
-                "drover resume --all",
+                "drover resume --all\n"
+                "drover resume --local  # as SIGCONT to the supervisor",
     .operand_max = SIZE_MAX,
     .options = resume_options,
     .run = run_resume};

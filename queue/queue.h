@@ -10,8 +10,10 @@
  * is counted and logged.
  *
  * Reserving: the worker says how many jobs it could start with queue_want(); the queue
- * keeps at most one reserve in flight, lets acks ride with it, and where nothing is ready
- * waits in a BRPOP on a second connection. It never reserves more than the worker wants.
+ * reserves them in chunks, keeps up to two reserves in flight while more is ready than
+ * one asks for, so that Redis takes the next jobs while the worker runs these, lets acks
+ * ride with them, and where nothing is ready waits in a BRPOP on a second connection. It
+ * never reserves more than the worker wants.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -186,6 +188,8 @@ bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, siz
  * came with them are given back by the queue itself. */
 void queue_drain(struct queue *queue);
 bool queue_idle(const struct queue *queue); /* nothing given back is still unanswered */
+/* Idle, and no reserve is on its way: where nothing is wanted, no job comes any more. */
+bool queue_is_quiet(const struct queue *queue);
 /* How many of the jobs that have run are not settled: Redis has not answered. */
 size_t queue_unsettled_ct(const struct queue *queue);
 

@@ -60,6 +60,9 @@ static void add_supervisor(struct buf *out, const json_t *supervisor)
     add_head(out, name, "gauge", "Whether the supervisor answers.");
     (void)buf_add_text(out, name);
     add_number(out, json_is_object(supervisor));
+    add_single(out, "drover_supervisor_paused", "gauge",
+               "Whether the supervisor lets its workers take no jobs.",
+               json_object_get(supervisor, "paused"));
     add_single(out, "drover_supervisor_uptime_seconds", "gauge",
                "How long the supervisor has run.",
                json_object_get(supervisor, "uptime_s"));

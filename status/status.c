@@ -162,9 +162,9 @@ static json_t *pick(const json_t *from, const char *const *names, size_t ct)
 
 static json_t *workers_json(const json_t *workers)
 {
-    static const char *const names[] = {"slot",     "pid",       "state",
-                                        "running",  "done",      "failed",
-                                        "restarts", "postponed", "away"};
+    static const char *const names[] = {"slot", "pid",    "state",    "running",
+                                        "done", "failed", "restarts", "postponed",
+                                        "away", "paused"};
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_array_size(workers); i++)
@@ -250,7 +250,7 @@ static json_t *redis_json(const json_t *link, const struct status_redis *redis)
 json_t *status_document(const struct config *config, const json_t *supervisor,
                         const struct status_redis *redis)
 {
-    static const char *const names[] = {"pid", "state", "uptime_s"};
+    static const char *const names[] = {"pid", "state", "uptime_s", "paused", "draining"};
     const json_t *itself = json_object_get(supervisor, "supervisor");
     const json_t *pools = json_object_get(supervisor, "pools");
     json_t *document = json_object();

@@ -6,7 +6,13 @@
  */
 #include "worker/stint.h"
 
-enum { MIB = 1024 * 1024 };
+#include "base/clock.h"
+
+enum {
+    MIB = 1024 * 1024,
+    LAST_LOOK_MS = 20,
+    LAST_MS = 5000 /* for PostgreSQL to take what this worker has for it */
+};
 
 static const struct work_config *terms(const struct worker *worker)
 {
@@ -23,16 +29,23 @@ static void empty_long_enough(void *arg)
     worker_drain(arg, "no jobs");
 }
 
+static void look_at_mover(void *arg)
+{
+    worker_settled_one(arg);
+}
+
 void stint_open(struct worker *worker)
 {
     timer_init(&worker->rest, worker->loop, rested, worker);
     timer_init(&worker->empty, worker->loop, empty_long_enough, worker);
+    timer_init(&worker->last, worker->loop, look_at_mover, worker);
 }
 
 void stint_close(struct worker *worker)
 {
     timer_free(&worker->rest);
     timer_free(&worker->empty);
+    timer_free(&worker->last);
 }
 
 void stint_begun(struct worker *worker)
@@ -59,4 +72,19 @@ void stint_empty(struct worker *worker)
         worker->held_ct > 0 || timer_is_set(&worker->empty))
         return;
     timer_set(&worker->empty, terms(worker)->empty_ms);
+}
+
+bool stint_keeps(struct worker *worker)
+{
+    if (!terms(worker)->on || worker->mover == NULL ||
+        atomic_load(&worker->start->board->failed) == 0)
+        return false;
+    if (worker->last_until_ms == 0) {
+        worker->last_until_ms = clock_mono_ms() + LAST_MS;
+        mover_wake(worker->mover);
+    }
+    if (mover_is_idle(worker->mover) || clock_mono_ms() >= worker->last_until_ms)
+        return false;
+    timer_set(&worker->last, LAST_LOOK_MS);
+    return true;
 }

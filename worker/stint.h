@@ -14,4 +14,8 @@ void stint_begun(struct worker *worker); /* a job starts */
 void stint_ended(struct worker *worker, const struct outcome *outcome);
 void stint_empty(struct worker *worker); /* there is no job to be had now */
 
+/* Whether a worker that is done is to stay for a moment: failed records are on their way
+ * to PostgreSQL, and nobody else may come to move them. Ends in worker_settled_one(). */
+bool stint_keeps(struct worker *worker);
+
 #endif

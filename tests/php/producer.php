@@ -9,7 +9,8 @@
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
- * is pushed only if no other has its lock.
+ * is pushed only if no other has its lock. "plain", an object, is added to the payload by a
+ * hook, as an application would do it.
  * Prints a line for each job that Laravel made a payload for, in that order: its uuid, and
  * when that was, in ms.
  *
@@ -60,11 +61,14 @@ function enqueue(Queue $queue, array $order): void
 $app = application(options([]));
 share_cache($app);
 $queue = $app->make('queue')->connection();
-Queue::createPayloadUsing(function ($connection, $queue, array $payload) {
+$plain = null;
+Queue::createPayloadUsing(function ($connection, $queue, array $payload) use (&$plain) {
     echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
 
-    return [];
+    return $plain === null ? [] : ['plain' => $plain];
 });
 while (($line = fgets(STDIN)) !== false) {
-    enqueue($queue, json_decode($line, true, 512, JSON_THROW_ON_ERROR));
+    $order = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+    $plain = $order['plain'] ?? null;
+    enqueue($queue, $order);
 }

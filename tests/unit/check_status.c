@@ -17,11 +17,13 @@ static const struct config config = {.pools = pools, .pool_ct = ARRAY_CT(pools)}
 
 /* The supervisor's pools come in another order, with one the file has no more. */
 static const char answer[] =
-    "{\"ok\":true,\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
+    "{\"ok\":true,\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061,"
+    "\"paused\":true,\"draining\":false},"
     "\"pools\":[{\"name\":\"gone\",\"workers\":[]},{\"name\":\"side\",\"workers\":[]},"
     "{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":\"running\","
     "\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,\"postponed\":6,"
-    "\"away\":[{\"endpoint\":\"https://dead\\u001b:443\",\"failures\":7}],\"extra\":1},"
+    "\"away\":[{\"endpoint\":\"https://dead\\u001b:443\",\"failures\":7}],\"extra\":1,"
+    "\"paused\":\"application\"},"
     "{\"slot\":1,\"pid\":0,\"state\":\"back\\u001boff\",\"running\":0,\"done\":0,"
     "\"failed\":0,\"restarts\":5,\"postponed\":0,\"away\":[]}]}],\"redis\":{\"up\":true}"
     "}";
@@ -87,13 +89,15 @@ START_TEST(pools_stand_in_the_order_of_the_configuration)
     text = render(supervisor, &redis);
     ck_assert_str_eq(
         text,
-        "{\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
-        "\"pools\":[{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":"
+        "{\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061,"
+        "\"paused\":true,\"draining\":false},\"pools\":[{\"name\":\"main\",\"workers\":[{"
+        "\"slot\":0,\"pid\":8,\"state\":"
         "\"running\",\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,"
         "\"postponed\":6,\"away\":[{\"endpoint\":\"https://"
-        "dead\\u001B:443\",\"failures\":7}]},{\"slot\":"
+        "dead\\u001B:443\",\"failures\":7}],\"paused\":\"application\"},{\"slot\":"
         "1,\"pid\":0,\"state\":\"back\\u001Boff\",\"running\":0,\"done\":0,\"failed\":0,"
-        "\"restarts\":5,\"postponed\":0,\"away\":[]}]},{\"name\":\"side\",\"workers\":[]}"
+        "\"restarts\":5,\"postponed\":0,\"away\":[],\"paused\":null}]},{\"name\":"
+        "\"side\",\"workers\":[]}"
         ",{\"name\":\"gone\","
         "\"workers\":[]}],\"queues\":[{\"name\":\"high\",\"ready\":1,\"delayed\":2,"
         "\"reserved\":3,\"paused\":false},{\"name\":\"low\",\"ready\":0,"
@@ -134,7 +138,7 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
     document = status_document(&config, supervisor, &redis);
     status_text(document, STATUS_PLAIN, &out);
     ck_assert_str_eq(out.data,
-                     "supervisor  running, pid 7, up 1d 01:01:01\n"
+                     "supervisor  running, paused, pid 7, up 1d 01:01:01\n"
                      "redis       noeviction, append-only file on, 1.5 MiB used\n"
                      "\n"
                      "WORKER  STATE        PID  RUNNING   DONE  FAILED  RESTARTS\n"
@@ -143,6 +147,7 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
                      "side    no workers     -        -      -       -         -\n"
                      "gone    no workers     -        -      -       -         -\n"
                      "\n"
+                     "paused by the application: 1 of main\n"
                      "left alone: https://dead\\x1b:443, 7 failures in a row, by "
                      "main/0\n"
                      "\n"
