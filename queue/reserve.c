@@ -284,6 +284,8 @@ static void took_reserve(void *arg, const redisReply *reply)
     arrive_return(queue);
     settle_tell(queue);
     queue_pump_soon(queue);
+    if (read.open && read.jobs->elements == 0 && !queue->look && queue->events.on_empty)
+        queue->events.on_empty(queue->options.arg);
 out:
     free(call->acks);
     free(call);
