@@ -169,7 +169,7 @@ static void hear(struct runner *runner, const struct frame *frame)
         runner->state = RUNNER_UP;
         runner->boot_ms = clock_mono_ms() - runner->started_ms;
         timer_stop(&runner->timer);
-        runner->events->ready(runner);
+        runner->events->ready(runner, frame->body);
         return;
     }
     if (frame->type == FRAME_DYING) { /* at any time: its last words */

@@ -81,7 +81,9 @@ class Runner
                 'leave' => $this->wantsToLeave(),
             ]);
         }
-        $this->app['events']->dispatch(new WorkerStopping(0));
+        if ($this->id !== null) { // one that has run no job was perhaps only asked what it is
+            $this->app['events']->dispatch(new WorkerStopping(0));
+        }
     }
 
     private function makeWorker(): Worker

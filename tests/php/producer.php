@@ -10,8 +10,9 @@
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
- * is pushed only if no other has its lock. {"act":{..},"queue":".."} is one of acts.php,
- * which needs --acts=CONNINFO, the PostgreSQL for batches.
+ * is pushed only if no other has its lock. "plain", an object, is added to the payload by a
+ * hook, as an application would do it. {"act":{..},"queue":".."} is one of acts.php, which
+ * needs --acts=CONNINFO, the PostgreSQL for batches.
  * Prints a line for each job that Laravel made a payload for, in that order: its uuid,
  * when that was, in ms, and the queue.
  */
@@ -74,12 +75,18 @@ if ($options['acts']) {
     prepare_acts($app, $options['acts']);
 }
 $queue = $app->make('queue')->connection();
-Queue::createPayloadUsing(function ($connection, $queue, array $payload) {
-    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), ' ', substr($queue, strlen('queues:')), "\n";
+$plain = [];
+Queue::createPayloadUsing(function ($connection, $queue, array $payload) use (&$plain) {
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
+    $added = [];
+    foreach ($plain as $name) {
+        $added['plain'][$name] = $payload['data']['command']->$name;
+    }
 
-    return [];
+    return $added;
 });
 while (($line = fgets(STDIN)) !== false) {
     $order = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+    $plain = $order['plain'] ?? [];
     isset($order['act']) ? stage_act($app, $order) : enqueue($queue, $order);
 }
