@@ -16,7 +16,8 @@ declare -A rates cpu redis_cpu pss
 export BENCH_SOCKET=$socket BENCH_LEDGER=$ledger
 touch "$ledger"
 more_jobs="{ name = \"Drover\\\\Tests\\\\*\"; type = \"laravel\"; app = \"$dir\";
-    bootstrap = \"$PWD/bench/laravel.php\"; bridge = \"$PWD/contrib/laravel/bridge.php\"; }"
+    bootstrap = \"$PWD/bench/laravel.php\"; bridge = \"$PWD/contrib/laravel/bridge.php\";
+    backoff = [ 0 ]; }" # as queue:work's own default
 
 stop_all() {
     ((${#workers[@]} == 0)) || kill "${workers[@]}" || true

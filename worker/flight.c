@@ -1,8 +1,8 @@
 /* One job in flight: from a fresh lease to the handler's last word.
  *
  * Knows the handler interface, never a handler; leaves every verdict to verdict.c.
- * Invariant: a flight is on exactly one of the worker's lists (running, held), or being
- * admitted, or being settled; its lease is given back exactly once.
+ * Invariant: a flight is on exactly one of the worker's lists (running, held, ahead), or
+ * being admitted, or being settled; its lease is given back exactly once.
  */
 #include "worker/flight.h"
 
@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "jobs/match.h"
+#include "worker/ahead.h"
 #include "worker/report.h"
 #include "worker/stint.h"
 #include "worker/verdict.h"
@@ -24,6 +25,7 @@ static void flight_done(void *arg, const struct outcome *outcome)
     struct worker *worker = flight->worker;
 
     flight->run = NULL;
+    ahead_note_run(worker, clock_mono_us() - flight->started_us);
     verdict_outcome(flight, outcome);
     stint_ended(worker, outcome);
     worker_settled_one(worker);
@@ -55,6 +57,9 @@ void flight_free(struct flight *flight)
     if (flight->state == FLIGHT_HELD) {
         TAILQ_REMOVE(&worker->held, flight, link);
         worker->held_ct--;
+    } else if (flight->state == FLIGHT_AHEAD) {
+        TAILQ_REMOVE(&worker->ahead, flight, link);
+        worker->ahead_ct--;
     } else if (flight->state != FLIGHT_LEASED) {
         TAILQ_REMOVE(&worker->running, flight, link);
         worker->running_ct--;
@@ -204,9 +209,9 @@ static bool flight_is_suspect(const struct flight *flight)
     return max > 0 && flight->lease->crashes >= max;
 }
 
-void flight_admit(struct worker *worker, struct lease *lease)
+static void admit(struct flight *flight)
 {
-    struct flight *flight = flight_create(worker, lease);
+    struct worker *worker = flight->worker;
     struct err err;
 
     if (flight_read(flight, &err) != 0) {
@@ -225,12 +230,37 @@ void flight_admit(struct worker *worker, struct lease *lease)
     }
 }
 
+void flight_admit(struct worker *worker, struct lease *lease)
+{
+    admit(flight_create(worker, lease));
+}
+
+void flight_wait(struct worker *worker, struct lease *lease)
+{
+    struct flight *flight = flight_create(worker, lease);
+
+    flight->state = FLIGHT_AHEAD;
+    flight->job.queue = worker->start->pool->queues.items[lease->queue];
+    TAILQ_INSERT_TAIL(&worker->ahead, flight, link);
+    worker->ahead_ct++;
+}
+
+void flight_admit_next(struct worker *worker)
+{
+    struct flight *flight = TAILQ_FIRST(&worker->ahead);
+
+    TAILQ_REMOVE(&worker->ahead, flight, link);
+    worker->ahead_ct--;
+    flight->state = FLIGHT_LEASED;
+    admit(flight);
+}
+
 void flight_lose(struct flight *flight)
 {
     flight->lost = true;
     log_warning("lease.lost", log_str("uuid", flight->uuid), log_str("job", flight->name),
                 log_str("queue", flight->job.queue));
-    if (flight->state == FLIGHT_HELD) {
+    if (flight->state == FLIGHT_HELD || flight->state == FLIGHT_AHEAD) {
         verdict_return(flight);
         return;
     }
