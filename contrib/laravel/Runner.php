@@ -33,6 +33,10 @@ class Runner
 
     private $worker;
 
+    private $state;
+
+    private $horizon;
+
     private $id; // of the job that runs
 
     private $thrown; // the last exception of it
@@ -43,6 +47,8 @@ class Runner
         $this->channel = $channel;
         $this->lastWords = $lastWords;
         $this->worker = $this->makeWorker();
+        $this->state = new State($app, $this->worker);
+        $this->horizon = new Horizon($app);
         $events = $app['events'];
         $events->listen(JobExceptionOccurred::class, function ($event) {
             $this->thrown = $event->exception;
@@ -58,6 +64,11 @@ class Runner
     public function run(): void
     {
         while (! $this->worker->shouldQuit && ($frame = $this->channel->read()) !== null) {
+            if ($frame['type'] === 'state') {
+                $this->channel->write($this->state->answer($frame));
+
+                continue;
+            }
             $this->id = $frame['id'];
             $this->thrown = null;
             $this->lastWords->watch($this->id);
@@ -103,7 +114,7 @@ class Runner
     {
         $queue = new RecordingQueue(function (string $verdict, int $delay, ?\Throwable $error) {
             $this->tell($verdict, $delay, $error ?? $this->thrown);
-        }, $this->app, $frame['connection']);
+        }, $this->app, $frame['connection'], $this->horizon);
 
         return new RecordedJob(
             $this->app, $queue, $frame['body'], $frame['body'], $frame['connection'], $frame['queue']
@@ -115,6 +126,7 @@ class Runner
         $options = $this->makeOptions($frame);
         $this->app['events']->until(new Looping($frame['connection'], $frame['queue']));
         $job = $this->makeJob($frame);
+        $this->horizon->reserved($job);
         $this->setAlarm($job, $options);
         $this->inWorker(function ($job, $connection, $options) {
             $this->runJob($job, $connection, $options);

@@ -8,6 +8,7 @@
  *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"}],"data":{}}
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
+ *   {"op":"cache","key":"illuminate:queue:restart","value":7}: for ever; null: forgotten
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
  * is pushed only if no other has its lock.
  * Prints a line for each job that Laravel made a payload for, in that order: its uuid, and
@@ -48,6 +49,10 @@ function enqueue(Queue $queue, array $order): void
         break;
     case 'raw':
         $queue->pushRaw($order['payload'], $order['queue']);
+        break;
+    case 'cache':
+        $cache = \Illuminate\Container\Container::getInstance()->make(\Illuminate\Contracts\Cache\Repository::class);
+        $order['value'] === null ? $cache->forget($order['key']) : $cache->forever($order['key'], $order['value']);
         break;
     case 'pause':
         usleep((int) ($order['seconds'] * 1e6));
