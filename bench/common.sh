@@ -73,6 +73,11 @@ cpu_ticks() { # PID
     awk '{ print $12 + $13 }' <<<"${stat##*) }"
 }
 
+us_a_job() { # TICKS JOBS
+    awk -v t="$1" -v n="$2" -v hz="$(getconf CLK_TCK)" \
+        'BEGIN { printf "%.2f", t * 1e6 / hz / n }'
+}
+
 median() { # of the numbers given
     printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
 }

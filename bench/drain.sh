@@ -9,18 +9,12 @@
 jobs=${1:-100000}
 rounds=3
 declare -A rates worker_us redis_us
-ticks_a_second=$(getconf CLK_TCK)
 
 measure() { # NAME: fills the list "staged" and adds one rate to the name's
     local name=$1
     shift
     "$raw" fill "$socket" staged "$jobs" nothing
     rates[$name]+=" $("$@")"
-}
-
-us_a_job() { # TICKS
-    awk -v t="$1" -v n="$jobs" -v hz="$ticks_a_second" \
-        'BEGIN { printf "%.2f", t * 1e6 / hz / n }'
 }
 
 measure_drover() { # NAME WORKERS CONCURRENCY
@@ -33,8 +27,8 @@ measure_drover() { # NAME WORKERS CONCURRENCY
     worker_ticks=$(($(cpu_ticks "$worker") - worker_ticks))
     redis_ticks=$(($(cpu_ticks "$redis") - redis_ticks))
     if [[ $2 = 1 ]]; then
-        worker_us[$1]+=" $(us_a_job $worker_ticks)"
-        redis_us[$1]+=" $(us_a_job $redis_ticks)"
+        worker_us[$1]+=" $(us_a_job $worker_ticks "$jobs")"
+        redis_us[$1]+=" $(us_a_job $redis_ticks "$jobs")"
     fi
     stop_drover
 }

@@ -7,12 +7,17 @@
 #include "base/text.h"
 
 const struct cli_command *const commands_all[] = {
-    &cmd_supervise,    &cmd_status,       &cmd_scale,          &cmd_reload,
-    &cmd_drain,        &cmd_stop,         &cmd_pause,          &cmd_resume,
-    &cmd_push,         &cmd_queue_list,   &cmd_queue_peek,     &cmd_queue_clear,
-    &cmd_failed_list,  &cmd_failed_show,  &cmd_failed_retry,   &cmd_failed_forget,
-    &cmd_failed_flush, &cmd_failed_prune, &cmd_failed_migrate, &cmd_sql_migrate,
-    &cmd_config_check, &cmd_config_show};
+    /* a supervisor */
+    &cmd_supervise, &cmd_status, &cmd_scale, &cmd_reload, &cmd_drain, &cmd_stop,
+    /* queues */
+    &cmd_push, &cmd_pause, &cmd_resume, &cmd_queue_list, &cmd_queue_peek,
+    &cmd_queue_clear,
+    /* failed jobs */
+    &cmd_failed_list, &cmd_failed_show, &cmd_failed_retry, &cmd_failed_forget,
+    &cmd_failed_flush, &cmd_failed_prune, &cmd_failed_migrate,
+    /* the surroundings */
+    &cmd_sql_migrate, &cmd_import_database, &cmd_config_check, &cmd_config_show,
+    &cmd_doctor};
 const size_t commands_ct = ARRAY_CT(commands_all);
 
 const struct cli_alias commands_aliases[] = {{"queue:work", "work"},

@@ -30,11 +30,19 @@ struct member {
     {                                                                                    \
         name, MEMBER_NUMBER, offsetof(struct type, field)                                \
     }
+#define FLAG(type, field, name)                                                          \
+    {                                                                                    \
+        name, MEMBER_FLAG, offsetof(struct type, field)                                  \
+    }
 
 static const struct member app_members[] = {
     TEXT(laravel_app, trouble, "trouble"),
     TEXT(laravel_app, php, "php"),
     TEXT(laravel_app, laravel, "laravel"),
+    FLAG(laravel_app, has_pcntl, "pcntl"),
+    FLAG(laravel_app, has_phpredis, "phpredis"),
+    FLAG(laravel_app, has_horizon, "horizon"),
+    FLAG(laravel_app, is_down, "down"),
     TEXT(laravel_app, name, "name"),
     TEXT(laravel_app, environment, "environment"),
     TEXT(laravel_app, timezone, "timezone"),
@@ -58,7 +66,7 @@ static const struct member connection_members[] = {
 static const struct member redis_members[] = {
     TEXT(laravel_redis, trouble, "trouble"),
     TEXT(laravel_redis, client, "client"),
-    {"cluster", MEMBER_FLAG, offsetof(struct laravel_redis, cluster)},
+    FLAG(laravel_redis, cluster, "cluster"),
     TEXT(laravel_redis, scheme, "scheme"),
     TEXT(laravel_redis, host, "host"),
     TEXT(laravel_redis, path, "path"),

@@ -66,6 +66,9 @@ struct laravel_app {
     char *trouble; /* why it could not describe itself at all */
     char *php;     /* version */
     char *laravel; /* version; NULL: its components without the framework */
+    bool has_pcntl, has_phpredis; /* PHP's extensions */
+    bool has_horizon;
+    bool is_down; /* in maintenance mode; false too where that is kept in a cache */
     char *name;
     char *environment; /* "production" */
     char *timezone;

@@ -10,7 +10,7 @@
 
 enum {
     TICK_MS = 1000,
-    ASK_MS = 3000,        /* between two answers of one application */
+    ASK_MS = 2000,        /* between two answers of one application, and up to a tick */
     LIMIT_MS = 10 * 1000, /* for an answer; a runner that takes longer is replaced */
     SPARED_MS = 60 * 1000 /* an application that did not answer is left alone so long */
 };

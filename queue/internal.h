@@ -125,15 +125,19 @@ struct queue {
     struct take_back *take_back; /* the one under way */
     bool fatal;
 
-    unsigned want;       /* the worker's free slots */
-    unsigned arriving;   /* leases reserved and not handed over */
-    uint64_t batch;      /* number of the last batch that arrived */
-    bool reserving;      /* a reserve on the main connection is unanswered */
-    bool waiting;        /* the wait is unanswered */
-    bool reserve_waits;  /* waiting: a reserve stands behind the BRPOP */
-    bool hushing;        /* on_quiet() is owed */
-    bool look;           /* something may be ready: reserve rather than wait */
-    int64_t next_due_ms; /* from now on, as the last reserve told; -1: nothing */
+    unsigned want;          /* the worker's free slots */
+    unsigned arriving;      /* leases reserved and not handed over */
+    unsigned questions;     /* about crashes, without whose answers batches wait */
+    uint64_t batch;         /* number of the last batch that arrived */
+    unsigned chunk;         /* slots a reserve asks for at most */
+    unsigned reserves_open; /* reserves on the main connection that are unanswered */
+    unsigned asked;         /* slots they ask for, and the one behind a BRPOP */
+    uint64_t backlog;       /* ready jobs that the last answer left */
+    bool waiting;           /* the wait is unanswered */
+    bool reserve_waits;     /* waiting: a reserve stands behind the BRPOP */
+    bool hushing;           /* on_quiet() is owed */
+    bool look;              /* something may be ready: reserve rather than wait */
+    int64_t next_due_ms;    /* from now on, as the last reserve told; -1: nothing */
     struct timer pump;
     struct timer due;
 
@@ -218,6 +222,9 @@ void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_
 /* The batch is complete; `ask` Redis for its crashes before handing it over. */
 void arrive_finish(struct queue *queue, uint64_t batch, bool ask);
 void arrive_held(struct queue *queue, struct lease *lease); /* may be handed over now */
+/* What came and is not wanted any more goes back to its queue, once nothing can come that
+ * was reserved after it. */
+void arrive_return(struct queue *queue);
 void arrive_drop(struct queue *queue, struct lease *lease);
 void arrive_link_lost(struct queue *queue);
 
@@ -284,5 +291,7 @@ void notes_drop(struct queue *queue, const struct lease *lease); /* sent, not aw
 
 /* queue.c */
 void queue_pump_soon(struct queue *queue);
+/* Slots that the next reserve may ask for: free, and nothing is on its way to them. */
+unsigned queue_free_slots(const struct queue *queue);
 
 #endif

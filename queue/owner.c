@@ -231,7 +231,7 @@ void owner_shut_gate(struct queue *queue)
 /* Both connections have answered what was sent before the gate was shut. */
 static void finish_drain(struct queue *queue)
 {
-    if (queue->drain != DRAIN_ASKED || queue->reserving || queue->waiting ||
+    if (queue->drain != DRAIN_ASKED || queue->reserves_open || queue->waiting ||
         queue->drain_open || queue->arriving)
         return;
     queue->drain = DRAIN_DONE;

@@ -10,8 +10,10 @@
  * is counted and logged.
  *
  * Reserving: the worker says how many jobs it could start with queue_want(); the queue
- * keeps at most one reserve in flight, lets acks ride with it, and where nothing is ready
- * waits in a BRPOP on a second connection. It never reserves more than the worker wants.
+ * reserves them in chunks, keeps up to two reserves in flight while more is ready than
+ * one asks for, so that Redis takes the next jobs while the worker runs these, lets acks
+ * ride with them, and where nothing is ready waits in a BRPOP on a second connection. It
+ * never reserves more than the worker wants.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H

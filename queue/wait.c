@@ -21,14 +21,12 @@ enum { NUDGE_AGAIN_MS = 20 };
  * wait may have taken one. */
 static void reserve_now(struct queue *queue)
 {
-    unsigned slots = 0;
+    unsigned slots = queue->drain == DRAIN_NONE ? queue_free_slots(queue) : 0;
 
     queue->waiting = false;
     queue_pump_soon(queue);
     if (queue->link != LINK_READY) /* it looks when it is */
         return;
-    if (queue->drain == DRAIN_NONE && queue->want > queue->arriving)
-        slots = queue->want - queue->arriving;
     reserve_send(queue, queue->main, slots, queue->pace.answer_ms);
 }
 
@@ -110,7 +108,7 @@ void wait_start(struct queue *queue)
     queue->waiting = true;
     send_brpop(queue, timeout_ms, within_ms);
     if (queue->reserve_waits)
-        reserve_send(queue, queue->wait, queue->want - queue->arriving, within_ms);
+        reserve_send(queue, queue->wait, queue_free_slots(queue), within_ms);
     if (due_ms < poll_ms)
         timer_set(&queue->due, due_ms);
     else

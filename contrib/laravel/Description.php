@@ -41,6 +41,10 @@ class Description
         return [
             'php' => PHP_VERSION,
             'laravel' => method_exists($this->container, 'version') ? $this->container->version() : null,
+            'pcntl' => extension_loaded('pcntl'),
+            'phpredis' => extension_loaded('redis'),
+            'horizon' => class_exists(\Laravel\Horizon\Horizon::class),
+            'down' => $this->isDown(),
             'name' => $this->text($this->config('app.name')),
             'environment' => $this->environment(),
             'timezone' => $this->text($this->config('app.timezone')),
@@ -63,6 +67,17 @@ class Description
     {
         return $this->text(method_exists($this->container, 'environment')
             ? $this->container->environment() : $this->config('app.env'));
+    }
+
+    /** Null where only a server could tell. */
+    private function isDown(): ?bool
+    {
+        if ($this->config('app.maintenance.driver') === 'cache' ||
+            ! method_exists($this->container, 'isDownForMaintenance')) {
+            return null;
+        }
+
+        return $this->container->isDownForMaintenance();
     }
 
     private function text($value): ?string
