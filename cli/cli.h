@@ -64,7 +64,7 @@ struct config *cli_config_usable(const struct cli_args *args, int *exit_code);
 bool cli_colour(void); /* stdout is a tty and NO_COLOR is not set */
 
 /* The commands, each file with its own. */
-extern const struct cli_command cmd_supervise, cmd_status, cmd_scale, cmd_stop,
+extern const struct cli_command cmd_supervise, cmd_work, cmd_status, cmd_scale, cmd_stop,
     cmd_reload, cmd_drain, cmd_pause, cmd_resume;
 extern const struct cli_command cmd_push, cmd_queue_list, cmd_queue_peek, cmd_queue_clear,
     cmd_queue_monitor;

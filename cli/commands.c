@@ -8,7 +8,8 @@
 
 const struct cli_command *const commands_all[] = {
     /* a supervisor */
-    &cmd_supervise, &cmd_status, &cmd_scale, &cmd_reload, &cmd_drain, &cmd_stop,
+    &cmd_supervise, &cmd_work, &cmd_status, &cmd_scale, &cmd_reload, &cmd_drain,
+    &cmd_stop,
     /* queues */
     &cmd_push, &cmd_pause, &cmd_resume, &cmd_queue_list, &cmd_queue_peek,
     &cmd_queue_clear, &cmd_queue_monitor,

@@ -95,7 +95,7 @@ static void add_job(struct buf *out, const struct job *job, int64_t id)
     add_number(out, "id", id);
     add_text(out, "uuid", job->uuid);
     add_text(out, "name", job->name);
-    add_text(out, "connection", "redis");
+    add_text(out, "connection", job_connection(job->config));
     add_text(out, "queue", job->queue);
     add_number(out, "attempt", job->attempt);
     add_number(out, "tries", job->max_tries);
@@ -111,11 +111,12 @@ void frame_add_job(struct buf *out, const struct job *job, int64_t id)
     close_frame(out, start, payload_without_pad(job->payload->raw));
 }
 
-void frame_add_state(struct buf *out, const struct text_list *queues)
+void frame_add_state(struct buf *out, const struct job_config *config,
+                     const struct text_list *queues)
 {
     size_t start = open_frame(out, "state");
 
-    add_text(out, "connection", "redis");
+    add_text(out, "connection", job_connection(config));
     (void)buf_add_text(out, ",\"queues\":[");
     for (size_t i = 0; i < queues->ct; i++) {
         (void)buf_add_text(out, i ? "," : "");

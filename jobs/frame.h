@@ -60,7 +60,8 @@ void frame_add_hello(struct buf *out, const struct job_config *config);
 void frame_add_job(struct buf *out, const struct job *job, int64_t id);
 
 /* Asks how the application is, and which of these queues are paused. */
-void frame_add_state(struct buf *out, const struct text_list *queues);
+void frame_add_state(struct buf *out, const struct job_config *config,
+                     const struct text_list *queues);
 
 /* The job has ended without a verdict, for the `reason`: what is to become of it? */
 void frame_add_after(struct buf *out, const struct job *job, int64_t id,

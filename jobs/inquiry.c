@@ -69,7 +69,7 @@ bool inquiry_ask(struct inquiry *inquiry, struct runner *runner)
     team->asked = runner;
     team->ask_late_ms = now_ms + LIMIT_MS;
     buf_init(&frame, 0);
-    frame_add_state(&frame, inquiry->watch.queues);
+    frame_add_state(&frame, runner->config, inquiry->watch.queues);
     runner_send(runner, buf_slice(&frame));
     buf_free(&frame);
     return true;

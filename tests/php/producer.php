@@ -80,14 +80,18 @@ if ($options['acts']) {
     prepare_acts($app, $options['acts']);
 }
 $queue = $app->make('queue')->connection();
-$plain = null;
+$plain = [];
 Queue::createPayloadUsing(function ($connection, $queue, array $payload) use (&$plain) {
-    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), ' ', substr($queue, strlen('queues:')), "\n";
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
+    $added = [];
+    foreach ($plain as $name) {
+        $added['plain'][$name] = $payload['data']['command']->$name;
+    }
 
-    return $plain === null ? [] : ['plain' => $plain];
+    return $added;
 });
 while (($line = fgets(STDIN)) !== false) {
     $order = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
-    $plain = $order['plain'] ?? null;
+    $plain = $order['plain'] ?? [];
     isset($order['act']) ? stage_act($app, $order) : enqueue($queue, $order);
 }

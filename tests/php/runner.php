@@ -1,10 +1,12 @@
 <?php
 /*
  * The application that drover's bridge boots in the tests: returns the container. TEST_DIR
- * is the scene's directory; while there is a file "break" in it the application does not boot,
- * while there is "down" it is down for maintenance, while there is "hold" a listener lets
- * nobody take jobs, while there is "nocache" its cache cannot be asked. With a file "horizon"
- * Horizon's events are there, and noted in the ledger.
+ * is the scene's directory; while there is a file "break" in it the application does not
+ * boot, and while there is one "stall-boot", or "stall-" and the name of an event of the
+ * queue, it comes no further than that; the ledger tells where it stalls. While there is
+ * "down" it is down for maintenance, while there is "hold" a listener lets nobody take jobs,
+ * while there is "nocache" its cache cannot be asked. With a file "horizon" Horizon's events
+ * are there, and noted in the ledger.
  */
 
 namespace Drover\Tests;
@@ -12,6 +14,9 @@ namespace Drover\Tests;
 use Illuminate\Cache\RedisStore;
 use Illuminate\Cache\Repository as Cache;
 use Illuminate\Contracts\Debug\ExceptionHandler;
+use Illuminate\Queue\Events\JobFailed;
+use Illuminate\Queue\Events\JobProcessed;
+use Illuminate\Queue\Events\JobProcessing;
 use Illuminate\Queue\Events\Looping;
 use Illuminate\Queue\Worker;
 
@@ -38,6 +43,18 @@ class Quiet implements ExceptionHandler
     public function renderForConsole($output, \Throwable $e)
     {
         throw $e;
+    }
+}
+
+function stall(string $where, Ledger $ledger): void
+{
+    $file = getenv('TEST_DIR')."/stall-$where";
+    if (file_exists($file)) {
+        $ledger->write("stalled-$where", '-', 0);
+    }
+    while (file_exists($file)) {
+        usleep(2000);
+        clearstatcache();
     }
 }
 
@@ -81,5 +98,12 @@ $app->instance('queue.worker', new Worker(
         return file_exists("$dir/down");
     }
 ));
+$ledger = $app->make(Ledger::class);
+foreach ([Looping::class, JobProcessing::class, JobProcessed::class, JobFailed::class] as $event) {
+    $app->make('events')->listen($event, function ($e) use ($ledger) {
+        stall((new \ReflectionClass($e))->getShortName(), $ledger);
+    });
+}
+stall('boot', $ledger);
 
 return $app;

@@ -133,12 +133,15 @@ END_TEST
 
 START_TEST(the_question_names_the_queues)
 {
+    static char connection[] = "shop";
+    const struct job_config entry = {.type = JOB_LARAVEL,
+                                     .laravel = {.connection = connection}};
     struct buf out;
 
     buf_init(&out, 0);
-    frame_add_state(&out, &queues);
+    frame_add_state(&out, &entry, &queues);
     ck_assert_str_eq(out.data + FRAME_PREFIX_BYTES,
-                     "{\"type\":\"state\",\"connection\":\"redis\",\"queues\":[\"high\","
+                     "{\"type\":\"state\",\"connection\":\"shop\",\"queues\":[\"high\","
                      "\"a\\\"b\\\\\",\"low\"]}");
     buf_free(&out);
 }
