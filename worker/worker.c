@@ -399,6 +399,7 @@ static int worker_open(struct worker *worker, struct err *err)
         return -1;
     worker->env.coprocess =
         coprocess_open(&worker->env, worker->start->config, on_runners_gone, worker);
+    pausing_watch(worker);
     pausing_look(worker);
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
