@@ -49,6 +49,7 @@ struct run {
     /* what the runner has said */
     enum frame_verdict verdict;
     int64_t delay_ms;
+    int64_t memory_bytes; /* -1: not said */
     char reason[OUTCOME_REASON_BYTES];
     struct buf detail;
     /* how the runner ended that ran it */
@@ -83,6 +84,7 @@ static void judge_verdict(struct outcome *outcome, const struct run *run)
         outcome_init(outcome, OUTCOME_RETRY, "%s",
                      run->reason[0] ? run->reason : "released by the job");
         outcome->decided = true;
+        outcome->willing = !run->reason[0];
         outcome->wait_ms = run->delay_ms;
         break;
     case FRAME_FAIL:
@@ -108,6 +110,7 @@ static void judge_run(struct outcome *outcome, const struct run *run)
     if (run->abandoned && outcome->kind != OUTCOME_FAIL && !run->timed_out)
         outcome_init(outcome, OUTCOME_ABANDONED, "%s", run->why);
     outcome->timed_out = run->timed_out && outcome->kind != OUTCOME_DONE;
+    outcome->held_bytes = run->memory_bytes;
     if (run->died) {
         outcome->exit_status = run->end.exit_status;
         outcome->signal = run->end.signal;
@@ -249,7 +252,7 @@ static void time_over(void *arg)
                                  : "killed: it did not come to an end");
 }
 
-static void runner_ready(struct runner *runner)
+static void runner_ready(struct runner *runner, struct slice told UNUSED)
 {
     team_booted(runner->team, runner);
     if (runner->run)
@@ -268,13 +271,15 @@ static void take_verdict(struct run *run, const struct frame *frame)
     (void)buf_add(&run->detail, frame->body.ptr, frame->body.len);
 }
 
-/* The runner is free for the next job before the worker hears of the end of this. */
+/* The runner is free for the next job before the worker hears of the end of this. What a
+ * job wrote that went well interests nobody. */
 static void job_done(struct run *run, const struct frame *frame)
 {
     struct runner *runner = run->runner;
 
-    runner->memory_bytes = frame->memory_bytes;
-    take_output(run, runner);
+    runner->memory_bytes = run->memory_bytes = frame->memory_bytes;
+    if (run->verdict != FRAME_DELETE)
+        take_output(run, runner);
     detach(run);
     team_take_back(run->team, runner, frame->leave);
     finish(run);
@@ -363,6 +368,7 @@ static struct run *create_run(struct coprocess *coprocess, const struct job *job
     run->coprocess = coprocess;
     run->team = &coprocess->teams[job->config - coprocess->config->jobs];
     run->job = job;
+    run->memory_bytes = -1;
     run->done = done;
     run->arg = arg;
     buf_init(&run->detail, 0);

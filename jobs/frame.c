@@ -89,7 +89,7 @@ static void add_job(struct buf *out, const struct job *job, int64_t id)
     add_number(out, "id", id);
     add_text(out, "uuid", job->uuid);
     add_text(out, "name", job->name);
-    add_text(out, "connection", "redis");
+    add_text(out, "connection", job_connection(job->config));
     add_text(out, "queue", job->queue);
     add_number(out, "attempt", job->attempt);
     add_number(out, "tries", job->max_tries);

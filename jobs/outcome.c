@@ -8,8 +8,11 @@ void outcome_init(struct outcome *outcome, enum outcome_kind kind, const char *f
 {
     va_list ap;
 
-    *outcome =
-        (struct outcome){.kind = kind, .exit_status = -1, .cpu_ms = -1, .max_rss_kb = -1};
+    *outcome = (struct outcome){.kind = kind,
+                                .held_bytes = -1,
+                                .exit_status = -1,
+                                .cpu_ms = -1,
+                                .max_rss_kb = -1};
     va_start(ap, fmt);
     (void)vsnprintf(outcome->reason, sizeof(outcome->reason), fmt, ap);
     va_end(ap);

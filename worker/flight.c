@@ -14,6 +14,8 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "jobs/match.h"
+#include "worker/report.h"
+#include "worker/stint.h"
 #include "worker/verdict.h"
 
 static void flight_done(void *arg, const struct outcome *outcome)
@@ -23,6 +25,7 @@ static void flight_done(void *arg, const struct outcome *outcome)
 
     flight->run = NULL;
     verdict_outcome(flight, outcome);
+    stint_ended(worker, outcome);
     worker_settled_one(worker);
 }
 
@@ -84,6 +87,8 @@ static void flight_start(struct flight *flight)
     log_debug("job.start", log_str("uuid", flight->uuid), log_str("job", flight->name),
               log_str("queue", flight->job.queue),
               log_int("attempt", flight->job.attempt));
+    stint_begun(worker);
+    report_begun(worker->report, flight);
 
     outcome_init(&outcome, OUTCOME_RETRY, "%s", "");
     flight->run =

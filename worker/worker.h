@@ -10,7 +10,8 @@
 enum worker_exit {
     WORKER_EXIT_DRAINED = 0, /* asked to stop, or recycled: all jobs settled */
     WORKER_EXIT_FAILURE = 1,
-    WORKER_EXIT_CONFIG = 2 /* restarting cannot help */
+    WORKER_EXIT_CONFIG = 2, /* restarting cannot help */
+    WORKER_EXIT_MEMORY = 12 /* a co-process holds more than config->work allows */
 };
 
 struct worker_start {

@@ -1,12 +1,18 @@
 <?php
 /*
  * The application that drover's bridge boots in the tests: returns the container. TEST_DIR
- * is the scene's directory; while there is a file "break" in it the application does not boot.
+ * is the scene's directory; while there is a file "break" in it the application does not
+ * boot, and while there is one "stall-boot", or "stall-" and the name of an event of the
+ * queue, it comes no further than that; the ledger tells where it stalls.
  */
 
 namespace Drover\Tests;
 
 use Illuminate\Contracts\Debug\ExceptionHandler;
+use Illuminate\Queue\Events\JobFailed;
+use Illuminate\Queue\Events\JobProcessed;
+use Illuminate\Queue\Events\JobProcessing;
+use Illuminate\Queue\Events\Looping;
 
 require_once __DIR__.'/bootstrap.php';
 require_once __DIR__.'/deeds.php';
@@ -34,15 +40,34 @@ class Quiet implements ExceptionHandler
     }
 }
 
+function stall(string $where, Ledger $ledger): void
+{
+    $file = getenv('TEST_DIR')."/stall-$where";
+    if (file_exists($file)) {
+        $ledger->write("stalled-$where", '-', 0);
+    }
+    while (file_exists($file)) {
+        usleep(2000);
+        clearstatcache();
+    }
+}
+
 $dir = getenv('TEST_DIR');
 if (file_exists("$dir/break")) {
     throw new \LogicException('the application is broken');
 }
 $app = application([
-    'socket' => "$dir/redis.sock", 'prefix' => '', 'retry-after' => 90,
+    'socket' => "$dir/redis.sock", 'database' => 0, 'prefix' => '', 'retry-after' => 90,
     'block-for' => null, 'ledger' => "$dir/ledger", 'who' => 'runner/'.getmypid(),
 ]);
 $app->instance(ExceptionHandler::class, new Quiet);
 prepare_deeds($app);
+$ledger = $app->make(Ledger::class);
+foreach ([Looping::class, JobProcessing::class, JobProcessed::class, JobFailed::class] as $event) {
+    $app->make('events')->listen($event, function ($e) use ($ledger) {
+        stall((new \ReflectionClass($e))->getShortName(), $ledger);
+    });
+}
+stall('boot', $ledger);
 
 return $app;
