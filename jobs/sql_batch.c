@@ -74,19 +74,16 @@ static void tell(struct sql_batch *batch, struct sql_task *task, struct outcome 
 
     task->batch = NULL;
     buf_init(&detail, 0);
-    if (outcome->kind != OUTCOME_DONE)
-        sql_describe(&detail, batch->entry->config->database, refused);
+    sql_describe(&detail, batch->entry->config->database, refused);
     outcome->detail = buf_slice(&detail);
     task->done(task, outcome);
     buf_free(&detail);
 }
 
-static void tell_done(struct sql_batch *batch, struct sql_task *task)
+static void tell_done(struct sql_task *task, const struct outcome *done)
 {
-    struct outcome outcome;
-
-    outcome_init(&outcome, OUTCOME_DONE, "%s", "");
-    tell(batch, task, &outcome, NULL);
+    task->batch = NULL;
+    task->done(task, done);
 }
 
 static void tell_stopped(struct sql_batch *batch, struct sql_task *task)
@@ -202,12 +199,14 @@ static void take_unknown(struct sql_batch *batch, const struct pg_answer *answer
 
 static void take_found(struct sql_batch *batch, const struct pg_result *found)
 {
+    struct outcome done;
     size_t found_ct = 0;
 
+    outcome_init(&done, OUTCOME_DONE, "%s", "");
     for (size_t i = 0; i < batch->ct; i++)
         for (size_t row = 0; row < found->row_ct; row++)
             if (slice_is(pg_value(found, row, 0), batch->tasks[i]->uuid)) {
-                tell_done(batch, batch->tasks[i]);
+                tell_done(batch->tasks[i], &done);
                 batch->tasks[i] = NULL;
                 found_ct++;
                 break;
@@ -341,10 +340,13 @@ static bool take_turned_down(struct sql_batch *batch, const struct pg_answer *an
 
 static void take_done(struct sql_batch *batch)
 {
+    struct outcome done;
+
+    outcome_init(&done, OUTCOME_DONE, "%s", "");
     if (batch->manner.doubts)
         sql_wide_doubt(batch->entry->wide);
     for (size_t i = 0; i < batch->ct; i++)
-        tell_done(batch, batch->tasks[i]);
+        tell_done(batch->tasks[i], &done);
 }
 
 static void answered(void *arg, const struct pg_answer *answer)
