@@ -27,12 +27,13 @@ struct sql_wide {
     struct buf types; /* text of the array of their OIDs */
 };
 
-/* A row for each parameter, the name of its type's array, if all is well. Types of rows
- * would become several columns. */
+/* A row for each parameter, the name of its type's array, if all is well. The modifier -1
+ * makes it the type without a length: character[] would be one of single characters. Types
+ * of rows would become several columns. */
 static const char look_sql[] =
     "WITH target AS (SELECT to_regclass($1)::oid AS oid), tree AS (SELECT oid FROM target"
     " UNION SELECT relid FROM target, pg_partition_tree(target.oid)) "
-    "SELECT format_type(t.typarray, NULL) FROM unnest($2::oid[]) WITH ORDINALITY"
+    "SELECT format_type(t.typarray, -1) FROM unnest($2::oid[]) WITH ORDINALITY"
     " AS p(oid, at) JOIN pg_type t ON t.oid = p.oid "
     "WHERE t.typarray <> 0 AND t.typdelim = ',' AND t.typtype IN ('b', 'e', 'r') "
     "AND EXISTS (SELECT FROM target WHERE oid IS NOT NULL) "
