@@ -8,7 +8,7 @@
  *        --no connection--> postponed, all
  *
  * Parts are batches of their own. Invariant: a task is in one batch, and told once. Knows
- * no lease and no retries; every statement of the configuration comes from `config`.
+ * no lease, no retries and no statement.
  */
 #include "jobs/sql_batch.h"
 
@@ -18,25 +18,16 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "pg/array.h"
-#include "pg/sqlstate.h"
+#include "jobs/sql_form.h"
 #include "jobs/sql_verdict.h"
+#include "pg/sqlstate.h"
 
 enum {
-    HEAD_MAX = 3,     /* statements before those of the jobs */
     REPEATS_MAX = 20, /* runs again that made no progress by themselves */
     UNKNOWN_MAX = 3,  /* the same, before lost connections are left to the retries */
     LATE_MS = 1000,   /* the worker's word on the time comes first */
-    NO_LIMIT_MS = 1000 * 1000 * 1000,
-    WIDE_MAX_BYTES = 8 << 20 /* of values in one statement */
+    NO_LIMIT_MS = 1000 * 1000 * 1000
 };
-
-static const char note_sql[] =
-    "INSERT INTO drover_inbox (uuid) SELECT unnest($1::text[])";
-static const char look_sql[] =
-    "SELECT uuid FROM drover_inbox WHERE uuid = ANY($1::text[])";
-static const char path_sql[] = "SELECT set_config('search_path', $1, true)";
-static const char read_only_sql[] = "SET TRANSACTION READ ONLY";
 
 /* How a batch is run, if not for the first time. */
 struct manner {
@@ -52,14 +43,8 @@ struct sql_batch {
     struct manner manner;
     struct pg_request *request; /* NULL: answered */
     bool withdrawn;             /* before it was sent, for one that was cancelled */
-    struct pg_statement *statements;
-    size_t head_ct;
-    struct buf uuids; /* an array's text */
-    struct pg_param uuids_param, path_param;
-    char *wide_sql; /* NULL: a statement for each task */
-    size_t wide_ct; /* its parameters, each an array's text */
-    struct buf *arrays;
-    struct pg_param *wide_params;
+    struct sql_form form;
+    struct pg_statement look;
 };
 
 static void start_batch(const struct sql_entry *entry, struct sql_task *const *tasks,
@@ -239,12 +224,10 @@ static void looked(void *arg, const struct pg_answer *answer)
 
 static void look_into_inbox(struct sql_batch *batch)
 {
-    const struct pg_batch look = {.kind = PG_ONE,
-                                  .statements = batch->statements,
-                                  .ct = 1,
-                                  .within_ms = LATE_MS * 30};
+    const struct pg_batch look = {
+        .kind = PG_ONE, .statements = &batch->look, .ct = 1, .within_ms = LATE_MS * 30};
 
-    batch->statements[0].sql = look_sql; /* with the same parameter */
+    batch->look = sql_form_look(&batch->form);
     batch->request = sql_database_run(batch->entry->database, &look, looked, batch);
 }
 
@@ -270,7 +253,7 @@ static void take_no_inbox(struct sql_batch *batch, const struct pg_result *refus
 static void take_bad_job(struct sql_batch *batch, size_t bad,
                          const struct pg_answer *answer)
 {
-    const struct pg_result *refused = &answer->results[batch->head_ct + bad];
+    const struct pg_result *refused = &answer->results[batch->form.head_ct + bad];
     struct outcome outcome;
 
     sql_outcome_refused(&outcome, answer, refused);
@@ -297,15 +280,15 @@ static void take_refusal(struct sql_batch *batch, const struct pg_answer *answer
     while (at < answer->ct && answer->results[at].state != PG_REFUSED)
         at++;
     batch->manner.doubts = false;
-    if (theirs && at < answer->ct && at >= batch->head_ct && batch->wide_sql) {
+    if (theirs && at < answer->ct && at >= batch->form.head_ct && batch->form.wide) {
         take_bad_wide(batch, answer);
-    } else if (theirs && at < answer->ct && at >= batch->head_ct) {
-        take_bad_job(batch, at - batch->head_ct, answer);
+    } else if (theirs && at < answer->ct && at >= batch->form.head_ct) {
+        take_bad_job(batch, at - batch->form.head_ct, answer);
     } else if (theirs && at == answer->ct && batch->ct > 1) { /* COMMIT itself */
         run_halves(batch, 0, batch->ct, &batch->manner);
     } else {
         sql_outcome_refused(&outcome, answer, NULL);
-        if (at < batch->head_ct) /* no job's doing */
+        if (at < batch->form.head_ct) /* no job's doing */
             outcome.kind = OUTCOME_RETRY;
         tell_all(batch, &outcome, at < answer->ct ? &answer->results[at] : NULL);
     }
@@ -376,94 +359,9 @@ static void answered(void *arg, const struct pg_answer *answer)
 
 /* ---- the start ---- */
 
-static void write_uuids(struct sql_batch *batch)
-{
-    for (size_t i = 0; i < batch->ct; i++)
-        pg_array_add(&batch->uuids, slice_text(batch->tasks[i]->uuid));
-    pg_array_end(&batch->uuids);
-    batch->uuids_param.value = buf_slice(&batch->uuids);
-}
-
-static void add_head(struct sql_batch *batch, const char *sql,
-                     const struct pg_param *param)
-{
-    batch->statements[batch->head_ct++] =
-        (struct pg_statement){.sql = sql, .params = param, .param_ct = param ? 1 : 0};
-}
-
-static void write_narrow(struct sql_batch *batch)
-{
-    for (size_t i = 0; i < batch->ct; i++)
-        batch->statements[batch->head_ct + i] =
-            (struct pg_statement){.sql = batch->entry->config->statement,
-                                  .params = batch->tasks[i]->values.params,
-                                  .param_ct = batch->tasks[i]->values.ct};
-}
-
-static void write_wide(struct sql_batch *batch)
-{
-    size_t ct = batch->entry->config->params.ct;
-
-    batch->wide_ct = ct;
-    batch->arrays = must_alloc(ct * sizeof(*batch->arrays));
-    batch->wide_params = must_alloc(ct * sizeof(*batch->wide_params));
-    for (size_t i = 0; i < ct; i++) {
-        buf_init(&batch->arrays[i], 0);
-        for (size_t at = 0; at < batch->ct; at++)
-            pg_array_add(&batch->arrays[i], batch->tasks[at]->values.params[i].value);
-        pg_array_end(&batch->arrays[i]);
-        batch->wide_params[i].value = buf_slice(&batch->arrays[i]);
-    }
-    batch->statements[batch->head_ct] = (struct pg_statement){
-        .sql = batch->wide_sql, .params = batch->wide_params, .param_ct = ct};
-}
-
-/* What is sent is kept until it is answered, and the wide form may change meanwhile. */
-static void choose_form(struct sql_batch *batch)
-{
-    const char *text;
-    size_t bytes = 0;
-
-    if (batch->manner.narrow || batch->ct < 2)
-        return;
-    for (size_t i = 0; i < batch->ct; i++)
-        for (size_t at = 0; at < batch->tasks[i]->values.ct; at++)
-            bytes += batch->tasks[i]->values.params[at].value.len;
-    text = bytes <= WIDE_MAX_BYTES ? sql_wide_text(batch->entry->wide) : NULL;
-    batch->wide_sql = text ? must_strdup(text) : NULL;
-}
-
-/* The inbox before the search_path: it is where the server looks by itself. */
-static void write_statements(struct sql_batch *batch)
-{
-    const struct buf *path = &batch->tasks[0]->values.search_path;
-
-    batch->statements = must_alloc((HEAD_MAX + batch->ct) * sizeof(*batch->statements));
-    if (batch->entry->config->once) {
-        write_uuids(batch);
-        add_head(batch, note_sql, &batch->uuids_param);
-    }
-    if (path->len > 0) {
-        batch->path_param.value = buf_slice(path);
-        add_head(batch, path_sql, &batch->path_param);
-    }
-    if (sql_database_config(batch->entry->database)->read_only)
-        add_head(batch, read_only_sql, NULL);
-    if (batch->wide_sql)
-        write_wide(batch);
-    else
-        write_narrow(batch);
-}
-
 static void free_batch(struct sql_batch *batch)
 {
-    for (size_t i = 0; i < batch->wide_ct; i++)
-        buf_free(&batch->arrays[i]);
-    free(batch->arrays);
-    free(batch->wide_params);
-    free(batch->wide_sql);
-    free(batch->statements);
-    buf_free(&batch->uuids);
+    sql_form_free(batch->entry, &batch->form);
     free(batch->tasks);
     free(batch);
 }
@@ -487,11 +385,10 @@ static int64_t left_ms(const struct sql_batch *batch)
 static void send_batch(struct sql_batch *batch)
 {
     int64_t left = left_ms(batch);
-    size_t ct = batch->wide_sql ? 1 : batch->ct;
     const struct pg_batch send = {.kind = PG_ALL,
-                                  .statements = batch->statements,
-                                  .ct = batch->head_ct + ct,
-                                  .same_ct = ct,
+                                  .statements = batch->form.statements,
+                                  .ct = batch->form.head_ct + batch->form.body_ct,
+                                  .same_ct = batch->form.body_ct,
                                   .statement_ms =
                                       batch->ct > 1 && left > 1 ? left / 2 : left,
                                   .within_ms = left + LATE_MS};
@@ -509,11 +406,9 @@ static void start_batch(const struct sql_entry *entry, struct sql_task *const *t
     batch->ct = ct;
     batch->manner = *manner;
     memcpy(batch->tasks, tasks, ct * sizeof(struct sql_task *));
-    buf_init(&batch->uuids, 0);
     for (size_t i = 0; i < ct; i++)
         tasks[i]->batch = batch;
-    choose_form(batch);
-    write_statements(batch);
+    sql_form_write(&batch->form, entry, batch->tasks, ct, manner->narrow);
     send_batch(batch);
     if (ct > 1)
         sql_wide_look(entry->wide);

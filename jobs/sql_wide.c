@@ -28,8 +28,8 @@ struct sql_wide {
 };
 
 /* A row for each parameter, the name of its type's array, if all is well. The modifier -1
- * makes it the type without a length: character[] would be one of single characters. Types
- * of rows would become several columns. */
+ * makes it the type without a length: character[] would be one of single characters.
+ * Types of rows would become several columns. */
 static const char look_sql[] =
     "WITH target AS (SELECT to_regclass($1)::oid AS oid), tree AS (SELECT oid FROM target"
     " UNION SELECT relid FROM target, pg_partition_tree(target.oid)) "
