@@ -2,10 +2,10 @@
  *
  * The supervisor makes one board per start of a worker, in shared memory, and keeps it
  * until the worker is reaped and its jobs' process groups are gone. The worker writes,
- * the supervisor reads (`end` goes the other way); both may die at any instruction, so
- * every field stands alone (no locks, no pairs that must agree) and readers take whatever
- * they find with care: text is read through board_text(), numbers are bounded by the
- * reader.
+ * the supervisor reads (`end` and `paused` go the other way); both may die at any
+ * instruction, so every field stands alone (no locks, no pairs that must agree) and
+ * readers take whatever they find with care: text is read through board_text(), numbers
+ * are bounded by the reader.
  */
 #ifndef BASE_BOARD_H
 #define BASE_BOARD_H
@@ -55,10 +55,14 @@ struct board_away {
 };
 
 struct board {
-    _Atomic int64_t beat;          /* grows while the worker's loop turns */
-    _Atomic int phase;             /* enum board_phase */
-    _Atomic int end;               /* enum board_end; the supervisor writes it */
-    _Atomic int link;              /* enum board_link: Redis */
+    _Atomic int64_t beat; /* grows while the worker's loop turns */
+    _Atomic int phase;    /* enum board_phase */
+    _Atomic int end;      /* enum board_end; the supervisor writes it */
+    _Atomic int paused;   /* 1: take no jobs; the supervisor writes it, or a signal
+                             to the worker */
+    _Atomic int resting;  /* 1: paused so, nothing runs, nothing is on its way */
+    _Atomic int held;     /* 1: the application lets it take no jobs */
+    _Atomic int link;     /* enum board_link: Redis */
     _Atomic int64_t link_since_ms; /* monotonic, of the last change of `link` */
     _Atomic uint32_t tag;          /* the worker's owner tag in Redis, 0: none yet */
     _Atomic uint32_t running;      /* jobs in flight */

@@ -55,6 +55,29 @@ END
     }
 }
 
+# The process that is the first worker.
+worker_pid() {
+    local pid
+    for pid in $(<"/proc/$supervisor/task/$supervisor/children"); do
+        if grep -qa '^drover: worker' "/proc/$pid/cmdline"; then
+            echo "$pid"
+            return
+        fi
+    done
+}
+
+# What a process has used of the CPU so far, in ticks.
+cpu_ticks() { # PID
+    local stat
+    stat=$(<"/proc/$1/stat")
+    awk '{ print $12 + $13 }' <<<"${stat##*) }"
+}
+
+us_a_job() { # TICKS JOBS
+    awk -v t="$1" -v n="$2" -v hz="$(getconf CLK_TCK)" \
+        'BEGIN { printf "%.2f", t * 1e6 / hz / n }'
+}
+
 median() { # of the numbers given
     printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"
 }

@@ -249,7 +249,7 @@ static void time_over(void *arg)
                                  : "killed: it did not come to an end");
 }
 
-static void runner_ready(struct runner *runner)
+static void runner_ready(struct runner *runner, struct slice told UNUSED)
 {
     team_booted(runner->team, runner);
     if (runner->run)
@@ -268,13 +268,15 @@ static void take_verdict(struct run *run, const struct frame *frame)
     (void)buf_add(&run->detail, frame->body.ptr, frame->body.len);
 }
 
-/* The runner is free for the next job before the worker hears of the end of this. */
+/* The runner is free for the next job before the worker hears of the end of this. What a
+ * job wrote that went well interests nobody. */
 static void job_done(struct run *run, const struct frame *frame)
 {
     struct runner *runner = run->runner;
 
     runner->memory_bytes = frame->memory_bytes;
-    take_output(run, runner);
+    if (run->verdict != FRAME_DELETE)
+        take_output(run, runner);
     detach(run);
     team_take_back(run->team, runner, frame->leave);
     finish(run);

@@ -1,7 +1,8 @@
-/* Writing the texts of arrays. A comma is what separates the elements of every type but
- * box. Knows no types and no connection. */
+/* Spelling arrays. Texts are quoted always, so that none of them can mean something else.
+ * A comma is what separates the elements of every type but box. */
 #include "pg/array.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 static void add_escaped(struct buf *out, struct slice value)
@@ -41,4 +42,27 @@ void pg_array_add(struct buf *out, struct slice value)
 void pg_array_end(struct buf *out)
 {
     (void)buf_add_text(out, out->len ? "}" : "{}");
+}
+
+char *pg_array_of_texts(const char *const *texts, size_t ct)
+{
+    struct buf out;
+
+    buf_init(&out, 0);
+    for (size_t i = 0; i < ct; i++)
+        pg_array_add(&out, slice_text(texts[i]));
+    pg_array_end(&out);
+    return buf_take(&out);
+}
+
+char *pg_array_of_integers(const int64_t *numbers, size_t ct)
+{
+    struct buf out;
+
+    buf_init(&out, 0);
+    (void)buf_add_char(&out, '{');
+    for (size_t i = 0; i < ct; i++)
+        (void)buf_addf(&out, "%s%" PRId64, i ? "," : "", numbers[i]);
+    (void)buf_add_char(&out, '}');
+    return buf_take(&out);
 }

@@ -28,9 +28,12 @@ struct own_keys {
     char *twins;   /* string: counter for pads */
     char *failed;  /* zset of failed uuids, score = failed_at in milliseconds */
     char *outbox;  /* the same of those that wait for PostgreSQL */
+    char *paused;  /* zset of queues, or *: nothing is taken from; score = since when */
     char *notes;   /* "<prefix>drover:notes:", the uuid follows: how earlier attempts
                       ended, a line each; they expire */
     char *failed_record; /* "<prefix>drover:failed:", the uuid follows */
+    char *import; /* "<prefix>drover:import:", the source follows: zset of marks, score =
+                     the row's id; and with ":token" behind it the token that counts */
 };
 
 void queue_keys_init(struct queue_keys *keys, const char *prefix, const char *queue);

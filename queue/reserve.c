@@ -1,11 +1,12 @@
 /* The reserve script: what goes in, what its answer means.
  *
- * At most one reserve is unanswered, on either connection. The acks that ride along are
- * answered before the jobs are looked at.
+ * Up to two reserves are unanswered, both on the main connection, or one behind a BRPOP.
+ * The acks that ride along are answered before the jobs are looked at.
  *
  * Whatever verdict may be executed before it, without an answer, is named in it: its
- * bytes are not taken again as they are. So it is spelled anew where Redis does not know
- * the script, and stands behind a BRPOP only while there can be no verdict (wait.c).
+ * bytes are not taken again as they are. Those that ride with the reserve before it are
+ * such verdicts, too. So it is spelled anew where Redis does not know the script, and
+ * stands behind a BRPOP only while there can be no verdict (wait.c).
  */
 #include "queue/internal.h"
 
@@ -125,14 +126,19 @@ static void took_count(void *arg, const redisReply *reply)
     struct counting counting = *(struct counting *)arg;
 
     free(arg);
-    if (link_took_or_nil(counting.queue, "crashed", reply))
-        arrive_finish(counting.queue, counting.batch, true);
+    if (!link_took_or_nil(counting.queue, "crashed", reply))
+        return;
+    counting.queue->questions--;
+    arrive_finish(counting.queue, counting.batch, true);
+    arrive_return(counting.queue);
 }
 
 /* Our own late lease: this worker has not crashed. */
 static bool is_here(const struct queue *queue, unsigned index, struct slice bytes)
 {
-    return leases_find(&queue->leases, index, bytes) || settle_find(queue, index, bytes);
+    struct lease_key key = leases_key(&queue->leases, index, bytes);
+
+    return leases_find(&queue->leases, &key) || settle_find(queue, &key);
 }
 
 /* Leases that ran out, of workers that were not seen to die. A crash is counted only
@@ -174,6 +180,7 @@ static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
     counting = must_alloc(sizeof(*counting));
     counting->queue = queue;
     counting->batch = queue->batch;
+    queue->questions++;
     call_send(call, queue->main, queue->pace.answer_ms, took_count, counting);
     return true;
 }
@@ -187,15 +194,16 @@ static void take_jobs(struct queue *queue, const struct reserve_reply *read, uin
             tag, read->now_ms);
 }
 
-/* Whether to look again at once: something is left, and nothing says it never goes. */
-static bool is_more_ready(const struct queue *queue, const struct reserve_reply *read)
+/* What is left ready, of which nothing says that it never goes. */
+static uint64_t count_ready(const struct queue *queue, const struct reserve_reply *read)
 {
-    if (read->next_due_ms == 0)
-        return true;
+    uint64_t ct = 0;
+
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        if (!queue->queues[q].bad && read->depths->element[q * 3]->integer > 0)
-            return true;
-    return false;
+        if (!queue->queues[q].bad && !pause_is_on(&queue->queues[q]) &&
+            read->depths->element[q * 3]->integer > 0)
+            ct += (uint64_t)read->depths->element[q * 3]->integer;
+    return ct;
 }
 
 static void take_answer(struct queue *queue, const struct reserving *call,
@@ -207,7 +215,8 @@ static void take_answer(struct queue *queue, const struct reserving *call,
     take_oversize(queue, read->oversize, call->uuid);
     queue->next_due_ms = read->next_due_ms;
     queue->some_crashed = read->crashed_ct > 0;
-    queue->look = is_more_ready(queue, read);
+    queue->backlog = count_ready(queue, read);
+    queue->look = queue->backlog > 0 || read->next_due_ms == 0;
     queue->batch++;
     counted =
         count_reclaimed(queue, read->reclaimed); /* while what is here is told apart */
@@ -219,6 +228,15 @@ static void take_answer(struct queue *queue, const struct reserving *call,
 static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
                          int64_t within_ms, bool whole);
 
+static void end_call(struct queue *queue, const struct reserving *call)
+{
+    if (call->by_wait)
+        queue->waiting = false;
+    else
+        queue->reserves_open--;
+    queue->asked -= call->slots;
+}
+
 /* Redis does not know the script (any more): nothing was done. Verdicts may have been
  * sent meanwhile, so it is spelled anew, on the connection that they are sent on. */
 static void send_again(struct reserving *call)
@@ -229,7 +247,7 @@ static void send_again(struct reserving *call)
         call->acks[i]->in_flight = false;
         call->acks[i]->sent_ct--;
     }
-    queue->waiting = queue->reserving = false;
+    end_call(queue, call);
     send_reserve(queue, queue->main, call->slots, queue->pace.answer_ms, true);
     free(call);
 }
@@ -251,16 +269,14 @@ static void took_reserve(void *arg, const redisReply *reply)
         link_lost(queue, &why);
         goto out;
     }
-    if (call->by_wait)
-        queue->waiting = false;
-    else
-        queue->reserving = false;
+    end_call(queue, call);
     timer_stop(&queue->due);
     take_acks(call, read.lost);
     if (read.open)
         take_answer(queue, call, &read);
     else if (call->tag == queue->tag && queue->drain == DRAIN_NONE)
         resume_owner(queue);
+    arrive_return(queue);
     settle_tell(queue);
     queue_pump_soon(queue);
 out:
@@ -367,7 +383,7 @@ static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
     call_add_int(call, queue->queue_ct);
     call_add_int(call, (int64_t)ack_ct);
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        call_add_text(call, queue->queues[q].name);
+        call_add_text(call, pause_name(&queue->queues[q]));
     if (!by_wait)
         add_acks(call, reserving);
     add_unanswered(call, reserving);
@@ -375,5 +391,6 @@ static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
     if (by_wait)
         queue->waiting = true;
     else
-        queue->reserving = true;
+        queue->reserves_open++;
+    queue->asked += slots;
 }

@@ -20,6 +20,7 @@ enum { HELD_MAX = 1000, HELD_BYTES_MAX = 64 * 1024 * 1024 };
 
 static void free_settle(struct settle *settle)
 {
+    leases_remove_settled(settle->lease);
     lease_free(settle->lease);
     free(settle->bytes);
     free(settle->note);
@@ -39,11 +40,11 @@ static struct settle *begin(struct queue *queue, struct lease *lease,
         return NULL;
     }
     MUST(lease->priv->state == LEASE_OUT);
-    leases_remove(&queue->leases, lease);
-    lease->priv->state = LEASE_SETTLED;
+    leases_settle(&queue->leases, lease);
     settle = must_alloc(sizeof(*settle));
     settle->kind = kind;
     settle->lease = lease;
+    lease->priv->settle = settle;
     TAILQ_INSERT_TAIL(&queue->settles, settle, next);
     queue->settled_told = false;
     queue_pump_soon(queue);
@@ -203,14 +204,11 @@ void settle_tell(struct queue *queue)
     queue->events.on_settled(queue->options.arg);
 }
 
-struct settle *settle_find(const struct queue *queue, unsigned index, struct slice bytes)
+struct settle *settle_find(const struct queue *queue, const struct lease_key *key)
 {
-    struct settle *settle;
+    struct lease *lease = leases_find_settled(&queue->leases, key);
 
-    TAILQ_FOREACH(settle, &queue->settles, next)
-    if (settle->lease->queue == index && slice_equal(settle->lease->bytes, bytes))
-        return settle;
-    return NULL;
+    return lease ? lease->priv->settle : NULL;
 }
 
 /* A job that was reclaimed by one worker may be here before that one has counted it. */

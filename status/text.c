@@ -36,6 +36,10 @@ static void add_supervisor(struct buf *out, const json_t *supervisor)
     }
     buf_add_text(out, "supervisor  ");
     text_escape(out, slice_text(state ? state : "?"));
+    if (json_is_true(json_object_get(supervisor, "draining")))
+        buf_add_text(out, ", draining");
+    else if (json_is_true(json_object_get(supervisor, "paused")))
+        buf_add_text(out, ", paused");
     buf_addf(out, ", pid %" JSON_INTEGER_FORMAT ", up ",
              json_integer_value(json_object_get(supervisor, "pid")));
     if (uptime_s >= 86400)
@@ -134,6 +138,22 @@ static void add_away(struct buf *out, const json_t *pool, const json_t *worker)
     }
 }
 
+/* What its supervisor paused is said above; the application's word is about one pool. */
+static void add_held(struct buf *out, const json_t *pool)
+{
+    const json_t *workers = json_object_get(pool, "workers");
+    const char *name = json_string_value(json_object_get(pool, "name"));
+    size_t ct = 0;
+
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        const json_t *by = json_object_get(json_array_get(workers, i), "paused");
+
+        ct += json_is_string(by) && strcmp(json_string_value(by), "application") == 0;
+    }
+    if (ct > 0)
+        buf_addf(out, "paused by the application: %zu of %s\n", ct, name ? name : "?");
+}
+
 static void add_endpoints(struct buf *out, const json_t *pools)
 {
     size_t before = out->len;
@@ -143,6 +163,7 @@ static void add_endpoints(struct buf *out, const json_t *pools)
         const json_t *pool = json_array_get(pools, i);
         const json_t *workers = json_object_get(pool, "workers");
 
+        add_held(out, pool);
         for (size_t k = 0; k < json_array_size(workers); k++)
             add_away(out, pool, json_array_get(workers, k));
     }
@@ -150,17 +171,29 @@ static void add_endpoints(struct buf *out, const json_t *pools)
         out->data[out->len = before] = '\0';
 }
 
+static bool is_some_paused(const json_t *queues)
+{
+    for (size_t i = 0; i < json_array_size(queues); i++)
+        if (json_is_true(json_object_get(json_array_get(queues, i), "paused")))
+            return true;
+    return false;
+}
+
+/* The last column only where it has something to say. */
 static void add_queues(struct buf *out, const json_t *queues, enum table_colour colour)
 {
     static const struct table_column columns[] = {{"QUEUE", TABLE_LEFT},
                                                   {"READY", TABLE_RIGHT},
                                                   {"DELAYED", TABLE_RIGHT},
-                                                  {"RESERVED", TABLE_RIGHT}};
-    static const char *const names[] = {"name", "ready", "delayed", "reserved"};
-    struct table *table = table_create(columns, ARRAY_CT(columns), colour);
+                                                  {"RESERVED", TABLE_RIGHT},
+                                                  {"PAUSED SINCE", TABLE_LEFT}};
+    static const char *const names[] = {"name", "ready", "delayed", "reserved",
+                                        "paused_since"};
+    size_t ct = ARRAY_CT(columns) - !is_some_paused(queues);
+    struct table *table = table_create(columns, ct, colour);
 
     for (size_t i = 0; i < json_array_size(queues); i++)
-        add_members(table, json_array_get(queues, i), names, ARRAY_CT(names));
+        add_members(table, json_array_get(queues, i), names, ct);
     buf_add_char(out, '\n');
     table_render(table, out);
     table_destroy(table);

@@ -54,6 +54,7 @@ struct supervisor {
     struct fleet *fleet;
     struct commands commands;
     enum supervisor_phase phase;
+    enum supervisor_pausing pausing;
     bool fleet_ended;
     unsigned sweep_ct;
     struct timer sweep;
@@ -66,6 +67,7 @@ static void tell_status(const struct supervisor *sv)
 {
     struct fleet_redis redis = fleet_redis_link(sv->fleet);
     struct summary summary = {.phase = sv->phase,
+                              .pausing = sv->pausing,
                               .counts = fleet_count(sv->fleet),
                               .link = redis.link,
                               .link_age_ms = clock_mono_ms() - redis.since_ms,
@@ -109,21 +111,6 @@ static void redis_gone(void *arg)
     timer_set(&sv->sweep, 0);
 }
 
-static void fleet_changed(void *arg)
-{
-    struct supervisor *sv = arg;
-
-    tell_ready(sv);
-    tell_status(sv);
-    if (sv->phase != SUPERVISOR_STOPPING || sv->fleet_ended || !fleet_is_empty(sv->fleet))
-        return;
-    sv->fleet_ended = true;
-    if (sv->redis)
-        redis_server_stop(sv->redis);
-    else
-        redis_gone(sv);
-}
-
 static void begin_stop(struct supervisor *sv, const char *why)
 {
     log_info("supervisor.stop", log_str("why", why),
@@ -132,6 +119,24 @@ static void begin_stop(struct supervisor *sv, const char *why)
     notify_stopping(sv->notify);
     fleet_stop(sv->fleet);
     tell_status(sv);
+}
+
+static void fleet_changed(void *arg)
+{
+    struct supervisor *sv = arg;
+
+    tell_ready(sv);
+    tell_status(sv);
+    if (sv->pausing == SUPERVISOR_DRAINING && sv->phase != SUPERVISOR_STOPPING &&
+        fleet_is_resting(sv->fleet))
+        begin_stop(sv, "drain");
+    if (sv->phase != SUPERVISOR_STOPPING || sv->fleet_ended || !fleet_is_empty(sv->fleet))
+        return;
+    sv->fleet_ended = true;
+    if (sv->redis)
+        redis_server_stop(sv->redis);
+    else
+        redis_gone(sv);
 }
 
 /* Ends nothing at once: the answer to the command is sent first. */
@@ -212,6 +217,45 @@ static void on_reload(int signum UNUSED, void *arg)
     buf_free(&waiting);
 }
 
+/* ---- pause ---- */
+
+static int pause_to(void *arg, enum supervisor_pausing to, struct err *err)
+{
+    struct supervisor *sv = arg;
+
+    if (sv->phase == SUPERVISOR_STOPPING)
+        return err_set(err, ERR_NOT_RUNNING, "the supervisor is stopping");
+    if (sv->pausing == to)
+        return 0;
+    sv->pausing = to;
+    log_info(to == SUPERVISOR_DRAINING ? "supervisor.drain"
+             : to == SUPERVISOR_PAUSED ? "supervisor.paused"
+                                       : "supervisor.resumed",
+             log_int("workers", (int64_t)fleet_count(sv->fleet).alive));
+    fleet_pause(sv->fleet, to != SUPERVISOR_WORKS);
+    tell_status(sv);
+    return 0;
+}
+
+static enum supervisor_pausing current_pausing(void *arg)
+{
+    const struct supervisor *sv = arg;
+
+    return sv->pausing;
+}
+
+static void on_pause(int signum, void *arg)
+{
+    struct supervisor *sv = arg;
+    struct err err;
+
+    if (signum == SIGUSR2 && sv->pausing == SUPERVISOR_DRAINING)
+        return; /* it is paused */
+    (void)!pause_to(sv, signum == SIGUSR2 ? SUPERVISOR_PAUSED : SUPERVISOR_WORKS, &err);
+}
+
+/* ---- signals ---- */
+
 /* TTIN and TTOU: one more, one less in the first pool. */
 static void on_scale(int signum, void *arg)
 {
@@ -272,9 +316,9 @@ static int watch_signals(struct supervisor *sv)
         int signum;
         signal_cb cb;
     } watched[] = {
-        {SIGTERM, on_end},     {SIGINT, on_end},      {SIGQUIT, on_end},
-        {SIGHUP, on_reload},   {SIGTTIN, on_scale},   {SIGTTOU, on_scale},
-        {SIGUSR1, on_ignored}, {SIGUSR2, on_ignored},
+        {SIGTERM, on_end},   {SIGINT, on_end},    {SIGQUIT, on_end},
+        {SIGHUP, on_reload}, {SIGTTIN, on_scale}, {SIGTTOU, on_scale},
+        {SIGUSR2, on_pause}, {SIGCONT, on_pause}, {SIGUSR1, on_ignored},
     };
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
@@ -339,6 +383,8 @@ static void make_fleet(struct supervisor *sv)
                                      .started_at_ms = clock_mono_ms(),
                                      .phase = current_phase,
                                      .reload = reload,
+                                     .pause = pause_to,
+                                     .pausing = current_pausing,
                                      .stop = stop_by_command,
                                      .arg = sv};
 }

@@ -99,6 +99,22 @@ void worker_slot_tell_why(struct worker_slot *ws, enum board_end why)
         (void)atomic_compare_exchange_strong(&ws->board->end, &none, (int)why);
 }
 
+/* The signal is for speed: the board is looked at with each heartbeat too. */
+void worker_slot_pause(struct worker_slot *ws, bool paused)
+{
+    if (ws->board == NULL || !child_is_alive(&ws->child))
+        return;
+    atomic_store(&ws->board->resting, 0);
+    atomic_store(&ws->board->paused, paused);
+    (void)kill(ws->child.pid, paused ? SIGUSR2 : SIGCONT);
+}
+
+bool worker_slot_is_resting(const struct worker_slot *ws)
+{
+    return ws->board == NULL || !child_is_alive(&ws->child) ||
+           atomic_load(&ws->board->resting) != 0;
+}
+
 /* ---- tags whose jobs somebody has to give back ---- */
 
 static void keep_orphan(struct worker_slot *ws, uint32_t tag, const char *note)
@@ -182,6 +198,7 @@ static pid_t spawn_worker(void *owner, struct err *err)
     beat_reset(&ws->beat);
     ws->hung_ms = 0;
     ws->generation = launch.generation;
+    atomic_store(&ws->board->paused, launch.paused);
     launch.slot = ws->index;
     launch.board = ws->board;
     return launch_worker(&launch, err);

@@ -3,6 +3,7 @@
  *   worker.c   the process: set-up, signals, heartbeat, drain, recycling
  *   flight.c   one job in flight: admitted -> (held) -> running -> settled
  *   verdict.c  what becomes of it: ack, release, fail or give back; the log line
+ *   pausing.c  when it takes no jobs though it could
  *   record.c   the text of a failed record (pure)
  */
 #ifndef WORKER_CREW_H
@@ -45,6 +46,8 @@ struct worker {
     struct flight *announced; /* a held one that Redis is being told about */
     unsigned held_ct;
     uint64_t started_ct;
+    bool paused_by_supervisor;
+    const char *paused_by_application; /* why; NULL: it is not */
 
     struct timer beat;
     struct timer grace;    /* while draining: running jobs are stopped when it fires */

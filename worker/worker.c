@@ -27,6 +27,7 @@
 #include "jobs/http.h"
 #include "jobs/sql.h"
 #include "worker/flight.h"
+#include "worker/pausing.h"
 #include "worker/verdict.h"
 
 enum {
@@ -37,11 +38,11 @@ enum {
                               than the supervisor leaves until its KILL (fleet.c) */
 };
 
-/* Not beside a suspect, and not on the way out. */
+/* Not beside a suspect, not while paused, and not on the way out. */
 static bool takes_jobs(const struct worker *worker)
 {
     return worker->phase == WORKER_WORKING && worker->held_ct == 0 &&
-           worker->alone == NULL;
+           worker->alone == NULL && !pausing_is_on(worker);
 }
 
 void worker_want(struct worker *worker)
@@ -166,6 +167,15 @@ static void asked_to_stop(int signum, void *arg)
         stop_jobs(worker, CANCEL_NOW, CANCEL_MARGIN_MS);
 }
 
+/* From the supervisor, which has written it on the board too, or from anybody. */
+static void asked_to_pause(int signum, void *arg)
+{
+    struct worker *worker = arg;
+
+    atomic_store(&worker->start->board->paused, signum == SIGUSR2);
+    pausing_look(worker);
+}
+
 /* ---- events of the queue ---- */
 
 static void on_jobs(void *arg, struct lease *const *leases, size_t ct)
@@ -287,6 +297,7 @@ static void beat(void *arg)
         worker_drain(worker, "memory");
     if (worker->env.http != NULL)
         http_tell_board(worker->env.http, board);
+    pausing_look(worker);
     timer_set(&worker->beat, BEAT_MS);
 }
 
@@ -333,11 +344,18 @@ static int open_mover(struct worker *worker, struct err *err)
 
 static int watch_signals(struct worker *worker, struct err *err)
 {
-    static const int stops[] = {SIGTERM, SIGINT, SIGQUIT};
+    static const struct {
+        int signum;
+        signal_cb cb;
+    } watched[] = {{SIGTERM, asked_to_stop},
+                   {SIGINT, asked_to_stop},
+                   {SIGQUIT, asked_to_stop},
+                   {SIGUSR2, asked_to_pause},
+                   {SIGCONT, asked_to_pause}};
     sigset_t none;
 
-    for (size_t i = 0; i < ARRAY_CT(stops); i++)
-        if (loop_on_signal(worker->loop, stops[i], asked_to_stop, worker) != 0)
+    for (size_t i = 0; i < ARRAY_CT(watched); i++)
+        if (loop_on_signal(worker->loop, watched[i].signum, watched[i].cb, worker) != 0)
             return err_set(err, ERR_SYSTEM, "cannot watch signals");
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a full log file is no reason to end */
@@ -368,6 +386,7 @@ static int worker_open(struct worker *worker, struct err *err)
         return -1;
     worker->env.coprocess =
         coprocess_open(&worker->env, worker->start->config, on_runners_gone, worker);
+    pausing_look(worker);
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
         timer_set(&worker->lifetime, max_time_ms);

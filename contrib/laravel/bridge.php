@@ -39,6 +39,6 @@ try {
     exit(1);
 }
 $lastWords->watch(null);
-$channel->write(['type' => 'hello', 'protocol' => 1], json_encode($application->describe()) ?: '{}');
+$channel->write(['type' => 'hello', 'protocol' => 1], json_encode($application->describe(), JSON_INVALID_UTF8_SUBSTITUTE) ?: '{}');
 $runner->run();
 $application->terminate();

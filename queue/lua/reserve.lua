@@ -4,7 +4,8 @@
 --      3 drover:open  4 drover:crashes  5 drover:twins  6 drover:beats,
 --      then per queue: ready, delayed, reserved, notify
 -- ARGV 1 tag  2 lease, seconds  3 free slots  4 max_payload, bytes  5 horizon, seconds
---      6 spare uuid  7 number of queues n  8 number of acks, then n names,
+--      6 spare uuid  7 number of queues n  8 number of acks, then n names ('' for a queue
+--      that is paused: nothing is taken from it),
 --      then per ack: queue (from 1), tag, payload, crash key ('' for none),
 --      then per verdict that was sent before and is not answered: queue, payload
 -- Reply 1 gate: 1 open, 0 closed (only the first three elements then)
@@ -307,7 +308,7 @@ for q = 1, queue_ct do
         if going and queues[q].ready > 0 then
             may_add(queues[q].reserved_key)
         end
-        while going and queues[q].good and queues[q].ready > 0 do
+        while going and queues[q].good and queues[q].ready > 0 and queues[q].name ~= '' do
             going = take_one(q, queues[q]) and slots > 0 and taken_bytes < ROOM
         end
         set_tokens(queues[q])
