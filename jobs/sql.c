@@ -218,14 +218,15 @@ static int read_job(struct run *run, const struct lane *lane, const struct job *
 
 static bool admit(struct lane *lane, struct outcome *outcome)
 {
-    int64_t wait_ms;
+    struct sql_database *database = lane->entry.database;
+    int64_t put_off_ct;
 
-    if (sql_database_admits(lane->entry.database, &wait_ms))
+    if (sql_database_admits(database))
         return true;
     outcome_init(outcome, OUTCOME_POSTPONE, "database %s is away: %s",
                  lane->entry.config->database,
-                 sql_database_trouble(lane->entry.database));
-    outcome->wait_ms = wait_ms;
+                 sql_database_trouble(database, &put_off_ct));
+    outcome->wait_ms = sql_database_put_off(database);
     return false;
 }
 
@@ -309,6 +310,23 @@ int sql_open(struct loop *loop, const struct config *config, struct sql **sql,
         }
     *sql = opened;
     return 0;
+}
+
+void sql_tell_board(const struct sql *sql, struct board *board)
+{
+    size_t told = 0;
+
+    for (size_t i = 0; i < sql->config->database_ct && told < BOARD_DATABASES; i++) {
+        const struct sql_database *database = sql->databases[i];
+        int64_t put_off_ct = 0;
+        const char *why = database ? sql_database_trouble(database, &put_off_ct) : NULL;
+
+        if (why && put_off_ct > 0)
+            board_set_database(board, told++, sql->config->databases[i].name, why,
+                               put_off_ct);
+    }
+    while (told < BOARD_DATABASES)
+        board_set_database(board, told++, "", "", 0);
 }
 
 static void free_runs(struct run_list *runs)

@@ -138,10 +138,13 @@ static void tell_all(struct sql_batch *batch, const struct outcome *outcome,
 
         if (batch->tasks[i] == NULL)
             continue;
-        if (batch->tasks[i]->cancelled)
+        if (batch->tasks[i]->cancelled) {
             tell_stopped(batch, batch->tasks[i]);
-        else
-            tell(batch, batch->tasks[i], &copy, refused);
+            continue;
+        }
+        if (copy.kind == OUTCOME_POSTPONE)
+            copy.wait_ms = sql_database_put_off(batch->entry->database);
+        tell(batch, batch->tasks[i], &copy, refused);
     }
 }
 
@@ -159,7 +162,6 @@ static void take_unsent(struct sql_batch *batch, const struct pg_answer *answer)
     buf_init(&line, OUTCOME_REASON_BYTES - 1);
     text_escape(&line, slice_text(answer->why.text));
     outcome_init(&outcome, OUTCOME_POSTPONE, "%s", line.data ? line.data : "");
-    outcome.wait_ms = sql_database_wait_ms(batch->entry->database);
     tell_all(batch, &outcome, NULL);
     buf_free(&line);
 }
@@ -245,7 +247,6 @@ static void take_no_inbox(struct sql_batch *batch, const struct pg_result *refus
     outcome_init(&outcome, OUTCOME_POSTPONE,
                  "drover_inbox cannot be written, see `drover sql migrate`: SQLSTATE %s",
                  refused->sqlstate);
-    outcome.wait_ms = 30 * 1000;
     tell_all(batch, &outcome, refused);
 }
 
@@ -328,6 +329,8 @@ static void take_done(struct sql_batch *batch)
     outcome_init(&done, OUTCOME_DONE, "%s", "");
     if (batch->manner.doubts)
         sql_wide_doubt(batch->entry->wide);
+    if (batch->entry->config->once)
+        sql_database_has_inbox(batch->entry->database);
     for (size_t i = 0; i < batch->ct; i++)
         tell_done(batch->tasks[i], &done);
 }

@@ -297,6 +297,8 @@ static void beat(void *arg)
         worker_drain(worker, "memory");
     if (worker->env.http != NULL)
         http_tell_board(worker->env.http, board);
+    if (worker->env.sql != NULL)
+        sql_tell_board(worker->env.sql, board);
     pausing_look(worker);
     timer_set(&worker->beat, BEAT_MS);
 }
