@@ -36,8 +36,11 @@ static void end_servers(void)
     postgres_process_end(&other);
 }
 
-static void make_tables(struct postgres_process *process)
+/* A test that failed may have left it read-only. */
+static void start_server(struct postgres_process *process)
 {
+    postgres_process_start(process);
+    postgres_process_set_read_only(process, false);
     (void)postgres_process_do(process,
                               "SET client_min_messages = warning; DROP SCHEMA public "
                               "CASCADE; CREATE SCHEMA public; CREATE TABLE t (id int)");
@@ -45,8 +48,7 @@ static void make_tables(struct postgres_process *process)
 
 static void set_up(void)
 {
-    postgres_process_start(&server);
-    make_tables(&server);
+    start_server(&server);
     struck = false;
 }
 
@@ -246,8 +248,7 @@ START_TEST(jobs_go_to_the_host_that_takes_writes)
 {
     char *database = two_hosts(_i == 1);
 
-    postgres_process_start(&other);
-    make_tables(&other);
+    start_server(&other);
     create_scene(database, 5);
     scene_do(scene, "sql", "migrate");
     postgres_process_set_read_only(&server, true);
@@ -267,7 +268,6 @@ START_TEST(jobs_go_to_the_host_that_takes_writes)
     audit(&server, 2 * JOB_CT);
     ck_assert_int_eq(rows(&other), JOB_CT);
     scene_stop(scene);
-    postgres_process_set_read_only(&other, false);
     free(database);
 }
 END_TEST
