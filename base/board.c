@@ -102,14 +102,33 @@ void board_end(struct board_job *job)
     job->group = 0;
 }
 
+static void set_changed_text(char *field, size_t size, const char *text)
+{
+    if (strncmp(field, text, size - 1) != 0)
+        set_text(field, size, text);
+}
+
 void board_set_away(struct board *board, size_t at, const char *name, int64_t failures)
 {
     struct board_away *away = &board->away[at];
 
     MUST(at < BOARD_AWAY);
-    if (failures > 0 && strncmp(away->name, name, sizeof(away->name) - 1) != 0)
-        set_text(away->name, sizeof(away->name), name);
+    if (failures > 0)
+        set_changed_text(away->name, sizeof(away->name), name);
     away->failures = failures;
+}
+
+void board_set_database(struct board *board, size_t at, const char *name, const char *why,
+                        int64_t put_off_ct)
+{
+    struct board_database *database = &board->databases[at];
+
+    MUST(at < BOARD_DATABASES);
+    if (put_off_ct > 0) {
+        set_changed_text(database->name, sizeof(database->name), name);
+        set_changed_text(database->why, sizeof(database->why), why);
+    }
+    database->put_off_ct = put_off_ct;
 }
 
 void board_text(const char *field, size_t field_size, char *text, size_t size)

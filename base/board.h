@@ -21,7 +21,8 @@ enum {
     BOARD_UUID_BYTES = 64,
     BOARD_NAME_BYTES = 96,
     BOARD_NOTE_BYTES = 128,
-    BOARD_AWAY = 8,    /* endpoints that can be told about */
+    BOARD_AWAY = 8, /* endpoints that can be told about */
+    BOARD_DATABASES = 8,
     BOARD_ORPHANS = 16 /* tags a successor can be told about */
 };
 
@@ -54,6 +55,13 @@ struct board_away {
     char name[BOARD_NAME_BYTES];
 };
 
+/* A database of SQL jobs that cannot be used for now. */
+struct board_database {
+    _Atomic int64_t put_off_ct; /* runs that were put off for it; 0: free */
+    char name[BOARD_NAME_BYTES];
+    char why[BOARD_NOTE_BYTES];
+};
+
 struct board {
     _Atomic int64_t beat; /* grows while the worker's loop turns */
     _Atomic int phase;    /* enum board_phase */
@@ -71,6 +79,7 @@ struct board {
     _Atomic uint64_t postponed;    /* runs that were put off before they were tried */
     _Atomic uint32_t away_ct;      /* endpoints left alone; `away` has the first */
     struct board_away away[BOARD_AWAY];
+    struct board_database databases[BOARD_DATABASES];
     _Atomic uint64_t failed; /* jobs moved to the failed store */
     _Atomic uint64_t lost;   /* leases that were no longer ours at settle or extend */
     struct board_orphan orphans[BOARD_ORPHANS];
@@ -90,6 +99,10 @@ void board_end(struct board_job *job);
 
 /* For the worker: what is left alone now. Entry `at` of the list; failures 0: none. */
 void board_set_away(struct board *board, size_t at, const char *name, int64_t failures);
+
+/* Likewise for a database; put_off_ct 0: none. */
+void board_set_database(struct board *board, size_t at, const char *name, const char *why,
+                        int64_t put_off_ct);
 
 /* For the supervisor: copies at most size - 1 bytes, always NUL-terminated. */
 void board_text(const char *field, size_t field_size, char *text, size_t size);
