@@ -9,6 +9,7 @@
  *   {"op":"bulk","queue":"high","jobs":["task"],"times":1000}
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
+ *   {"op":"cache","key":"illuminate:queue:restart","value":7}: for ever; null: forgotten
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
  * is pushed only if no other has its lock. "plain", an object, is added to the payload by a
  * hook, as an application would do it. {"act":{..},"queue":".."} is one of acts.php, which
@@ -59,6 +60,10 @@ function enqueue(Queue $queue, array $order): void
     case 'raw':
         $queue->pushRaw($order['payload'], $order['queue']);
         break;
+    case 'cache':
+        $cache = \Illuminate\Container\Container::getInstance()->make(\Illuminate\Contracts\Cache\Repository::class);
+        $order['value'] === null ? $cache->forget($order['key']) : $cache->forever($order['key'], $order['value']);
+        break;
     case 'pause':
         usleep((int) ($order['seconds'] * 1e6));
         break;
@@ -77,7 +82,7 @@ if ($options['acts']) {
 $queue = $app->make('queue')->connection();
 $plain = [];
 Queue::createPayloadUsing(function ($connection, $queue, array $payload) use (&$plain) {
-    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), ' ', substr($queue, strlen('queues:')), "\n";
     $added = [];
     foreach ($plain as $name) {
         $added['plain'][$name] = $payload['data']['command']->$name;
