@@ -71,12 +71,10 @@ static const struct phase {
 } phases[] = {
     {"boot", "\"does\":\"ok\",\"tries\":1", "event=runner.boot_failed ",
      "runner killed by SIGKILL", "event=job.done ", 1, 0},
-    {"Looping", "\"does\":\"ok\"", "event=job.released ", "runner killed by SIGKILL",
-     "event=job.done ", 1, 0},
-    {"Looping", "\"does\":\"ok\",\"tries\":1", "event=job.failed ",
-     "runner killed by SIGKILL", NULL, 0, 1},
     {"JobProcessing", "\"does\":\"ok\"", "event=job.released ",
      "runner killed by SIGKILL", "event=job.done ", 1, 0},
+    {"JobProcessing", "\"does\":\"ok\",\"tries\":1", "event=job.failed ",
+     "runner killed by SIGKILL", NULL, 0, 1},
     /* handle() is over, and the job deleted as far as PHP can do that */
     {"JobProcessed", "\"does\":\"ok\"", "event=job.released ", "runner killed by SIGKILL",
      "event=job.done ", 2, 0},

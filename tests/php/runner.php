@@ -99,7 +99,7 @@ $app->instance('queue.worker', new Worker(
     }
 ));
 $ledger = $app->make(Ledger::class);
-foreach ([Looping::class, JobProcessing::class, JobProcessed::class, JobFailed::class] as $event) {
+foreach ([JobProcessing::class, JobProcessed::class, JobFailed::class] as $event) {
     $app->make('events')->listen($event, function ($e) use ($ledger) {
         stall((new \ReflectionClass($e))->getShortName(), $ledger);
     });
