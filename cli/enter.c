@@ -12,7 +12,8 @@ int enter_worker(const struct config *config, const struct pool_config *pool,
                                  .endpoint = endpoint,
                                  .slot = slot,
                                  .board = board,
-                                 .grace_ms = config->stop_grace_ms};
+                                 .grace_ms = config->stop_grace_ms,
+                                 .end_at_restart = config->work.on};
 
     return worker_main(&start);
 }
