@@ -9,8 +9,8 @@
  *
  * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
  * "reachable" is what this program saw, "up" what the workers tell the supervisor. "away"
- * are endpoints of webhooks that a worker leaves alone, the first few; a worker's "paused"
- * is who lets it take no jobs: "supervisor", "application" or null.
+ * are endpoints of webhooks that a worker leaves alone, the first few; a worker's
+ * "paused" is who lets it take no jobs: "supervisor", "application" or null.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
