@@ -68,7 +68,7 @@ extern const struct cli_command cmd_supervise, cmd_work, cmd_status, cmd_scale, 
 extern const struct cli_command cmd_push, cmd_queue_list, cmd_queue_peek, cmd_queue_clear;
 extern const struct cli_command cmd_failed_list, cmd_failed_show, cmd_failed_retry,
     cmd_failed_forget, cmd_failed_flush, cmd_failed_prune, cmd_failed_migrate;
-extern const struct cli_command cmd_sql_migrate;
+extern const struct cli_command cmd_sql_migrate, cmd_import_database;
 extern const struct cli_command cmd_config_check, cmd_config_show;
 extern const struct cli_command cmd_doctor;
 

@@ -17,7 +17,8 @@ const struct cli_command *const commands_all[] = {
     &cmd_failed_list, &cmd_failed_show, &cmd_failed_retry, &cmd_failed_forget,
     &cmd_failed_flush, &cmd_failed_prune, &cmd_failed_migrate,
     /* the surroundings */
-    &cmd_sql_migrate, &cmd_config_check, &cmd_config_show, &cmd_doctor};
+    &cmd_sql_migrate, &cmd_import_database, &cmd_config_check, &cmd_config_show,
+    &cmd_doctor};
 const size_t commands_ct = ARRAY_CT(commands_all);
 
 const struct cli_alias commands_aliases[] = {{"queue:work", "work"},

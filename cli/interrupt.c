@@ -27,3 +27,23 @@ bool interrupt_seen(void)
 {
     return seen != 0;
 }
+
+static void mask(int how)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(how, &set, NULL);
+}
+
+void interrupt_hold(void)
+{
+    mask(SIG_BLOCK);
+}
+
+void interrupt_allow(void)
+{
+    mask(SIG_UNBLOCK);
+}

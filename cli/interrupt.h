@@ -11,4 +11,8 @@
 void interrupt_watch(void);
 bool interrupt_seen(void);
 
+/* Between the two a signal waits, so that it breaks off nothing that is under way. */
+void interrupt_hold(void);
+void interrupt_allow(void);
+
 #endif

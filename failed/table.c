@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "failed/row.h"
+#include "pg/array.h"
 
 enum { PAGE_ROWS = 500, PAGE_BYTES = 4 * 1024 * 1024, FORGET_CHUNK = 500 };
 
@@ -286,32 +287,12 @@ int failed_table_take(struct failed_table *table, const char *uuid, failed_push_
                       uuid);
 }
 
-/* '{"a","b"}', escaped. */
-static char *array_of(const char *const *uuids, size_t ct)
-{
-    struct buf out;
-
-    buf_init(&out, 0);
-    (void)buf_add_char(&out, '{');
-    for (size_t i = 0; i < ct; i++) {
-        (void)buf_add_text(&out, i ? ",\"" : "\"");
-        for (const char *c = uuids[i]; *c; c++) {
-            if (*c == '"' || *c == '\\')
-                (void)buf_add_char(&out, '\\');
-            (void)buf_add_char(&out, *c);
-        }
-        (void)buf_add_char(&out, '"');
-    }
-    (void)buf_add_char(&out, '}');
-    return buf_take(&out);
-}
-
 int failed_table_forget(struct failed_table *table, const char *const *uuids, size_t ct,
                         int64_t *removed, struct err *err)
 {
     for (size_t done = 0; done < ct; done += FORGET_CHUNK) {
         size_t chunk = ct - done < FORGET_CHUNK ? ct - done : FORGET_CHUNK;
-        char *array = array_of(uuids + done, chunk);
+        char *array = pg_array_of_texts(uuids + done, chunk);
         const struct pg_param param = text_param(array);
         struct pg_ask_rows *rows =
             run(table, "DELETE FROM", "WHERE uuid = ANY ($1::text[])", &param, 1, err);

@@ -271,13 +271,15 @@ static void take_verdict(struct run *run, const struct frame *frame)
     (void)buf_add(&run->detail, frame->body.ptr, frame->body.len);
 }
 
-/* The runner is free for the next job before the worker hears of the end of this. */
+/* The runner is free for the next job before the worker hears of the end of this. What a
+ * job wrote that went well interests nobody. */
 static void job_done(struct run *run, const struct frame *frame)
 {
     struct runner *runner = run->runner;
 
     runner->memory_bytes = run->memory_bytes = frame->memory_bytes;
-    take_output(run, runner);
+    if (run->verdict != FRAME_DELETE)
+        take_output(run, runner);
     detach(run);
     team_take_back(run->team, runner, frame->leave);
     finish(run);

@@ -74,6 +74,12 @@ int payload_with_attempts(const struct payload *p, int64_t n, struct buf *out) M
 int payload_released(const struct payload *p, int64_t n, const char *uuid,
                      struct buf *out) MUSTCHECK;
 
+/* A payload that another queue driver kept, as one of Redis has to be: attempts set to
+ * `n`, and where it has no uuid or no id the given ones as its last members, which need
+ * no escaping. All other bytes as they were. `p` must be from a successful scan. */
+int payload_imported(const struct payload *p, int64_t n, const char *uuid, const char *id,
+                     struct buf *out) MUSTCHECK;
+
 /* Two payloads of equal bytes would be one member of a zset. The reserve script appends a
  * pad of PAYLOAD_PAD_BYTES spaces and tabs to make the second distinct; JSON allows it.
  * It is PAYLOAD_PAD_MAGIC, then 32 bits of a counter, the highest first, tab for 1 and

@@ -72,6 +72,28 @@ int payload_released(const struct payload *p, int64_t n, const char *uuid,
     return rc;
 }
 
+int payload_imported(const struct payload *p, int64_t n, const char *uuid, const char *id,
+                     struct buf *out)
+{
+    struct buf counted;
+    char members[160] = "";
+    bool no_uuid = p->uuid.kind == VALUE_ABSENT, no_id = p->id.kind == VALUE_ABSENT;
+    int rc;
+
+    if (!no_uuid && !no_id)
+        return payload_with_attempts(p, n, out);
+    (void)snprintf(members, sizeof(members), "%s%s%s%s%s%s%s",
+                   no_uuid ? "\"uuid\":\"" : "", no_uuid ? uuid : "", no_uuid ? "\"" : "",
+                   no_uuid && no_id ? "," : "", no_id ? "\"id\":\"" : "", no_id ? id : "",
+                   no_id ? "\"" : "");
+    buf_init(&counted, 0);
+    rc = payload_with_attempts(p, n, &counted);
+    if (rc == 0)
+        rc = insert_member(buf_slice(&counted), members, out);
+    buf_free(&counted);
+    return rc;
+}
+
 struct slice payload_without_pad(struct slice raw)
 {
     size_t kept = raw.len - PAYLOAD_PAD_BYTES;

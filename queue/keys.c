@@ -33,6 +33,7 @@ void own_keys_init(struct own_keys *keys, const char *prefix)
     keys->paused = must_format("%sdrover:paused", prefix);
     keys->notes = must_format("%sdrover:notes:", prefix);
     keys->failed_record = must_format("%sdrover:failed:", prefix);
+    keys->import = must_format("%sdrover:import:", prefix);
 }
 
 void own_keys_free(struct own_keys *keys)
@@ -49,4 +50,5 @@ void own_keys_free(struct own_keys *keys)
     free(keys->paused);
     free(keys->notes);
     free(keys->failed_record);
+    free(keys->import);
 }

@@ -32,6 +32,8 @@ struct own_keys {
     char *notes;   /* "<prefix>drover:notes:", the uuid follows: how earlier attempts
                       ended, a line each; they expire */
     char *failed_record; /* "<prefix>drover:failed:", the uuid follows */
+    char *import; /* "<prefix>drover:import:", the source follows: zset of marks, score =
+                     the row's id; and with ":token" behind it the token that counts */
 };
 
 void queue_keys_init(struct queue_keys *keys, const char *prefix, const char *queue);

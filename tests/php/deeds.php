@@ -115,7 +115,7 @@ class Deed implements ShouldQueue
         self::ledger()->write('hook', str_replace(' ', '_', get_class($e)), 0);
     }
 
-    private static function ledger(): Ledger
+    protected static function ledger(): Ledger
     {
         return Container::getInstance()->make(Ledger::class);
     }

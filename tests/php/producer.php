@@ -5,16 +5,16 @@
  *   {"op":"push","queue":"high","job":"task","data":{"sleep":1}}
  *   {"op":"push","queue":"low","parcel":{"name":"App\\Parcel","tries":3}}
  *   {"op":"later","delay":2,"queue":"high", ...}
- *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"}],"data":{}}
+ *   {"op":"bulk","queue":"high","jobs":["task",{"name":"App\\Parcel"},"Nothing"],"data":{}}
+ *   {"op":"bulk","queue":"high","jobs":["task"],"times":1000}
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
  * is pushed only if no other has its lock. "plain", an object, is added to the payload by a
- * hook, as an application would do it.
- * Prints a line for each job that Laravel made a payload for, in that order: its uuid, and
- * when that was, in ms.
- *
- * No options but those of bootstrap.php.
+ * hook, as an application would do it. {"act":{..},"queue":".."} is one of acts.php, which
+ * needs --acts=CONNINFO, the PostgreSQL for batches.
+ * Prints a line for each job that Laravel made a payload for, in that order: its uuid,
+ * when that was, in ms, and the queue.
  */
 
 namespace Drover\Tests;
@@ -23,6 +23,16 @@ use Illuminate\Queue\Queue;
 
 require __DIR__.'/bootstrap.php';
 require __DIR__.'/deeds.php';
+
+/** The name of a string job or a class of jobs.php, or a parcel's settings. */
+function bulk_item($job)
+{
+    if (is_array($job)) {
+        return new Parcel($job);
+    }
+
+    return $job === 'Nothing' ? new Nothing : $job;
+}
 
 function enqueue(Queue $queue, array $order): void
 {
@@ -42,10 +52,9 @@ function enqueue(Queue $queue, array $order): void
         $queue->later($order['delay'], $job, $data, $order['queue']);
         break;
     case 'bulk':
-        $jobs = array_map(function ($job) {
-            return is_array($job) ? new Parcel($job) : $job;
-        }, $order['jobs']);
-        $queue->bulk($jobs, $data, $order['queue']);
+        for ($i = 0; $i < ($order['times'] ?? 1); $i++) {
+            $queue->bulk(array_map('Drover\Tests\bulk_item', $order['jobs']), $data, $order['queue']);
+        }
         break;
     case 'raw':
         $queue->pushRaw($order['payload'], $order['queue']);
@@ -58,17 +67,22 @@ function enqueue(Queue $queue, array $order): void
     }
 }
 
-$app = application(options([]));
+$options = options(['acts' => '']);
+$app = application($options);
 share_cache($app);
+if ($options['acts']) {
+    require __DIR__.'/acts.php';
+    prepare_acts($app, $options['acts']);
+}
 $queue = $app->make('queue')->connection();
 $plain = null;
 Queue::createPayloadUsing(function ($connection, $queue, array $payload) use (&$plain) {
-    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), ' ', substr($queue, strlen('queues:')), "\n";
 
     return $plain === null ? [] : ['plain' => $plain];
 });
 while (($line = fgets(STDIN)) !== false) {
     $order = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
     $plain = $order['plain'] ?? null;
-    enqueue($queue, $order);
+    isset($order['act']) ? stage_act($app, $order) : enqueue($queue, $order);
 }

@@ -39,7 +39,7 @@ if (file_exists("$dir/break")) {
     throw new \LogicException('the application is broken');
 }
 $app = application([
-    'socket' => "$dir/redis.sock", 'prefix' => '', 'retry-after' => 90,
+    'socket' => "$dir/redis.sock", 'database' => 0, 'prefix' => '', 'retry-after' => 90,
     'block-for' => null, 'ledger' => "$dir/ledger", 'who' => 'runner/'.getmypid(),
 ]);
 $app->instance(ExceptionHandler::class, new Quiet);
