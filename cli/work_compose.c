@@ -355,6 +355,7 @@ static int give_entry(const struct composing *c)
         give(c, SECTION_JOBS, "bridge", setting->bridge) == 0 &&
         give(c, SECTION_JOBS, "bootstrap", setting->flags->bootstrap) == 0 &&
         give(c, SECTION_JOBS, "php", setting->flags->php) == 0 &&
+        give(c, SECTION_JOBS, "force", setting->flags->force ? "true" : NULL) == 0 &&
         give(c, SECTION_JOBS, "connection", setting->connection->name) == 0 &&
         give(c, SECTION_JOBS, "env", env) == 0)
         rc = 0;
@@ -403,7 +404,6 @@ static void set_work(const struct composing *c)
         .empty_ms = flags->empty_ms > 0 ? flags->empty_ms : 0,
         .rest_ms = flags->rest_ms > 0 ? flags->rest_ms : 0,
         .memory_mib = c->config->jobs[c->config->job_ct - 1].laravel.memory_mib,
-        .force = flags->force,
         .output = flags->output,
         .colour = flags->output != WORK_JSON && wants_colour(c->setting),
         .timezone = must_strdup(c->setting->app->timezone),

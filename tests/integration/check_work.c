@@ -248,6 +248,16 @@ START_TEST(a_pause_lasts_until_it_is_told_to_go_on)
 }
 END_TEST
 
+/* As `php artisan queue:restart` writes it; whoever started drover starts it anew. */
+START_TEST(a_restart_of_the_applications_ends_it)
+{
+    expect(0, "$D work & pid=$!; push ok; until_ '[ $(noted start-ok) = 1 ]'; "
+              "redis-cli -s $S SET shop_database_cache:illuminate:queue:restart 1795; "
+              "wait $pid");
+    nothing_is_left();
+}
+END_TEST
+
 /* As in a container. Signals come from outside of its namespace, as from docker stop. */
 START_TEST(as_the_first_process_it_works_and_ends_as_any_other)
 {
@@ -340,6 +350,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_signal_while_the_application_boots_ends_it);
     tcase_add_test(tc, a_worker_that_was_killed_is_replaced);
     tcase_add_test(tc, a_pause_lasts_until_it_is_told_to_go_on);
+    tcase_add_test(tc, a_restart_of_the_applications_ends_it);
     tcase_add_test(tc, as_the_first_process_it_works_and_ends_as_any_other);
     tcase_add_test(tc, json_lines_tell_of_each_job);
     tcase_add_test(tc, nobody_who_reads_its_lines_can_hold_it_up);
