@@ -64,8 +64,10 @@ bool inquiry_ask(struct inquiry *inquiry, struct runner *runner)
     struct buf frame;
 
     if (inquiry == NULL || !runner->tells_state || runner->state != RUNNER_UP ||
-        team->draining || team->asked || now_ms < team->ask_at_ms)
+        team->asked || now_ms < team->ask_at_ms)
         return false;
+    if (team->draining && runner->run == NULL)
+        return false; /* it is to end */
     team->asked = runner;
     team->ask_late_ms = now_ms + LIMIT_MS;
     buf_init(&frame, 0);
@@ -125,7 +127,8 @@ static const char *is_held(const struct inquiry *inquiry)
 
     for (size_t i = 0; i < inquiry->team_ct && why == NULL; i++)
         why = app_state_held(&inquiry->teams[i].app,
-                             inquiry->teams[i].config->laravel.force);
+                             inquiry->watch.force ||
+                                 inquiry->teams[i].config->laravel.force);
     return why;
 }
 
