@@ -9,6 +9,7 @@ dir=$(mktemp -d /tmp/drover-bench.XXXXXX)
 socket=$dir/redis.sock
 supervisor='' redis=''
 more_jobs='' # entries of drover.conf's jobs, beside the usual ones
+more_queues='' # of the pool, behind "bench"
 more_sections=''
 unset "${!REDIS_@}" "${!DROVER_@}"
 
@@ -40,7 +41,8 @@ start_drover() {
 redis: { url = "unix://$socket"; };
 state_dir = "$dir/state";
 log: { jobs = "failed"; };
-pools: ( { name = "main"; queues = [ "bench" ]; workers = $1; concurrency = $2; } );
+pools: ( { name = "main"; queues = [ "bench"$more_queues ]; workers = $1;
+           concurrency = $2; } );
 jobs: ( { name = "nothing"; type = "noop"; },
         { name = "stamp"; type = "shell"; command = [ "$PWD/$raw", "stamp", "$dir/fifo" ]; }
         ${more_jobs:+, $more_jobs} );
@@ -53,6 +55,29 @@ END
         cat "$dir/drover.log"
         exit 1
     }
+}
+
+# The process that is the first worker.
+worker_pid() {
+    local pid
+    for pid in $(<"/proc/$supervisor/task/$supervisor/children"); do
+        if grep -qa '^drover: worker' "/proc/$pid/cmdline"; then
+            echo "$pid"
+            return
+        fi
+    done
+}
+
+# What a process has used of the CPU so far, in ticks.
+cpu_ticks() { # PID
+    local stat
+    stat=$(<"/proc/$1/stat")
+    awk '{ print $12 + $13 }' <<<"${stat##*) }"
+}
+
+us_a_job() { # TICKS JOBS
+    awk -v t="$1" -v n="$2" -v hz="$(getconf CLK_TCK)" \
+        'BEGIN { printf "%.2f", t * 1e6 / hz / n }'
 }
 
 median() { # of the numbers given

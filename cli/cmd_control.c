@@ -1,4 +1,4 @@
-/* drover scale, reload, stop: one request each to the running supervisor. */
+/* drover scale, reload, drain, stop: one request each to the running supervisor. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "cli/output.h"
 #include "supervisor/fleet.h"
 
-enum { TIMEOUT_MS = 60000, LOOK_MS = 50 };
+enum { TIMEOUT_MS = 60000, LOOK_MS = 50, PROGRESS_MS = 250 };
 
 /* ---- scale ---- */
 
@@ -227,3 +227,98 @@ const struct cli_command cmd_stop = {
                 "drover stop --timeout 5m",
     .options = stop_options,
     .run = run_stop};
+
+/* ---- drain ---- */
+
+/* Jobs that run in the supervisor's workers; -1 where nobody tells, for it ends. */
+static int64_t count_running(const struct config *config)
+{
+    struct err err = {0};
+    json_t *answer = ask_supervisor(config, json_pack("{s:s}", "cmd", "status"), &err);
+    const json_t *pools = json_object_get(answer, "pools");
+    int64_t ct = answer ? 0 : -1;
+
+    for (size_t i = 0; i < json_array_size(pools); i++) {
+        const json_t *workers = json_object_get(json_array_get(pools, i), "workers");
+
+        for (size_t k = 0; k < json_array_size(workers); k++)
+            ct += member(json_array_get(workers, k), "running");
+    }
+    json_decref(answer);
+    return ct;
+}
+
+static int await_drain(const struct config *config, int pidfd, int64_t deadline_ms)
+{
+    int64_t at_first = count_running(config), running = at_first;
+    struct progress progress;
+    int rc = -1;
+
+    progress_begin(&progress, "finished", at_first);
+    while (rc != 0 && clock_mono_ms() < deadline_ms) {
+        int64_t look_ms = clock_mono_ms() + PROGRESS_MS;
+
+        rc = await_end(pidfd, look_ms < deadline_ms ? look_ms : deadline_ms);
+        running = rc == 0 ? 0 : count_running(config);
+        progress_update(&progress, running < 0 ? at_first : at_first - running);
+    }
+    progress_end(&progress);
+    if (rc == 0)
+        return EXIT_DONE;
+    output_note("still draining, %lld jobs run: it stops after them; `drover resume "
+                "--local` lets it go on instead",
+                (long long)(running < 0 ? 0 : running));
+    return EXIT_ERROR;
+}
+
+static int drain_and_wait(const struct config *config, int64_t timeout_ms)
+{
+    struct err err = {0};
+    json_t *answer = ask_supervisor(config, json_pack("{s:s}", "cmd", "drain"), &err);
+    int pidfd, exit_code = EXIT_DONE;
+
+    if (answer == NULL) {
+        output_note("%s", err.text);
+        return (int)ask_exit_code(&err, EXIT_NO_SUCH);
+    }
+    pidfd = pidfd_open((pid_t)member(answer, "peer_pid"), 0);
+    json_decref(answer);
+    if (pidfd < 0 && errno != ESRCH && timeout_ms > 0) {
+        output_note("the supervisor drains, but cannot be waited for");
+        return EXIT_ERROR;
+    }
+    if (pidfd >= 0 && timeout_ms > 0)
+        exit_code = await_drain(config, pidfd, clock_mono_ms() + timeout_ms);
+    if (pidfd >= 0)
+        (void)close(pidfd);
+    return exit_code;
+}
+
+static int run_drain(const struct cli_args *args)
+{
+    int64_t timeout_ms = INT32_MAX;
+    struct config *config;
+    int exit_code;
+
+    if (cli_value(args, "--timeout") && read_timeout(args, &timeout_ms, &exit_code) != 0)
+        return exit_code;
+    config = cli_config_usable(args, &exit_code);
+    if (config == NULL)
+        return exit_code;
+    exit_code = drain_and_wait(config, timeout_ms);
+    config_free(config);
+    return exit_code;
+}
+
+static const struct cli_option drain_options[] = {
+    {"--timeout", "S", "how long to wait until it has ended, 0: not at all [no limit]"},
+    {NULL, NULL, NULL}};
+
+const struct cli_command cmd_drain = {
+    .words = "drain",
+    .operands = "",
+    .summary = "Take no more jobs, and stop the supervisor once those that run are done",
+    .examples = "drover drain\n"
+                "drover drain --timeout 0; drover status --watch",
+    .options = drain_options,
+    .run = run_drain};

@@ -10,6 +10,7 @@
 #include "cli/jobs_view.h"
 #include "cli/output.h"
 #include "cli/redis.h"
+#include "queue/client_pause.h"
 #include "status/status.h"
 
 /* ---- list ---- */
@@ -18,6 +19,7 @@ struct listing {
     const struct cli_args *args;
     char **names;
     size_t ct, cap;
+    struct client_paused paused;
 };
 
 static void add_name(void *arg, const char *name)
@@ -57,22 +59,48 @@ static json_t *number_or_null(int64_t number)
     return number >= 0 ? json_integer(number) : json_null();
 }
 
+static void show_queue_json(const struct listing *listing, struct output_array *array,
+                            const char *name, const struct depths *depths)
+{
+    int64_t since_ms = client_paused_since(&listing->paused, name);
+    json_t *object = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o}", "queue", output_json_text(slice_text(name)), "ready",
+        number_or_null(depths->ready), "delayed", number_or_null(depths->delayed),
+        "reserved", number_or_null(depths->reserved), "paused",
+        since_ms < 0 ? json_null() : json_boolean(since_ms > 0));
+    char since[CLOCK_TEXT_BYTES];
+
+    if (since_ms > 0) {
+        clock_format(since_ms, since, sizeof(since));
+        json_object_set_new(object, "paused_since", json_string(since));
+    }
+    output_array_add(array, object);
+}
+
+static void add_paused_cell(const struct listing *listing, struct table *table,
+                            const char *name)
+{
+    int64_t since_ms = client_paused_since(&listing->paused, name);
+    char since[CLOCK_TEXT_BYTES];
+
+    clock_format(since_ms, since, sizeof(since));
+    table_cell_text(table, since_ms > 0 ? since : NULL);
+}
+
 static void show_queue(const struct listing *listing, struct table *table,
                        struct output_array *array, const char *name,
                        const struct depths *depths)
 {
     if (listing->args->json) {
-        output_array_add(array, json_pack("{s:o, s:o, s:o, s:o}", "queue",
-                                          output_json_text(slice_text(name)), "ready",
-                                          number_or_null(depths->ready), "delayed",
-                                          number_or_null(depths->delayed), "reserved",
-                                          number_or_null(depths->reserved)));
+        show_queue_json(listing, array, name, depths);
         return;
     }
     table_cell_text(table, name);
     table_cell_number(table, depths->ready);
     table_cell_number(table, depths->delayed);
     table_cell_number(table, depths->reserved);
+    if (listing->paused.ct > 0)
+        add_paused_cell(listing, table, name);
     output_table_row(table);
 }
 
@@ -82,7 +110,8 @@ static int show_queues(const struct listing *listing, struct client *client,
     static const struct table_column columns[] = {{"QUEUE", TABLE_LEFT},
                                                   {"READY", TABLE_RIGHT},
                                                   {"DELAYED", TABLE_RIGHT},
-                                                  {"RESERVED", TABLE_RIGHT}};
+                                                  {"RESERVED", TABLE_RIGHT},
+                                                  {"PAUSED SINCE", TABLE_LEFT}};
     struct output_array array = {0};
     struct table *table = NULL;
     struct depths depths;
@@ -91,7 +120,8 @@ static int show_queues(const struct listing *listing, struct client *client,
     if (listing->args->json)
         output_array_begin(&array);
     else
-        table = output_table_begin(columns, ARRAY_CT(columns));
+        table =
+            output_table_begin(columns, ARRAY_CT(columns) - (listing->paused.ct == 0));
     for (size_t i = 0; rc == 0 && i < listing->ct && output_ok(); i++) {
         rc = client_depths(client, listing->names[i], &depths, err);
         if (rc == 0)
@@ -116,11 +146,13 @@ static int run_list(const struct cli_args *args)
     if (exit_code != EXIT_DONE)
         return exit_code;
     if (find_names(&listing, &session, &err) != 0 ||
+        client_paused_read(session.client, &listing.paused, &err) != 0 ||
         show_queues(&listing, session.client, &err) != 0)
         exit_code = cli_fail(&err);
     for (size_t i = 0; i < listing.ct; i++)
         free(listing.names[i]);
     free(listing.names);
+    client_paused_free(&listing.paused);
     cli_session_close(&session);
     return exit_code;
 }

@@ -7,17 +7,58 @@
 #include "base/text.h"
 
 const struct cli_command *const commands_all[] = {
-    &cmd_supervise,      &cmd_status,       &cmd_scale,
-    &cmd_reload,         &cmd_stop,         &cmd_push,
-    &cmd_queue_list,     &cmd_queue_peek,   &cmd_queue_clear,
-    &cmd_failed_list,    &cmd_failed_show,  &cmd_failed_retry,
-    &cmd_failed_forget,  &cmd_failed_flush, &cmd_failed_prune,
-    &cmd_failed_migrate, &cmd_sql_migrate,  &cmd_import_database,
-    &cmd_config_check,   &cmd_config_show};
+    /* a supervisor */
+    &cmd_supervise, &cmd_work, &cmd_status, &cmd_scale, &cmd_reload, &cmd_drain,
+    &cmd_stop,
+    /* queues */
+    &cmd_push, &cmd_pause, &cmd_resume, &cmd_queue_list, &cmd_queue_peek,
+    &cmd_queue_clear, &cmd_queue_monitor,
+    /* failed jobs */
+    &cmd_failed_list, &cmd_failed_show, &cmd_failed_retry, &cmd_failed_forget,
+    &cmd_failed_flush, &cmd_failed_prune, &cmd_failed_migrate,
+    /* the surroundings */
+    &cmd_sql_migrate, &cmd_import_database, &cmd_config_check, &cmd_config_show,
+    &cmd_doctor};
 const size_t commands_ct = ARRAY_CT(commands_all);
+
+const struct cli_alias commands_aliases[] = {{"queue:work", "work"},
+                                             {"horizon:work", "work"},
+                                             {"queue:failed", "failed list"},
+                                             {"queue:retry", "failed retry"},
+                                             {"queue:forget", "failed forget"},
+                                             {"queue:flush", "failed flush"},
+                                             {"queue:prune-failed", "failed prune"},
+                                             {"queue:clear", "queue clear"},
+                                             {"queue:monitor", "queue monitor"},
+                                             {"queue:pause", "pause"},
+                                             {"queue:resume", "resume"},
+                                             {"queue:continue", "resume"},
+                                             {"queue:restart", "reload"}};
+const size_t commands_alias_ct = ARRAY_CT(commands_aliases);
+
+const struct cli_alias *commands_find_alias(const char *name)
+{
+    for (size_t i = 0; i < commands_alias_ct; i++)
+        if (strcmp(commands_aliases[i].name, name) == 0)
+            return &commands_aliases[i];
+    return NULL;
+}
+
+static const struct cli_command *find_by_alias(const char *name)
+{
+    for (size_t i = 0; i < commands_alias_ct; i++)
+        for (size_t j = 0; strcmp(commands_aliases[i].name, name) == 0 && j < commands_ct;
+             j++)
+            if (strcmp(commands_aliases[i].words, commands_all[j]->words) == 0)
+                return commands_all[j];
+    return NULL;
+}
 
 const struct cli_command *commands_find(size_t ct, char *const *words, size_t *taken)
 {
+    *taken = 1;
+    if (ct >= 1 && find_by_alias(words[0]))
+        return find_by_alias(words[0]);
     for (size_t i = 0; i < commands_ct; i++) {
         const char *name = commands_all[i]->words;
         const char *space = strchr(name, ' ');
@@ -53,9 +94,11 @@ bool commands_is_group(const char *word)
 /* The words that may stand first, or behind `group`. Freed by the caller, items too. */
 static char **list_names(const char *group, size_t *ct)
 {
-    char **names = must_alloc(commands_ct * sizeof(*names));
+    char **names = must_alloc((commands_ct + commands_alias_ct) * sizeof(*names));
 
     *ct = 0;
+    for (size_t i = 0; group == NULL && i < commands_alias_ct; i++)
+        names[(*ct)++] = must_strdup(commands_aliases[i].name);
     for (size_t i = 0; i < commands_ct; i++) {
         const char *words = commands_all[i]->words;
 

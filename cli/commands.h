@@ -8,6 +8,17 @@
 extern const struct cli_command *const commands_all[]; /* in the help's order */
 extern const size_t commands_ct;
 
+/* Another name of a command, one word: Artisan's, so that a container's command needs no
+ * more than `php artisan` replaced. */
+struct cli_alias {
+    const char *name;  /* "queue:work" */
+    const char *words; /* the command's: "work" */
+};
+extern const struct cli_alias commands_aliases[];
+extern const size_t commands_alias_ct;
+
+const struct cli_alias *commands_find_alias(const char *name); /* NULL: it is none */
+
 /* The command that `words` begin with, and how many of them its name takes; NULL. */
 const struct cli_command *commands_find(size_t ct, char *const *words, size_t *taken);
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -75,9 +76,75 @@ static void check_http_files(const struct config *config, struct buf *warnings)
     }
 }
 
+/* ---- what jobs of type laravel need ---- */
+
+static void warn(const struct config *config, const char *name, size_t job,
+                 const char *what, const char *why, struct buf *warnings)
+{
+    struct config_value value =
+        config_value_of(config, setting_find(SECTION_JOBS, name), job);
+    struct err err = {0};
+
+    (void)!config_value_fail(config, &value, -1, &err, "%s: %s: its jobs will wait", what,
+                             why);
+    (void)buf_addf(warnings, "%s\n", err.text);
+}
+
+static bool is_in(const char *directory, size_t len, const char *program)
+{
+    char *path = must_format("%.*s/%s", (int)len, directory, program);
+    bool there = access(path, X_OK) == 0;
+
+    free(path);
+    return there;
+}
+
+/* As it is searched for when a runner starts. */
+static bool is_program(const char *program)
+{
+    const char *path = getenv("PATH");
+
+    if (strchr(program, '/'))
+        return access(program, X_OK) == 0;
+    for (path = path ? path : "/usr/local/bin:/usr/bin:/bin"; *path;
+         path += strspn(path, ":")) {
+        size_t len = strcspn(path, ":");
+
+        if (is_in(path, len, program))
+            return true;
+        path += len;
+    }
+    return false;
+}
+
+static void check_laravel(const struct config *config, struct buf *warnings)
+{
+    for (size_t i = 0; i < config->job_ct; i++) {
+        const struct laravel_config *laravel = &config->jobs[i].laravel;
+        const char *php, *file;
+        int errnum;
+
+        if (config->jobs[i].type != JOB_LARAVEL)
+            continue;
+        php = laravel->php.items[0];
+        errnum = directory_errno(laravel->app);
+        if (!is_program(php))
+            warn(config, "php", i, php, "there is no such program", warnings);
+        if (errnum != 0)
+            warn(config, "app", i, laravel->app, strerror(errnum), warnings);
+        file = laravel->bridge;
+        if (file && access(file, R_OK) != 0)
+            warn(config, "bridge", i, file, strerror(errno), warnings);
+        file = laravel->bootstrap;
+        if (file && access(file, R_OK) != 0)
+            warn(config, "bootstrap", i, file, strerror(errno), warnings);
+    }
+}
+
 int here_check(const struct config *config, struct buf *warnings, struct err *err)
 {
     check_cwds(config, warnings);
     check_http_files(config, warnings);
+    check_laravel(config, warnings);
     return check_user(config, err);
 }

@@ -157,12 +157,13 @@ static void judge_answer(const struct run *run, struct outcome *outcome)
     char seconds[TEXT_SECONDS_BYTES];
     int64_t wait_ms;
 
+    if (kind == OUTCOME_DONE) {
+        outcome_init(outcome, kind, "%s", "");
+        return;
+    }
     text_format_seconds((clock_mono_ms() - run->started_ms) / 10 * 10, seconds,
                         sizeof(seconds));
-    if (kind == OUTCOME_DONE)
-        outcome_init(outcome, kind, "%s", "");
-    else
-        outcome_init(outcome, kind, "HTTP %d after %s s", status, seconds);
+    outcome_init(outcome, kind, "HTTP %d after %s s", status, seconds);
     wait_ms = http_status_waits(status) ? retry_after_of(run) : -1;
     outcome->wait_ms = wait_ms > 0 ? wait_ms : 0;
 }
@@ -379,11 +380,11 @@ static bool admit(struct run *run, struct outcome *outcome)
     return false;
 }
 
-static int send_request(struct run *run, struct err *err)
+static void send_request(struct run *run)
 {
     http_request_apply(&run->request, run->transfer.easy);
-    run->sent = http_multi_start(run->http->multi, &run->transfer, err) == 0;
-    return run->sent ? 0 : -1;
+    http_multi_start(run->http->multi, &run->transfer);
+    run->sent = true;
 }
 
 /* With all on its handle that no request changes. */
@@ -395,6 +396,7 @@ static void set_handle(struct run *run)
     run->transfer =
         (struct http_transfer){.easy = easy, .done = transfer_done, .arg = run};
     http_target_apply(run->target, easy);
+    http_request_hook(&run->request, easy);
     http_response_hook(&run->response, easy);
     http_multi_adopt(run->http->multi, &run->transfer);
     (void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, run->curl_text);
@@ -454,10 +456,8 @@ static struct run *start(const struct handler_env *env, const struct job *job,
                            &err) != 0) {
         outcome_init(outcome, OUTCOME_FAIL, "%s", err.text);
     } else if (admit(run, outcome)) {
-        if (send_request(run, &err) == 0)
-            return run;
-        settle_endpoint(run, ENDPOINT_UNKNOWN);
-        outcome_init(outcome, OUTCOME_RETRY, "%s", err.text);
+        send_request(run);
+        return run;
     }
     give_run(run);
     return NULL;

@@ -13,14 +13,34 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { WATCH_CHAINS = 64 };
+#include "base/spawn.h"
+
+enum {
+    WATCH_CHAINS = 64,
+    TURN_CT = 16, /* a turn of the loop starts so many, and serves so many sockets, */
+    TURN_PART = 4 /* or this part of those that were ready in the turn before */
+};
 
 struct watch;
+
+/* Jobs arrive in batches. Were all of one started in one turn of the loop, and all their
+ * answers served in one, the next batch would be asked for only then, and Redis and the
+ * endpoints would take turns at having nothing to do; and whatever else the loop has to
+ * do would wait. So a turn does some, and the rest is for the next ones.
+ */
+struct turn {
+    uint64_t number; /* loop_turns() */
+    unsigned ready_ct, served_ct;
+    unsigned most; /* that are served in this one */
+};
 
 struct http_multi {
     struct loop *loop;
     CURLM *curl;
     struct timer timer;
+    struct timer start;
+    TAILQ_HEAD(, http_transfer) waiting;
+    struct turn turn;
     LIST_HEAD(, watch) watches[WATCH_CHAINS]; /* by socket */
 };
 
@@ -89,6 +109,21 @@ struct watch {
     bool added;
 };
 
+/* Whether this turn has served enough sockets: epoll tells of the others again. */
+static bool had_its_turn(struct http_multi *multi)
+{
+    struct turn *turn = &multi->turn;
+    uint64_t number = loop_turns(multi->loop);
+
+    if (turn->number != number) {
+        unsigned part = turn->ready_ct / TURN_PART;
+
+        *turn = (struct turn){.number = number, .most = part > TURN_CT ? part : TURN_CT};
+    }
+    turn->ready_ct++;
+    return turn->served_ct++ >= turn->most;
+}
+
 static void socket_ready(evutil_socket_t fd, short events, void *arg)
 {
     struct watch *watch = arg;
@@ -99,6 +134,8 @@ static void socket_ready(evutil_socket_t fd, short events, void *arg)
         watch->added = false;
         return;
     }
+    if (had_its_turn(watch->multi))
+        return;
     if (events & EV_READ)
         what |= CURL_CSELECT_IN;
     if (events & EV_WRITE)
@@ -196,10 +233,12 @@ curl_socket_t http_multi_open_socket(struct http_multi *multi,
                                      const struct curl_sockaddr *address)
 {
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    struct watch *stale = fd < 0 ? NULL : find_watch(multi, fd);
+    struct watch *stale;
 
     if (fd < 0)
         return CURL_SOCKET_BAD;
+    fd = spawn_raise_fd(fd);
+    stale = find_watch(multi, fd);
     if (stale != NULL)
         free_watch(stale);
     create_watch(multi, fd)->ours = true;
@@ -225,19 +264,43 @@ void http_multi_adopt(struct http_multi *multi, struct http_transfer *transfer)
     (void)curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETDATA, multi);
 }
 
-int http_multi_start(struct http_multi *multi, struct http_transfer *transfer,
-                     struct err *err)
+static void take_out(struct http_multi *multi, struct http_transfer *transfer)
 {
-    CURLMcode code = curl_multi_add_handle(multi->curl, transfer->easy);
+    TAILQ_REMOVE(&multi->waiting, transfer, link);
+    transfer->waits = false;
+}
 
-    if (code == CURLM_OK)
-        return 0;
-    return err_set(err, ERR_SYSTEM, "curl: %s", curl_multi_strerror(code));
+static void start_some(void *arg)
+{
+    struct http_multi *multi = arg;
+    struct http_transfer *transfer;
+
+    for (unsigned ct = 0; ct < TURN_CT; ct++) {
+        transfer = TAILQ_FIRST(&multi->waiting);
+        if (transfer == NULL)
+            return;
+        take_out(multi, transfer);
+        if (curl_multi_add_handle(multi->curl, transfer->easy) != CURLM_OK)
+            transfer->done(transfer->arg, CURLE_FAILED_INIT);
+    }
+    if (!TAILQ_EMPTY(&multi->waiting))
+        timer_set(&multi->start, 0);
+}
+
+void http_multi_start(struct http_multi *multi, struct http_transfer *transfer)
+{
+    if (TAILQ_EMPTY(&multi->waiting))
+        timer_set_soon(&multi->start);
+    TAILQ_INSERT_TAIL(&multi->waiting, transfer, link);
+    transfer->waits = true;
 }
 
 void http_multi_abort(struct http_multi *multi, struct http_transfer *transfer)
 {
-    (void)curl_multi_remove_handle(multi->curl, transfer->easy);
+    if (transfer->waits)
+        take_out(multi, transfer);
+    else
+        (void)curl_multi_remove_handle(multi->curl, transfer->easy);
 }
 
 /* ---- the whole ---- */
@@ -262,6 +325,8 @@ struct http_multi *http_multi_create(struct loop *loop, long connections, struct
 
     multi->loop = loop;
     timer_init(&multi->timer, loop, timer_fired, multi);
+    timer_init(&multi->start, loop, start_some, multi);
+    TAILQ_INIT(&multi->waiting);
     if (set_up(multi, connections, err) == 0)
         return multi;
     http_multi_destroy(multi);
@@ -276,5 +341,6 @@ void http_multi_destroy(struct http_multi *multi)
         (void)curl_multi_cleanup(multi->curl); /* closes what is open */
     free_watches(multi);
     timer_free(&multi->timer);
+    timer_free(&multi->start);
     free(multi);
 }

@@ -5,6 +5,7 @@
 #define JOBS_HTTP_MULTI_H
 
 #include <curl/curl.h>
+#include <sys/queue.h>
 
 #include "base/err.h"
 #include "base/loop.h"
@@ -19,6 +20,8 @@ struct http_transfer {
     CURL *easy;
     http_multi_done_cb done;
     void *arg;
+    TAILQ_ENTRY(http_transfer) link; /* this module's, as is the next */
+    bool waits;                      /* for its turn; curl has not got it */
 };
 
 /* Keeps up to `connections` open while nobody needs them. */
@@ -35,8 +38,7 @@ void http_multi_adopt(struct http_multi *multi, struct http_transfer *transfer);
 curl_socket_t http_multi_open_socket(struct http_multi *multi,
                                      const struct curl_sockaddr *address);
 
-int http_multi_start(struct http_multi *multi, struct http_transfer *transfer,
-                     struct err *err) MUSTCHECK;
+void http_multi_start(struct http_multi *multi, struct http_transfer *transfer);
 
 /* Ends a started transfer without a call to `done`. Not from inside a callback of curl's
  * own (those that are set with CURLOPT_...). */

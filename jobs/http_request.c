@@ -20,14 +20,28 @@ enum {
 
 /* ---- the URL ---- */
 
+/* curl would read a text anew for each request. */
+static int parse_url(struct http_request *request, struct err *err)
+{
+    if (request->parsed_text.len > 0 &&
+        slice_equal(buf_slice(&request->parsed_text), buf_slice(&request->url)))
+        return 0;
+    buf_clear(&request->parsed_text);
+    if (http_url_read(request->parsed, request->url.data, err) != 0)
+        return -1;
+    return buf_add(&request->parsed_text, request->url.data, request->url.len);
+}
+
 static int build_url(struct http_request *request, const struct http_target *target,
                      const struct job *job, struct err *err)
 {
     if (template_expand(target->config->url, TEMPLATE_URL, job->payload, &request->url,
                         err) != 0)
         return err_prefix(err, "url");
+    if (parse_url(request, err) != 0)
+        return -1;
     if (target->endpoint[0] == '\0')
-        return http_endpoint_of(request->url.data, request->endpoint, err);
+        return http_url_endpoint(request->parsed, request->endpoint, err);
     memcpy(request->endpoint, target->endpoint, sizeof(request->endpoint));
     return 0;
 }
@@ -85,12 +99,17 @@ static int add_configured(struct http_request *request, const struct text_list *
     return rc;
 }
 
-/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), nothing else goes on. */
+/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), nothing else goes on. Most payloads
+ * have none, and are not read for it: who writes one does so without escapes. */
 static void add_traceparent(struct http_request *request, const struct payload *payload)
 {
-    struct json_value value = payload_lookup(payload, "traceparent");
+    static const char key[] = "\"traceparent\"";
+    struct json_value value;
     struct buf text;
 
+    if (memmem(payload->raw.ptr, payload->raw.len, key, sizeof(key) - 1) == NULL)
+        return;
+    value = payload_lookup(payload, "traceparent");
     if (value.kind != VALUE_STRING)
         return;
     buf_init(&text, 64);
@@ -165,9 +184,10 @@ static int build_body(struct http_request *request, const struct http_target *ta
 
 void http_request_init(struct http_request *request)
 {
-    *request = (struct http_request){.nodes = NULL};
+    *request = (struct http_request){.parsed = curl_url()};
+    MUST(request->parsed != NULL);
     buf_init(&request->url, HTTP_URL_BYTES_MAX);
-    buf_init(&request->set_url, HTTP_URL_BYTES_MAX);
+    buf_init(&request->parsed_text, HTTP_URL_BYTES_MAX);
     buf_init(&request->lines, 0);
     buf_init(&request->own, 0);
 }
@@ -175,7 +195,8 @@ void http_request_init(struct http_request *request)
 void http_request_free(struct http_request *request)
 {
     buf_free(&request->url);
-    buf_free(&request->set_url);
+    curl_url_cleanup(request->parsed);
+    buf_free(&request->parsed_text);
     buf_free(&request->lines);
     buf_free(&request->own);
     free(request->nodes);
@@ -204,19 +225,13 @@ int http_request_build(struct http_request *request, const struct http_target *t
     return build_headers(request, target, job, now_s, err);
 }
 
-static void apply_url(struct http_request *request, CURL *easy)
+void http_request_hook(struct http_request *request, CURL *easy)
 {
-    if (request->set_url.len > 0 &&
-        slice_equal(buf_slice(&request->set_url), buf_slice(&request->url)))
-        return;
-    (void)curl_easy_setopt(easy, CURLOPT_URL, request->url.data);
-    buf_clear(&request->set_url);
-    (void)buf_add(&request->set_url, request->url.data, request->url.len);
+    (void)curl_easy_setopt(easy, CURLOPT_CURLU, request->parsed);
 }
 
-void http_request_apply(struct http_request *request, CURL *easy)
+void http_request_apply(const struct http_request *request, CURL *easy)
 {
-    apply_url(request, easy);
     (void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->nodes);
     if (request->body.ptr == NULL)
         return;

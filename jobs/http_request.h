@@ -12,7 +12,8 @@ enum { HTTP_URL_BYTES_MAX = 8192, HTTP_HEADER_BYTES_MAX = 8192 };
 /* Kept from one job to the next, so that a request seldom needs memory. */
 struct http_request {
     struct buf url;
-    struct buf set_url;                 /* what the handle has already */
+    CURLU *parsed; /* what curl has of it, read once for as long as it stays the same */
+    struct buf parsed_text;             /* "": it holds nothing */
     char endpoint[ENDPOINT_NAME_BYTES]; /* "https://hooks.example:443" */
     struct buf lines;                   /* header lines, each with its NUL */
     struct curl_slist *nodes;
@@ -24,6 +25,9 @@ struct http_request {
 void http_request_init(struct http_request *request);
 void http_request_free(struct http_request *request);
 
+/* Sets what stays for good on a handle that is to be this request's alone. */
+void http_request_hook(struct http_request *request, CURL *easy);
+
 /* From the job's payload and `now_s` (unix seconds), the time of this attempt; what the
  * request held before is gone. On error the job can never be sent: a value is missing or
  * has no place in a URL or header, the URL is none, its scheme is neither http nor https,
@@ -31,9 +35,8 @@ void http_request_free(struct http_request *request);
 int http_request_build(struct http_request *request, const struct http_target *target,
                        const struct job *job, int64_t now_s, struct err *err) MUSTCHECK;
 
-/* Sets it on a handle of the target's that is this request's alone; what that points to
- * is the request's, until it is built anew. */
-void http_request_apply(struct http_request *request, CURL *easy);
+/* Sets the rest on it; what that points to is the request's, until it is built anew. */
+void http_request_apply(const struct http_request *request, CURL *easy);
 
 /* Gives back what one big job needed. */
 void http_request_shrink(struct http_request *request);

@@ -35,7 +35,15 @@ static int url_error(struct err *err, CURLUcode code)
     return err_set(err, ERR_BAD_INPUT, "the URL is none: %s", curl_url_strerror(code));
 }
 
-static int name_endpoint(char endpoint[ENDPOINT_NAME_BYTES], CURLU *url, struct err *err)
+int http_url_read(CURLU *url, const char *text, struct err *err)
+{
+    CURLUcode code = curl_url_set(url, CURLUPART_URL, text,
+                                  CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
+
+    return code == CURLUE_OK ? 0 : url_error(err, code);
+}
+
+int http_url_endpoint(CURLU *url, char endpoint[ENDPOINT_NAME_BYTES], struct err *err)
 {
     char *scheme = NULL, *host = NULL, *port = NULL;
     CURLUcode code = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
@@ -59,34 +67,24 @@ static int name_endpoint(char endpoint[ENDPOINT_NAME_BYTES], CURLU *url, struct 
     return rc;
 }
 
-int http_endpoint_of(const char *text, char endpoint[ENDPOINT_NAME_BYTES],
-                     struct err *err)
-{
-    CURLU *url = curl_url();
-    CURLUcode code;
-    int rc;
-
-    MUST(url != NULL);
-    code = curl_url_set(url, CURLUPART_URL, text,
-                        CURLU_DISALLOW_USER | CURLU_NON_SUPPORT_SCHEME);
-    rc = code == CURLUE_OK ? name_endpoint(endpoint, url, err) : url_error(err, code);
-    curl_url_cleanup(url);
-    return rc;
-}
-
 /* Where scheme, host and port are the configuration's, all requests go to one endpoint.
  */
 static void find_endpoint(struct http_target *target)
 {
     const char *url = target->config->url, *host = strstr(url, "//");
     size_t len = strcspn(url, "{");
+    CURLU *parsed;
     char *start;
 
     if (host == NULL || (size_t)(host + 2 - url) + strcspn(host + 2, "/?#") >= len)
         return;
     start = must_strndup(url, len);
-    if (http_endpoint_of(start, target->endpoint, NULL) != 0)
+    parsed = curl_url();
+    MUST(parsed != NULL);
+    if (http_url_read(parsed, start, NULL) != 0 ||
+        http_url_endpoint(parsed, target->endpoint, NULL) != 0)
         target->endpoint[0] = '\0'; /* each request will say so */
+    curl_url_cleanup(parsed);
     free(start);
 }
 

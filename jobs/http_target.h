@@ -29,10 +29,11 @@ int http_target_init(struct http_target *target, const struct http_config *confi
                      struct err *err) MUSTCHECK;
 void http_target_free(struct http_target *target); /* wipes the keys */
 
-/* Writes "https://hooks.example:443" for a URL; -1: it is none, its scheme is neither
- * http nor https, or it holds a user or password. */
-int http_endpoint_of(const char *url, char endpoint[ENDPOINT_NAME_BYTES],
-                     struct err *err) MUSTCHECK;
+/* Reads a URL; -1: it is none, or it holds a user or password. */
+int http_url_read(CURLU *url, const char *text, struct err *err) MUSTCHECK;
+/* Writes "https://hooks.example:443" for it; -1: its scheme is neither http nor https. */
+int http_url_endpoint(CURLU *url, char endpoint[ENDPOINT_NAME_BYTES],
+                      struct err *err) MUSTCHECK;
 
 /* Sets on a handle what all requests have in common. */
 void http_target_apply(const struct http_target *target, CURL *easy);

@@ -167,9 +167,10 @@ static void hear(struct runner *runner, const struct frame *frame)
             return;
         }
         runner->state = RUNNER_UP;
+        runner->tells_state = frame->state == FRAME_YES;
         runner->boot_ms = clock_mono_ms() - runner->started_ms;
         timer_stop(&runner->timer);
-        runner->events->ready(runner);
+        runner->events->ready(runner, frame->body);
         return;
     }
     if (frame->type == FRAME_DYING) { /* at any time: its last words */
@@ -259,21 +260,22 @@ static void reaped(pid_t pid, int status, const struct rusage *usage, void *arg)
 
 /* ---- what it is told ---- */
 
+/* Waits for room only where there is none: most jobs fit into the pipe at once. */
 static void write_some(struct runner *runner)
 {
     ssize_t n;
 
     n = write(runner->to_fd, runner->to.data + runner->to_at,
               runner->to.len - runner->to_at);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
     if (n > 0)
         runner->to_at += (size_t)n;
-    if (n > 0 && runner->to_at < runner->to.len)
+    if (n >= 0 ? runner->to_at < runner->to.len : errno == EAGAIN || errno == EINTR) {
+        MUST(event_add(runner->to_event, NULL) == 0);
         return;
+    }
     runner->to_at = 0; /* all is written, or it has ended and will not listen any more */
     buf_free(&runner->to); /* a payload may have been large */
-    (void)event_del(runner->to_event);
+    MUST(event_del(runner->to_event) == 0);
 }
 
 static void to_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
@@ -286,7 +288,6 @@ void runner_send(struct runner *runner, struct slice frames)
     if (runner->to_fd < 0)
         return;
     MUST(buf_add(&runner->to, frames.ptr, frames.len) == 0);
-    MUST(event_add(runner->to_event, NULL) == 0);
     write_some(runner);
 }
 

@@ -29,7 +29,8 @@ struct runner_end {
 
 /* All called from the loop, never from inside a call to the runner. */
 struct runner_events {
-    void (*ready)(struct runner *runner); /* it said hello */
+    /* It said hello, and what its application is (borrowed). */
+    void (*ready)(struct runner *runner, struct slice told);
     /* Any frame but hello; the callee may kill or dismiss the runner. */
     void (*said)(struct runner *runner, const struct frame *frame);
     /* Once. What it wrote is in out and err still; it is freed later in this turn. */
@@ -46,6 +47,8 @@ struct runner {
     struct handler_env env;
     pid_t pid; /* its process group too */
     enum runner_state state;
+    bool tells_state;                 /* it can be asked how the application is */
+    bool stale;                       /* it booted before a restart was asked for */
     bool killed;                      /* deaf to what it still says */
     char fault[OUTCOME_REASON_BYTES]; /* why it was killed, or is dying; "" */
     int64_t started_ms;               /* monotonic */

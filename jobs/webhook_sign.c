@@ -69,18 +69,43 @@ static int decode_key(struct slice text, struct webhook_key *key, struct err *er
                    WEBHOOK_KEY_BYTES_MIN, WEBHOOK_KEY_BYTES_MAX);
 }
 
+/* To find the method and to take in a key costs nearly as much as a signature. */
+static EVP_MAC_CTX *take_in(const struct webhook_key *key)
+{
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                           OSSL_PARAM_END};
+    EVP_MAC *method = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *context = method ? EVP_MAC_CTX_new(method) : NULL;
+
+    if (context != NULL && EVP_MAC_init(context, key->bytes, key->len, params) != 1) {
+        EVP_MAC_CTX_free(context);
+        context = NULL;
+    }
+    EVP_MAC_free(method); /* the context has its own hold of it */
+    return context;
+}
+
+static int cannot_compute(struct err *err)
+{
+    return err_set(err, ERR_SYSTEM, "cannot compute HMAC-SHA256");
+}
+
 static int add_key(struct slice line, struct webhook_keys *keys, struct err *err)
 {
+    struct webhook_key *key;
     size_t skip = sizeof(SECRET_PREFIX) - 1;
 
     if (keys->ct == WEBHOOK_SECRETS_MAX)
         return err_set(err, ERR_CONFIG, "more than %d secrets", WEBHOOK_SECRETS_MAX);
     if (line.len > skip && memcmp(line.ptr, SECRET_PREFIX, skip) == 0)
         line = slice_of(line.ptr + skip, line.len - skip);
-    if (decode_key(line, &keys->keys[keys->ct], err) != 0)
+    key = &keys->keys[keys->ct];
+    if (decode_key(line, key, err) != 0)
         return -1;
     keys->ct++;
-    return 0;
+    key->keyed = take_in(key);
+    return key->keyed ? 0 : cannot_compute(err);
 }
 
 int webhook_keys_parse(struct slice text, struct webhook_keys *keys, struct err *err)
@@ -101,34 +126,36 @@ int webhook_keys_parse(struct slice text, struct webhook_keys *keys, struct err 
 
 void webhook_keys_wipe(struct webhook_keys *keys)
 {
+    for (size_t i = 0; i < keys->ct; i++)
+        EVP_MAC_CTX_free(keys->keys[i].keyed);
     OPENSSL_cleanse(keys, sizeof(*keys));
 }
 
-static bool compute_mac(EVP_MAC_CTX *context, const struct webhook_key *key,
-                        struct slice head, struct slice body, unsigned char *mac)
+static bool compute_mac(const struct webhook_key *key, struct slice head,
+                        struct slice body, unsigned char *mac)
 {
-    char digest[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-                           OSSL_PARAM_END};
+    EVP_MAC_CTX *context = EVP_MAC_CTX_dup(key->keyed);
     size_t len;
+    bool done = context != NULL &&
+                EVP_MAC_update(context, (const unsigned char *)head.ptr, head.len) == 1 &&
+                EVP_MAC_update(context, (const unsigned char *)body.ptr, body.len) == 1 &&
+                EVP_MAC_final(context, mac, &len, MAC_BYTES) == 1 && len == MAC_BYTES;
 
-    return EVP_MAC_init(context, key->bytes, key->len, params) == 1 &&
-           EVP_MAC_update(context, (const unsigned char *)head.ptr, head.len) == 1 &&
-           EVP_MAC_update(context, (const unsigned char *)body.ptr, body.len) == 1 &&
-           EVP_MAC_final(context, mac, &len, MAC_BYTES) == 1 && len == MAC_BYTES;
+    EVP_MAC_CTX_free(context);
+    return done;
 }
 
-static int add_signatures(EVP_MAC_CTX *context, const struct webhook_keys *keys,
-                          struct slice head, struct slice body, struct buf *out)
+static int add_signatures(const struct webhook_keys *keys, struct slice head,
+                          struct slice body, struct buf *out)
 {
     unsigned char mac[MAC_BYTES];
     char text[MAC_TEXT_BYTES];
 
     for (size_t i = 0; i < keys->ct; i++) {
-        if (!compute_mac(context, &keys->keys[i], head, body, mac))
+        if (!compute_mac(&keys->keys[i], head, body, mac))
             return -1;
         (void)EVP_EncodeBlock((unsigned char *)text, mac, MAC_BYTES);
-        if (buf_addf(out, "%sv1,%s", i ? " " : "", text) != 0)
+        if (buf_add_text(out, i ? " v1," : "v1,") != 0 || buf_add_text(out, text) != 0)
             return -1;
     }
     return 0;
@@ -137,19 +164,12 @@ static int add_signatures(EVP_MAC_CTX *context, const struct webhook_keys *keys,
 int webhook_sign(const struct webhook_keys *keys, const char *id, int64_t timestamp_s,
                  struct slice body, struct buf *out, struct err *err)
 {
-    EVP_MAC *method = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *context = method ? EVP_MAC_CTX_new(method) : NULL;
     struct buf head;
-    int rc = -1;
+    int rc;
 
     buf_init(&head, 0);
-    buf_addf(&head, "%s.%" PRId64 ".", id, timestamp_s);
-    if (context != NULL)
-        rc = add_signatures(context, keys, buf_slice(&head), body, out);
+    (void)buf_addf(&head, "%s.%" PRId64 ".", id, timestamp_s);
+    rc = add_signatures(keys, buf_slice(&head), body, out);
     buf_free(&head);
-    EVP_MAC_CTX_free(context);
-    EVP_MAC_free(method);
-    if (rc != 0)
-        return err_set(err, ERR_SYSTEM, "cannot compute HMAC-SHA256");
-    return 0;
+    return rc == 0 ? 0 : cannot_compute(err);
 }

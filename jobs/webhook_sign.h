@@ -5,6 +5,7 @@
 #ifndef JOBS_WEBHOOK_SIGN_H
 #define JOBS_WEBHOOK_SIGN_H
 
+#include <openssl/types.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -19,6 +20,7 @@ enum {
 struct webhook_key {
     unsigned char bytes[WEBHOOK_KEY_BYTES_MAX];
     size_t len;
+    EVP_MAC_CTX *keyed; /* what each signature begins with */
 };
 
 struct webhook_keys {
@@ -31,7 +33,7 @@ struct webhook_keys {
  * error names the line and never shows the secret; then `keys` holds none. */
 int webhook_keys_parse(struct slice text, struct webhook_keys *keys,
                        struct err *err) MUSTCHECK;
-void webhook_keys_wipe(struct webhook_keys *keys);
+void webhook_keys_wipe(struct webhook_keys *keys); /* frees them too; twice is fine */
 
 /* Appends the value of `webhook-signature`: one signature a key, with spaces between.
  * `id` holds no dot where it is a receiver's business; it is signed as it is. */

@@ -3,7 +3,8 @@
  * A lease that arrives is in the table at once, as LEASE_ARRIVED. It is handed over when
  * its crashes are known; or, where its bytes are those of a job whose end is not clear
  * yet, when that is. What arrives while the queue drains, or beyond what the worker wants
- * by now, goes back to the head of its queue.
+ * by now, goes back to the head of its queue, last to first: so only once nothing more is
+ * on its way.
  */
 #include "queue/internal.h"
 
@@ -14,7 +15,9 @@
 #include "base/log.h"
 #include "queue/crash.h"
 
-enum { BATCH_HELD = 0 }; /* not part of a batch: waits for something */
+/* Not part of a batch: */
+static const uint64_t batch_held = 0;              /* waits for something */
+static const uint64_t batch_unwanted = UINT64_MAX; /* goes back */
 
 static void add_arrived(struct queue *queue, struct lease *lease, uint64_t batch)
 {
@@ -44,12 +47,13 @@ void arrive_link_lost(struct queue *queue)
     TAILQ_FOREACH_SAFE(priv, &queue->leases.list, all, next)
     if (priv->state == LEASE_ARRIVED)
         arrive_drop(queue, priv->lease);
+    queue->questions = 0;
 }
 
 /* The lease waits for what `blocker` points from to let it go. */
 static void hold(struct queue *queue, struct lease *lease, struct lease **blocker)
 {
-    add_arrived(queue, lease, BATCH_HELD);
+    add_arrived(queue, lease, batch_held);
     *blocker = lease;
     lease->priv->blocker = blocker;
 }
@@ -58,6 +62,7 @@ static void hold(struct queue *queue, struct lease *lease, struct lease **blocke
 static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
                        int64_t now_ms)
 {
+    struct lease_key key;
     struct lease *again;
 
     if (known->priv->state != LEASE_LOST || known->priv->again) {
@@ -66,7 +71,8 @@ static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
         log_info("queue.regained", log_str("queue", queue->queues[known->queue].name));
         return;
     }
-    again = lease_create(known->queue, known->bytes, tag);
+    key = lease_key_of(known);
+    again = lease_create(&key, tag);
     again->reserved_at_ms = now_ms;
     hold(queue, again, &known->priv->again);
 }
@@ -74,16 +80,17 @@ static void take_again(struct queue *queue, struct lease *known, uint32_t tag,
 void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_t tag,
                 int64_t now_ms)
 {
-    struct lease *lease = leases_find(&queue->leases, index, bytes);
+    struct lease_key key = leases_key(&queue->leases, index, bytes);
+    struct lease *lease = leases_find(&queue->leases, &key);
     struct settle *settle;
 
     if (lease) {
         take_again(queue, lease, tag, now_ms);
         return;
     }
-    lease = lease_create(index, bytes, tag);
+    lease = lease_create(&key, tag);
     lease->reserved_at_ms = now_ms;
-    settle = settle_find(queue, index, bytes);
+    settle = settle_find(queue, &key);
     if (settle && settle->in_flight) {
         /* It may have settled this lease or the one before: Redis is asked after it. */
         hold(queue, lease, &settle->again);
@@ -115,14 +122,29 @@ static void hand_over(struct queue *queue, uint64_t batch)
     size_t ct = collect(queue, batch, &list);
     size_t wanted = queue->drain != DRAIN_NONE ? 0 : ct < queue->want ? ct : queue->want;
 
-    queue->arriving -= (unsigned)ct;
-    for (size_t i = 0; i < ct; i++)
+    queue->arriving -= (unsigned)wanted;
+    for (size_t i = 0; i < wanted; i++)
         list[i]->priv->state = LEASE_OUT;
-    for (size_t i = ct; i > wanted; i--)
-        settle_give_back(queue, list[i - 1]);
+    for (size_t i = wanted; i < ct; i++)
+        list[i]->priv->batch = batch_unwanted;
     queue->want -= (unsigned)wanted;
     if (wanted)
         queue->events.on_jobs(queue->options.arg, list, wanted);
+    free(list);
+}
+
+void arrive_return(struct queue *queue)
+{
+    struct lease **list;
+    size_t ct;
+
+    if (queue->arriving == 0 || queue->reserves_open > 0 || queue->questions > 0)
+        return;
+    for (ct = collect(queue, batch_unwanted, &list); ct > 0; ct--) {
+        queue->arriving--;
+        list[ct - 1]->priv->state = LEASE_OUT;
+        settle_give_back(queue, list[ct - 1]);
+    }
     free(list);
 }
 
@@ -153,12 +175,14 @@ static void took_crashes(void *arg, const redisReply *reply)
     free(arg);
     if (!link_took_or_nil(queue, "crashes", reply))
         return;
+    queue->questions--;
     ct = collect(queue, asking.batch, &list);
     for (size_t i = 0; i < ct; i++)
         if (reply->type == REDIS_REPLY_ARRAY && list[i]->priv->place < reply->elements)
             set_crashes(list[i], reply->element[list[i]->priv->place]);
     free(list);
     hand_over(queue, asking.batch);
+    arrive_return(queue);
     settle_tell(queue);
     queue_pump_soon(queue);
 }
@@ -180,6 +204,7 @@ static void ask_crashes(struct queue *queue, uint64_t batch)
     }
     asking->queue = queue;
     asking->batch = batch;
+    queue->questions++;
     conn_command(queue->main, words, ct + 2, queue->pace.answer_ms, took_crashes, asking);
     free(words);
     free(keys);

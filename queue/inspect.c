@@ -152,6 +152,7 @@ static const struct own_key own_table[OWN_TYPED_CT] = {
      "failed jobs are recorded again; earlier records are kept, but not listed"},
     {offsetof(struct own_keys, outbox), "zset",
      "failed jobs are recorded again; earlier records are kept, but not listed"},
+    {offsetof(struct own_keys, paused), "zset", "no queue is paused"},
 };
 
 static const char *key_name(const struct queue *queue, size_t i)

@@ -7,8 +7,9 @@
  *   reserve.c  the reserve script and its answer; reply.c reads the answer
  *   arrive.c   from reserved to handed over: crash counts, regained leases
  *   wait.c     the second connection: BRPOP and the reserve behind it
+ *   pause.c    queues that nothing is taken from for now
  *   extend.c   keeping leases
- *   settle.c   verdicts; verdict.c spells their calls
+ *   settle.c   verdicts; verdict.c spells their calls, acks.c those of acks
  *   outbox.c   failed records on their way to PostgreSQL
  *   notes.c    how earlier attempts ended, until the job is done or fails
  *   hint.c     where Laravel may have its queues
@@ -61,6 +62,8 @@ struct pool_queue {
     bool bad;                /* ready, delayed or reserved is not what it must be */
     bool bad_notify;         /* not in the BRPOP */
     int64_t yields_until_ms; /* monotonic; nor until then, see queue_yield() */
+    bool paused;             /* in Redis, for every drover on it */
+    bool held;               /* by the worker's word, see queue_hold() */
 };
 
 enum { YIELD_MS = 60000, SETTLE_YIELDS = -1 };
@@ -80,16 +83,25 @@ struct settle {
     struct fail_record *record; /* FAIL: owned, with all it points to */
     bool in_flight;
     unsigned sent_ct;
+    uint64_t ride;         /* ACK: the acks it was last sent with */
     bool held;             /* FAIL: the store did not take it; its lease is extended */
     int64_t not_before_ms; /* held: monotonic */
 };
 TAILQ_HEAD(settle_list, settle);
 
+/* Acks that are sent together, in the order in which their places are answered. */
+struct acks {
+    struct queue *queue;
+    uint64_t ride; /* a number of their own */
+    size_t ct;
+    struct settle *items[];
+};
+
 struct take_back;
 
 /* Rights a user of Redis may lack without stopping the work. */
 enum inspect_right { RIGHT_INFO, RIGHT_TYPE, RIGHT_CLIENT, RIGHT_BRPOP };
-enum { OWN_TYPED_CT = 9 }; /* own keys of a type that can be looked at */
+enum { OWN_TYPED_CT = 10 }; /* own keys of a type that can be looked at */
 
 struct queue {
     struct queue_options options;
@@ -122,15 +134,20 @@ struct queue {
     struct take_back *take_back; /* the one under way */
     bool fatal;
 
-    unsigned want;       /* the worker's free slots */
-    unsigned arriving;   /* leases reserved and not handed over */
-    uint64_t batch;      /* number of the last batch that arrived */
-    bool reserving;      /* a reserve on the main connection is unanswered */
-    bool waiting;        /* the wait is unanswered */
-    bool reserve_waits;  /* waiting: a reserve stands behind the BRPOP */
-    bool hushing;        /* on_quiet() is owed */
-    bool look;           /* something may be ready: reserve rather than wait */
-    int64_t next_due_ms; /* from now on, as the last reserve told; -1: nothing */
+    unsigned want;          /* the worker's free slots */
+    unsigned arriving;      /* leases reserved and not handed over */
+    unsigned questions;     /* about crashes, without whose answers batches wait */
+    uint64_t batch;         /* number of the last batch that arrived */
+    unsigned chunk;         /* slots a reserve asks for at most */
+    unsigned reserves_open; /* reserves on the main connection that are unanswered */
+    unsigned asked;         /* slots they ask for, and the one behind a BRPOP */
+    size_t usual_bytes;     /* of a payload, the biggest of late; 0: not known yet */
+    uint64_t backlog;       /* ready jobs that the last answer left */
+    bool waiting;           /* the wait is unanswered */
+    bool reserve_waits;     /* waiting: a reserve stands behind the BRPOP */
+    bool hushing;           /* on_quiet() is owed */
+    bool look;              /* something may be ready: reserve rather than wait */
+    int64_t next_due_ms;    /* from now on, as the last reserve told; -1: nothing */
     struct timer pump;
     struct timer due;
 
@@ -141,6 +158,7 @@ struct queue {
     void (*extended)(struct queue *queue); /* when they are; may be NULL */
 
     struct settle_list settles;
+    uint64_t rides; /* the last number of acks that were sent together */
     bool settled_told;
     unsigned held_ct; /* settles that are held, and what they keep in memory */
     size_t held_bytes;
@@ -215,6 +233,9 @@ void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_
 /* The batch is complete; `ask` Redis for its crashes before handing it over. */
 void arrive_finish(struct queue *queue, uint64_t batch, bool ask);
 void arrive_held(struct queue *queue, struct lease *lease); /* may be handed over now */
+/* What came and is not wanted any more goes back to its queue, once nothing can come that
+ * was reserved after it. */
+void arrive_return(struct queue *queue);
 void arrive_drop(struct queue *queue, struct lease *lease);
 void arrive_link_lost(struct queue *queue);
 
@@ -222,6 +243,12 @@ void arrive_link_lost(struct queue *queue);
 void wait_start(struct queue *queue);
 void wait_nudge(struct queue *queue); /* CLIENT UNBLOCK */
 void wait_due(void *arg);
+
+/* pause.c */
+void pause_took(struct queue *queue, const redisReply *places); /* as beat.lua answers */
+bool pause_is_on(const struct pool_queue *queue);
+/* The queue's name as a reserve is told it: "" where nothing is to be taken. */
+const char *pause_name(const struct pool_queue *queue);
 
 /* extend.c */
 void extend_all(struct queue *queue, void (*done)(struct queue *queue));
@@ -231,7 +258,7 @@ void extend_keep_going(struct queue *queue); /* sets the timer while there are l
 
 /* settle.c */
 void settle_send_all(struct queue *queue, bool ride); /* ride: leave acks to a reserve */
-struct settle *settle_find(const struct queue *queue, unsigned index, struct slice bytes);
+struct settle *settle_find(const struct queue *queue, const struct lease_key *key);
 void settle_forget(struct queue *queue, struct settle *settle);
 void settle_done(struct queue *queue, struct settle *settle, bool ours);
 void settle_tell(struct queue *queue); /* on_settled(), if that is news */
@@ -247,6 +274,17 @@ void settle_held_due(void *arg);
 /* "" where nothing can have been counted, as far as is known. */
 const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
                              char *key);
+
+bool settle_may_be_counted(const struct queue *queue, const struct lease *lease);
+
+/* acks.c */
+/* Those that are due in queues from..end - 1; they count as sent. */
+struct acks *acks_take(struct queue *queue, unsigned from, unsigned end) MUSTCHECK;
+void acks_put_back(struct acks *acks); /* as if they had not been taken; frees */
+void acks_done(struct acks *acks, const struct redisReply *lost); /* frees */
+size_t acks_group_ct(const struct acks *acks);
+enum acks_form { ACKS_OF_ONE_QUEUE, ACKS_WITH_QUEUES };
+void acks_spell(struct call *call, const struct acks *acks, enum acks_form form);
 
 /* verdict.c */
 void verdict_send(struct queue *queue, struct settle *settle);
@@ -275,5 +313,7 @@ void notes_drop(struct queue *queue, const struct lease *lease); /* sent, not aw
 
 /* queue.c */
 void queue_pump_soon(struct queue *queue);
+/* Slots that the next reserve may ask for: free, and nothing is on its way to them. */
+unsigned queue_free_slots(const struct queue *queue);
 
 #endif

@@ -30,6 +30,7 @@ void own_keys_init(struct own_keys *keys, const char *prefix)
     keys->twins = must_format("%sdrover:twins", prefix);
     keys->failed = must_format("%sdrover:failed", prefix);
     keys->outbox = must_format("%sdrover:outbox", prefix);
+    keys->paused = must_format("%sdrover:paused", prefix);
     keys->notes = must_format("%sdrover:notes:", prefix);
     keys->failed_record = must_format("%sdrover:failed:", prefix);
     keys->import = must_format("%sdrover:import:", prefix);
@@ -46,6 +47,7 @@ void own_keys_free(struct own_keys *keys)
     free(keys->twins);
     free(keys->failed);
     free(keys->outbox);
+    free(keys->paused);
     free(keys->notes);
     free(keys->failed_record);
     free(keys->import);

@@ -28,6 +28,7 @@ struct own_keys {
     char *twins;   /* string: counter for pads */
     char *failed;  /* zset of failed uuids, score = failed_at in milliseconds */
     char *outbox;  /* the same of those that wait for PostgreSQL */
+    char *paused;  /* zset of queues, or *: nothing is taken from; score = since when */
     char *notes;   /* "<prefix>drover:notes:", the uuid follows: how earlier attempts
                       ended, a line each; they expire */
     char *failed_record; /* "<prefix>drover:failed:", the uuid follows */

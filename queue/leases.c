@@ -1,13 +1,17 @@
 /* The table of leases: a small hash table, sized once for the worker's concurrency.
  *
  * It must not know about Redis. A lease is one allocation: lease, private part, bytes.
+ * Payloads are outside input: the hash is keyed by a secret of this process and takes in
+ * every byte, so that nobody can push jobs that all fall into one bucket.
  */
 #include "queue/leases.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASH_ENDS_BYTES = 256, BUCKETS_MAX = 4096 };
+#include "base/random.h"
+
+enum { BUCKETS_MAX = 4096 };
 
 struct whole_lease {
     struct lease lease;
@@ -15,22 +19,35 @@ struct whole_lease {
     char bytes[];
 };
 
-static uint64_t hash_add(uint64_t hash, const char *bytes, size_t len)
+/* Both halves of the product: each bit of it depends on all of `a` and `b`. */
+static uint64_t fold(uint64_t a, uint64_t b)
 {
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ (unsigned char)bytes[i]) * 0x100000001b3u;
-    return hash;
+    unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Length and both ends tell payloads apart well enough (uuid first, id last); the bytes
- * are compared anyway. */
-static uint64_t hash_bytes(unsigned queue, struct slice bytes)
+static uint64_t load(const char *bytes)
 {
-    size_t end = bytes.len < HASH_ENDS_BYTES ? bytes.len : HASH_ENDS_BYTES;
-    uint64_t hash = 0xcbf29ce484222325u ^ bytes.len ^ ((uint64_t)queue << 48);
+    uint64_t word;
 
-    hash = hash_add(hash, bytes.ptr, end);
-    return hash_add(hash, bytes.ptr + bytes.len - end, end);
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+static uint64_t hash_bytes(const uint64_t secret[3], unsigned queue, struct slice bytes)
+{
+    const char *at = bytes.ptr;
+    uint64_t hash = secret[0] ^ queue;
+    char last[16] = {0};
+    size_t left = bytes.len;
+
+    for (; left >= sizeof(last); at += sizeof(last), left -= sizeof(last))
+        hash = fold(load(at) ^ secret[1], load(at + 8) ^ hash);
+    if (left)
+        memcpy(last, at, left);
+    hash = fold(load(last) ^ secret[1], load(last + 8) ^ hash);
+    return fold(hash ^ secret[2], bytes.len ^ secret[1]);
 }
 
 void leases_init(struct leases *leases, size_t expected)
@@ -40,6 +57,7 @@ void leases_init(struct leases *leases, size_t expected)
     while (ct < expected && ct < BUCKETS_MAX)
         ct *= 2;
     TAILQ_INIT(&leases->list);
+    random_bytes(leases->secret, sizeof(leases->secret));
     leases->buckets = must_alloc(ct * sizeof(*leases->buckets));
     leases->bucket_ct = ct;
     leases->ct = 0;
@@ -57,18 +75,32 @@ void leases_free(struct leases *leases)
     leases->buckets = NULL;
 }
 
-struct lease *lease_create(unsigned queue, struct slice bytes, uint32_t tag)
+struct lease_key leases_key(const struct leases *leases, unsigned queue,
+                            struct slice bytes)
 {
-    struct whole_lease *whole = must_alloc(sizeof(*whole) + bytes.len);
+    return (struct lease_key){
+        .queue = queue, .bytes = bytes, .hash = hash_bytes(leases->secret, queue, bytes)};
+}
 
-    if (bytes.len)
-        memcpy(whole->bytes, bytes.ptr, bytes.len);
-    whole->lease.bytes = slice_of(whole->bytes, bytes.len);
-    whole->lease.queue = queue;
+struct lease_key lease_key_of(const struct lease *lease)
+{
+    return (struct lease_key){
+        .queue = lease->queue, .bytes = lease->bytes, .hash = lease->priv->hash};
+}
+
+struct lease *lease_create(const struct lease_key *key, uint32_t tag)
+{
+    struct whole_lease *whole = must_realloc(NULL, sizeof(*whole) + key->bytes.len, 1);
+
+    memset(whole, 0, sizeof(*whole));
+    if (key->bytes.len)
+        memcpy(whole->bytes, key->bytes.ptr, key->bytes.len);
+    whole->lease.bytes = slice_of(whole->bytes, key->bytes.len);
+    whole->lease.queue = key->queue;
     whole->lease.tag = tag;
     whole->lease.priv = &whole->priv;
     whole->priv.lease = &whole->lease;
-    whole->priv.hash = hash_bytes(queue, whole->lease.bytes);
+    whole->priv.hash = key->hash;
     return &whole->lease;
 }
 
@@ -99,14 +131,37 @@ void leases_remove(struct leases *leases, struct lease *lease)
     leases->ct--;
 }
 
-struct lease *leases_find(const struct leases *leases, unsigned queue, struct slice bytes)
+void leases_settle(struct leases *leases, struct lease *lease)
 {
-    uint64_t hash = hash_bytes(queue, bytes);
+    TAILQ_REMOVE(&leases->list, lease->priv, all);
+    leases->ct--;
+    lease->priv->state = LEASE_SETTLED;
+}
+
+void leases_remove_settled(struct lease *lease)
+{
+    LIST_REMOVE(lease->priv, bucket);
+}
+
+static struct lease *find(const struct leases *leases, const struct lease_key *key,
+                          bool settled)
+{
     struct lease_private *priv;
 
-    LIST_FOREACH(priv, bucket_of(leases, hash), bucket)
-    if (priv->hash == hash && priv->lease->queue == queue &&
-        slice_equal(priv->lease->bytes, bytes))
+    LIST_FOREACH(priv, bucket_of(leases, key->hash), bucket)
+    if (priv->hash == key->hash && (priv->state == LEASE_SETTLED) == settled &&
+        priv->lease->queue == key->queue && slice_equal(priv->lease->bytes, key->bytes))
         return priv->lease;
     return NULL;
+}
+
+struct lease *leases_find(const struct leases *leases, const struct lease_key *key)
+{
+    return find(leases, key, false);
+}
+
+struct lease *leases_find_settled(const struct leases *leases,
+                                  const struct lease_key *key)
+{
+    return find(leases, key, true);
 }

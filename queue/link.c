@@ -135,7 +135,8 @@ void link_lost(struct queue *queue, const struct err *why)
     timer_stop(&queue->due);
     conn_close(queue->main); /* what is unanswered hears NULL here */
     conn_close(queue->wait);
-    queue->reserving = false;
+    queue->reserves_open = 0;
+    queue->asked = 0;
     queue->waiting = false;
     extend_link_lost(queue);
     settle_link_lost(queue);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "queue/reply.h"
 
 enum { TAG_LAST = (1 << 20) - 1 };
 
@@ -154,9 +155,10 @@ static void took_beat(void *arg, const redisReply *reply)
     queue->beating = false;
     if (!link_took(queue, "beat", reply))
         return;
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
         reply->element[1]->type != REDIS_REPLY_ARRAY ||
-        reply->element[2]->type != REDIS_REPLY_INTEGER) {
+        reply->element[2]->type != REDIS_REPLY_INTEGER ||
+        !reply_is_places(reply->element[3])) {
         (void)err_set(&why, ERR_REPLY, "beat: unexpected reply");
         link_lost(queue, &why);
         return;
@@ -164,6 +166,7 @@ static void took_beat(void *arg, const redisReply *reply)
     open = reply->element[0]->integer == 1;
     read_beats(queue, reply->element[1]);
     outbox_counted(queue, reply->element[2]->integer);
+    pause_took(queue, reply->element[3]);
     if (check.checked)
         check.checked(queue, open);
     else if (!open && queue->drain == DRAIN_NONE)
@@ -174,7 +177,7 @@ static void took_beat(void *arg, const redisReply *reply)
 
 void owner_check(struct queue *queue, void (*checked)(struct queue *queue, bool open))
 {
-    struct call *call = call_create("beat", 4);
+    struct call *call = call_create("beat", 5);
     struct check *check = must_alloc(sizeof(*check));
 
     check->queue = queue;
@@ -183,7 +186,10 @@ void owner_check(struct queue *queue, void (*checked)(struct queue *queue, bool 
     call_add_text(call, queue->own.open);
     call_add_text(call, queue->own.beats);
     call_add_text(call, queue->own.outbox);
+    call_add_text(call, queue->own.paused);
     call_add_int(call, queue->tag);
+    for (unsigned i = 0; i < queue->queue_ct; i++)
+        call_add_text(call, queue->queues[i].name);
     call_send(call, queue->main, queue->pace.answer_ms, took_beat, check);
 }
 
@@ -225,7 +231,7 @@ void owner_shut_gate(struct queue *queue)
 /* Both connections have answered what was sent before the gate was shut. */
 static void finish_drain(struct queue *queue)
 {
-    if (queue->drain != DRAIN_ASKED || queue->reserving || queue->waiting ||
+    if (queue->drain != DRAIN_ASKED || queue->reserves_open || queue->waiting ||
         queue->drain_open || queue->arriving)
         return;
     queue->drain = DRAIN_DONE;

@@ -27,6 +27,10 @@ enum {
     BRPOP_EARLY_MS = 100
 };
 
+/* A script call has a price of its own: not for less than CHUNK_MIN. Above CHUNK_MAX that
+ * does not show any more, and the worker waits for what it could begin with. */
+enum { RESERVES_MAX = 2, CHUNK_MIN = 8, CHUNK_MAX = 128 };
+
 static struct queue_pace usual_pace(int64_t lease_ms)
 {
     return (struct queue_pace){
@@ -49,31 +53,59 @@ static struct queue_pace usual_pace(int64_t lease_ms)
 
 /* ---- the pump ---- */
 
+bool queue_is_quiet(const struct queue *queue)
+{
+    return queue_idle(queue) && queue->reserves_open == 0 && !queue->waiting &&
+           queue->arriving == 0;
+}
+
 static void tell_quiet(struct queue *queue)
 {
-    if (!queue->hushing || !queue_idle(queue) || queue->reserving || queue->waiting ||
-        queue->arriving > 0)
+    if (!queue->hushing || !queue_is_quiet(queue))
         return;
     queue->hushing = false;
     queue->events.on_quiet(queue->options.arg);
 }
 
+unsigned queue_free_slots(const struct queue *queue)
+{
+    unsigned taken = queue->arriving + queue->asked;
+    unsigned free_ct = queue->want > taken ? queue->want - taken : 0;
+
+    return free_ct < queue->chunk ? free_ct : queue->chunk;
+}
+
+static bool may_reserve(const struct queue *queue)
+{
+    return queue->drain == DRAIN_NONE && !queue->leaving && !queue->waiting &&
+           queue_free_slots(queue) > 0 && !settle_holds_too_much(queue);
+}
+
+/* One at a time, unless more is ready than that one asks for: then a second is on its way
+ * while the worker runs what the first has brought, so that Redis and worker work at the
+ * same time. Not for a few slots: better one call for more of them, soon. */
+static bool should_reserve(const struct queue *queue)
+{
+    if (!may_reserve(queue))
+        return false;
+    if (queue->reserves_open == 0)
+        return queue->look;
+    return queue->reserves_open < RESERVES_MAX && queue->backlog > queue->asked &&
+           queue_free_slots(queue) > queue->chunk / 2;
+}
+
 static void pump(void *arg)
 {
     struct queue *queue = arg;
-    bool may_reserve;
 
     owner_drain(queue);
     if (queue->fatal || queue->link != LINK_READY)
         return;
-    may_reserve = queue->drain == DRAIN_NONE && !queue->leaving && !queue->reserving &&
-                  !queue->waiting && queue->want > queue->arriving &&
-                  !settle_holds_too_much(queue);
-    settle_send_all(queue, may_reserve && queue->look);
-    if (may_reserve && queue->look)
-        reserve_send(queue, queue->main, queue->want - queue->arriving,
-                     queue->pace.answer_ms);
-    else if (may_reserve)
+    /* Acks ride; where a reserve is under way, with the one after it. */
+    settle_send_all(queue, should_reserve(queue) || queue->reserves_open > 0);
+    while (should_reserve(queue))
+        reserve_send(queue, queue->main, queue_free_slots(queue), queue->pace.answer_ms);
+    if (queue->reserves_open == 0 && may_reserve(queue))
         wait_start(queue);
     if (queue_idle(queue))
         owner_leave(queue);
@@ -125,6 +157,16 @@ static void make_queues(struct queue *queue, const char *prefix)
     }
 }
 
+/* Half of the slots: while one half is on its way, the other one works. */
+static unsigned chunk_of(int64_t concurrency)
+{
+    int64_t half = concurrency / 2;
+
+    if (half < CHUNK_MIN)
+        return CHUNK_MIN;
+    return half < CHUNK_MAX ? (unsigned)half : CHUNK_MAX;
+}
+
 /* CLIENT SETNAME takes neither spaces nor control bytes. */
 static void make_name(struct queue *queue)
 {
@@ -157,6 +199,7 @@ struct queue *queue_create(const struct queue_options *options, struct err *err)
     queue->settled_told = true;
     vitals_init(&queue->vitals);
     own_keys_init(&queue->own, options->prefix);
+    queue->chunk = chunk_of(options->pool->concurrency);
     make_queues(queue, options->prefix);
     make_name(queue);
     leases_init(&queue->leases, (size_t)options->pool->concurrency);

@@ -10,8 +10,10 @@
  * is counted and logged.
  *
  * Reserving: the worker says how many jobs it could start with queue_want(); the queue
- * keeps at most one reserve in flight, lets acks ride with it, and where nothing is ready
- * waits in a BRPOP on a second connection. It never reserves more than the worker wants.
+ * reserves them in chunks, keeps up to two reserves in flight while more is ready than
+ * one asks for, so that Redis takes the next jobs while the worker runs these, lets acks
+ * ride with them, and where nothing is ready waits in a BRPOP on a second connection. It
+ * never reserves more than the worker wants.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H
@@ -63,6 +65,9 @@ struct queue_events {
      * called. */
     void (*on_alone)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
+    /* A reserve found nothing, neither ready nor due: whenever one does, also while other
+     * jobs run here. May be NULL. */
+    void (*on_empty)(void *arg);
     /* How many failed records wait in the outbox, as a heartbeat found: about once a
      * second, and only where there are any. May be NULL. */
     void (*on_outbox)(void *arg, int64_t ct);
@@ -90,6 +95,12 @@ void queue_destroy(struct queue *queue);
 
 /* How many jobs the worker could start now, in all; call whenever it changes. */
 void queue_want(struct queue *queue, unsigned free_slots);
+
+/* Nothing is taken from the pool's queue `index` while it is held; what is due in it goes
+ * on to be promoted. Besides, queues are paused in Redis, for every worker on it
+ * (client_pause.h): this queue looks there itself, once a second. `by` goes to the log.
+ */
+void queue_hold(struct queue *queue, unsigned index, bool held, const char *by);
 
 /* The verdicts. Each takes the lease. */
 void queue_ack(struct queue *queue, struct lease *lease);
@@ -177,6 +188,8 @@ bool queue_outbox_drop(struct queue *queue, const struct outbox_mark *marks, siz
  * came with them are given back by the queue itself. */
 void queue_drain(struct queue *queue);
 bool queue_idle(const struct queue *queue); /* nothing given back is still unanswered */
+/* Idle, and no reserve is on its way: where nothing is wanted, no job comes any more. */
+bool queue_is_quiet(const struct queue *queue);
 /* How many of the jobs that have run are not settled: Redis has not answered. */
 size_t queue_unsettled_ct(const struct queue *queue);
 

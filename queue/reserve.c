@@ -1,11 +1,12 @@
 /* The reserve script: what goes in, what its answer means.
  *
- * At most one reserve is unanswered, on either connection. The acks that ride along are
- * answered before the jobs are looked at.
+ * Up to two reserves are unanswered, both on the main connection, or one behind a BRPOP.
+ * The acks that ride along are answered before the jobs are looked at.
  *
  * Whatever verdict may be executed before it, without an answer, is named in it: its
- * bytes are not taken again as they are. So it is spelled anew where Redis does not know
- * the script, and stands behind a BRPOP only while there can be no verdict (wait.c).
+ * bytes are not taken again as they are. Those that ride with the reserve before it are
+ * such verdicts, too. So it is spelled anew where Redis does not know the script, and
+ * stands behind a BRPOP only while there can be no verdict (wait.c).
  */
 #include "queue/internal.h"
 
@@ -27,18 +28,10 @@ struct reserving {
     unsigned slots;
     uint32_t tag;
     char uuid[UUID_TEXT_BYTES]; /* for a record of a payload that is too big */
-    size_t ack_ct;
-    struct settle *acks[];
+    struct acks *acks;          /* that ride along */
 };
 
 /* ---- the answer ---- */
-
-static void take_acks(struct reserving *call, const redisReply *lost)
-{
-    for (size_t i = 0; i < call->ack_ct; i++)
-        settle_done(call->queue, call->acks[i],
-                    lost->elements == 0 || !reply_has_place(lost, i + 1));
-}
 
 /* The key that a problem is about, which begins with its part of the queue. */
 static const char *problem_key(const struct queue_keys *keys, const char *problem)
@@ -125,14 +118,19 @@ static void took_count(void *arg, const redisReply *reply)
     struct counting counting = *(struct counting *)arg;
 
     free(arg);
-    if (link_took_or_nil(counting.queue, "crashed", reply))
-        arrive_finish(counting.queue, counting.batch, true);
+    if (!link_took_or_nil(counting.queue, "crashed", reply))
+        return;
+    counting.queue->questions--;
+    arrive_finish(counting.queue, counting.batch, true);
+    arrive_return(counting.queue);
 }
 
 /* Our own late lease: this worker has not crashed. */
 static bool is_here(const struct queue *queue, unsigned index, struct slice bytes)
 {
-    return leases_find(&queue->leases, index, bytes) || settle_find(queue, index, bytes);
+    struct lease_key key = leases_key(&queue->leases, index, bytes);
+
+    return leases_find(&queue->leases, &key) || settle_find(queue, &key);
 }
 
 /* Leases that ran out, of workers that were not seen to die. A crash is counted only
@@ -174,28 +172,44 @@ static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
     counting = must_alloc(sizeof(*counting));
     counting->queue = queue;
     counting->batch = queue->batch;
+    queue->questions++;
     call_send(call, queue->main, queue->pace.answer_ms, took_count, counting);
     return true;
 }
 
 static void take_jobs(struct queue *queue, const struct reserve_reply *read, uint32_t tag)
 {
-    for (size_t i = 0; i + 1 < read->jobs->elements; i += 2)
-        arrive_job(
-            queue, (unsigned)read->jobs->element[i]->integer - 1,
-            slice_of(read->jobs->element[i + 1]->str, read->jobs->element[i + 1]->len),
-            tag, read->now_ms);
+    for (size_t i = 0; i + 1 < read->jobs->elements; i += 2) {
+        const redisReply *payloads = read->jobs->element[i + 1];
+
+        for (size_t k = 0; k < payloads->elements; k++)
+            arrive_job(queue, (unsigned)read->jobs->element[i]->integer - 1,
+                       slice_of(payloads->element[k]->str, payloads->element[k]->len),
+                       tag, read->now_ms);
+    }
 }
 
-/* Whether to look again at once: something is left, and nothing says it never goes. */
-static bool is_more_ready(const struct queue *queue, const struct reserve_reply *read)
+/* What is left ready, of which nothing says that it never goes. */
+static uint64_t count_ready(const struct queue *queue, const struct reserve_reply *read)
 {
-    if (read->next_due_ms == 0)
-        return true;
+    uint64_t ct = 0;
+
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        if (!queue->queues[q].bad && read->depths->element[q * 3]->integer > 0)
-            return true;
-    return false;
+        if (!queue->queues[q].bad && !pause_is_on(&queue->queues[q]) &&
+            read->depths->element[q * 3]->integer > 0)
+            ct += (uint64_t)read->depths->element[q * 3]->integer;
+    return ct;
+}
+
+/* Jobs are popped so many at a time as surely fit: one big one is remembered for a while.
+ */
+static void note_size(struct queue *queue, const struct reserve_reply *read)
+{
+    queue->usual_bytes -= queue->usual_bytes / 8;
+    for (size_t i = 1; i < read->jobs->elements; i += 2)
+        for (size_t k = 0; k < read->jobs->element[i]->elements; k++)
+            if (read->jobs->element[i]->element[k]->len > queue->usual_bytes)
+                queue->usual_bytes = read->jobs->element[i]->element[k]->len;
 }
 
 static void take_answer(struct queue *queue, const struct reserving *call,
@@ -207,8 +221,10 @@ static void take_answer(struct queue *queue, const struct reserving *call,
     take_oversize(queue, read->oversize, call->uuid);
     queue->next_due_ms = read->next_due_ms;
     queue->some_crashed = read->crashed_ct > 0;
-    queue->look = is_more_ready(queue, read);
+    queue->backlog = count_ready(queue, read);
+    queue->look = queue->backlog > 0 || read->next_due_ms == 0;
     queue->batch++;
+    note_size(queue, read);
     counted =
         count_reclaimed(queue, read->reclaimed); /* while what is here is told apart */
     take_jobs(queue, read, call->tag);
@@ -219,17 +235,23 @@ static void take_answer(struct queue *queue, const struct reserving *call,
 static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
                          int64_t within_ms, bool whole);
 
+static void end_call(struct queue *queue, const struct reserving *call)
+{
+    if (call->by_wait)
+        queue->waiting = false;
+    else
+        queue->reserves_open--;
+    queue->asked -= call->slots;
+}
+
 /* Redis does not know the script (any more): nothing was done. Verdicts may have been
  * sent meanwhile, so it is spelled anew, on the connection that they are sent on. */
 static void send_again(struct reserving *call)
 {
     struct queue *queue = call->queue;
 
-    for (size_t i = 0; i < call->ack_ct; i++) {
-        call->acks[i]->in_flight = false;
-        call->acks[i]->sent_ct--;
-    }
-    queue->waiting = queue->reserving = false;
+    acks_put_back(call->acks);
+    end_call(queue, call);
     send_reserve(queue, queue->main, call->slots, queue->pace.answer_ms, true);
     free(call);
 }
@@ -251,19 +273,21 @@ static void took_reserve(void *arg, const redisReply *reply)
         link_lost(queue, &why);
         goto out;
     }
-    if (call->by_wait)
-        queue->waiting = false;
-    else
-        queue->reserving = false;
+    end_call(queue, call);
     timer_stop(&queue->due);
-    take_acks(call, read.lost);
+    acks_done(call->acks, read.lost);
+    call->acks = NULL;
     if (read.open)
         take_answer(queue, call, &read);
     else if (call->tag == queue->tag && queue->drain == DRAIN_NONE)
         resume_owner(queue);
+    arrive_return(queue);
     settle_tell(queue);
     queue_pump_soon(queue);
+    if (read.open && read.jobs->elements == 0 && !queue->look && queue->events.on_empty)
+        queue->events.on_empty(queue->options.arg);
 out:
+    free(call->acks);
     free(call);
 }
 
@@ -285,52 +309,30 @@ static void add_keys(struct call *call, const struct queue *queue, const char *r
     }
 }
 
-static void add_acks(struct call *call, struct reserving *reserving)
+/* Verdicts that are on their way already: they may have been executed, or not. */
+static const struct settle *next_unanswered(const struct settle *settle, uint64_t riding)
 {
-    struct settle *settle;
-    char key[CRASH_KEY_BYTES];
-
-    TAILQ_FOREACH(settle, &reserving->queue->settles, next)
-    {
-        if (settle->kind != SETTLE_ACK || settle->in_flight)
-            continue;
-        settle->in_flight = true;
-        settle->sent_ct++;
-        reserving->acks[reserving->ack_ct++] = settle;
-        call_add_int(call, settle->lease->queue + 1);
-        call_add_int(call, settle->lease->tag);
-        call_add(call, settle->lease->bytes);
-        call_add_text(call, settle_crash_key(reserving->queue, settle->lease, key));
-    }
+    while (settle && (settle->sent_ct == 0 || settle->ride == riding))
+        settle = TAILQ_NEXT(settle, next);
+    return settle;
 }
 
-/* Those that are on their way already: they may have been executed, or not. */
-static void add_unanswered(struct call *call, const struct reserving *reserving)
+static void add_unanswered(struct call *call, const struct queue *queue, uint64_t riding)
 {
-    const struct settle *settle;
-    size_t riding = 0;
+    const struct settle *at = next_unanswered(TAILQ_FIRST(&queue->settles), riding);
 
-    TAILQ_FOREACH(settle, &reserving->queue->settles, next)
-    {
-        if (riding < reserving->ack_ct && reserving->acks[riding] == settle) {
-            riding++;
-            continue;
-        }
-        if (settle->sent_ct == 0)
-            continue;
-        call_add_int(call, settle->lease->queue + 1);
-        call_add(call, settle->lease->bytes);
+    while (at) {
+        const struct settle *end = at;
+        unsigned index = at->lease->queue;
+        int64_t ct = 0;
+
+        for (; end && end->lease->queue == index; ct++)
+            end = next_unanswered(TAILQ_NEXT(end, next), riding);
+        call_add_int(call, index + 1);
+        call_add_int(call, ct);
+        for (; at != end; at = next_unanswered(TAILQ_NEXT(at, next), riding))
+            call_add(call, at->lease->bytes);
     }
-}
-
-static size_t count_acks(const struct queue *queue)
-{
-    const struct settle *settle;
-    size_t ct = 0;
-
-    TAILQ_FOREACH(settle, &queue->settles, next)
-    ct += settle->kind == SETTLE_ACK && !settle->in_flight;
-    return ct;
 }
 
 void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
@@ -339,41 +341,54 @@ void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
     send_reserve(queue, conn, slots, within_ms, false);
 }
 
-static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
-                         int64_t within_ms, bool whole)
+static struct reserving *create_call(struct queue *queue, bool by_wait, unsigned slots)
 {
-    bool by_wait = conn == queue->wait;
-    size_t ack_ct = by_wait ? 0 : count_acks(queue);
-    struct reserving *reserving =
-        must_alloc(sizeof(*reserving) + ack_ct * sizeof(reserving->acks[0]));
-    struct call *call = call_create("reserve", FIXED_KEYS + 4 * queue->queue_ct);
-    char *record;
+    struct reserving *reserving = must_alloc(sizeof(*reserving));
 
     reserving->queue = queue;
     reserving->by_wait = by_wait;
-    reserving->whole = whole;
     reserving->slots = slots;
     reserving->tag = queue->tag;
+    reserving->acks = acks_take(queue, 0, by_wait ? 0 : queue->queue_ct);
     random_uuid(reserving->uuid);
-    record = must_format("%s%s", queue->own.failed_record, reserving->uuid);
+    return reserving;
+}
+
+static struct call *spell(const struct reserving *reserving)
+{
+    const struct queue *queue = reserving->queue;
+    struct call *call = call_create("reserve", FIXED_KEYS + 4 * queue->queue_ct);
+    char *record = must_format("%s%s", queue->own.failed_record, reserving->uuid);
+
     add_keys(call, queue, record);
     free(record);
     call_add_int(call, queue->tag);
     call_add_seconds(call, queue->options.pool->lease_ms);
-    call_add_int(call, slots);
+    call_add_int(call, reserving->slots);
     call_add_int(call, queue->options.max_payload_bytes);
     call_add_seconds(call, queue->options.pool->poll_interval_ms);
     call_add_text(call, reserving->uuid);
+    call_add_int(call, (int64_t)queue->usual_bytes);
     call_add_int(call, queue->queue_ct);
-    call_add_int(call, (int64_t)ack_ct);
+    call_add_int(call, (int64_t)acks_group_ct(reserving->acks));
     for (unsigned q = 0; q < queue->queue_ct; q++)
-        call_add_text(call, queue->queues[q].name);
-    if (!by_wait)
-        add_acks(call, reserving);
-    add_unanswered(call, reserving);
-    call_send_once(call, whole, conn, within_ms, took_reserve, reserving);
+        call_add_text(call, pause_name(&queue->queues[q]));
+    acks_spell(call, reserving->acks, ACKS_WITH_QUEUES);
+    add_unanswered(call, queue, reserving->acks->ride);
+    return call;
+}
+
+static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
+                         int64_t within_ms, bool whole)
+{
+    bool by_wait = conn == queue->wait;
+    struct reserving *reserving = create_call(queue, by_wait, slots);
+
+    reserving->whole = whole;
     if (by_wait)
         queue->waiting = true;
     else
-        queue->reserving = true;
+        queue->reserves_open++;
+    queue->asked += slots;
+    call_send_once(spell(reserving), whole, conn, within_ms, took_reserve, reserving);
 }

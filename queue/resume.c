@@ -103,6 +103,12 @@ void resume_owner(struct queue *queue)
     owner_check(queue, took_check);
 }
 
+/* What is paused is known before anything is reserved. */
+static void look_first(struct queue *queue)
+{
+    owner_check(queue, took_check);
+}
+
 static void took_own(struct queue *queue, uint32_t tag UNUSED, bool taken UNUSED)
 {
     settle_send_all(queue, false);
@@ -120,7 +126,7 @@ static void list_own(struct queue *queue)
     else if (queue->drain != DRAIN_NONE)
         link_ready(queue);
     else
-        owner_open(queue, extend_held);
+        owner_open(queue, look_first);
 }
 
 /* ---- old connections ---- */

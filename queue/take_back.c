@@ -145,9 +145,9 @@ static void took_page(void *arg, const redisReply *reply)
 }
 
 /* What was found to be lost and is there again came in an answer that was lost. */
-static bool is_held(const struct queue *queue, unsigned index, struct slice bytes)
+static bool is_held(const struct queue *queue, const struct lease_key *key)
 {
-    const struct lease *lease = leases_find(&queue->leases, index, bytes);
+    const struct lease *lease = leases_find(&queue->leases, key);
 
     return lease && lease->priv->state != LEASE_LOST;
 }
@@ -159,10 +159,15 @@ static bool is_known(const struct take_back *walk, struct slice bytes)
     const struct queue *queue = walk->queue;
     const char *name = walk->names + walk->at;
 
-    for (unsigned i = 0; walk->note == NULL && i < queue->queue_ct; i++)
-        if (strcmp(queue->queues[i].name, name) == 0 &&
-            (is_held(queue, i, bytes) || settle_find(queue, i, bytes)))
+    for (unsigned i = 0; walk->note == NULL && i < queue->queue_ct; i++) {
+        struct lease_key key;
+
+        if (strcmp(queue->queues[i].name, name) != 0)
+            continue;
+        key = leases_key(&queue->leases, i, bytes);
+        if (is_held(queue, &key) || settle_find(queue, &key))
             return true;
+    }
     return false;
 }
 

@@ -21,14 +21,12 @@ enum { NUDGE_AGAIN_MS = 20 };
  * wait may have taken one. */
 static void reserve_now(struct queue *queue)
 {
-    unsigned slots = 0;
+    unsigned slots = queue->drain == DRAIN_NONE ? queue_free_slots(queue) : 0;
 
     queue->waiting = false;
     queue_pump_soon(queue);
     if (queue->link != LINK_READY) /* it looks when it is */
         return;
-    if (queue->drain == DRAIN_NONE && queue->want > queue->arriving)
-        slots = queue->want - queue->arriving;
     reserve_send(queue, queue->main, slots, queue->pace.answer_ms);
 }
 
@@ -62,7 +60,8 @@ static int64_t brpop_timeout_ms(const struct queue *queue)
 /* Whether a token of this queue is to wake us. */
 static bool is_watched(const struct pool_queue *queue)
 {
-    return !queue->bad && !queue->bad_notify && clock_mono_ms() >= queue->yields_until_ms;
+    return !queue->bad && !queue->bad_notify && !pause_is_on(queue) &&
+           clock_mono_ms() >= queue->yields_until_ms;
 }
 
 static void send_brpop(struct queue *queue, int64_t timeout_ms, int64_t within_ms)
@@ -109,7 +108,7 @@ void wait_start(struct queue *queue)
     queue->waiting = true;
     send_brpop(queue, timeout_ms, within_ms);
     if (queue->reserve_waits)
-        reserve_send(queue, queue->wait, queue->want - queue->arriving, within_ms);
+        reserve_send(queue, queue->wait, queue_free_slots(queue), within_ms);
     if (due_ms < poll_ms)
         timer_set(&queue->due, due_ms);
     else

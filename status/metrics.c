@@ -60,6 +60,9 @@ static void add_supervisor(struct buf *out, const json_t *supervisor)
     add_head(out, name, "gauge", "Whether the supervisor answers.");
     (void)buf_add_text(out, name);
     add_number(out, json_is_object(supervisor));
+    add_single(out, "drover_supervisor_paused", "gauge",
+               "Whether the supervisor lets its workers take no jobs.",
+               json_object_get(supervisor, "paused"));
     add_single(out, "drover_supervisor_uptime_seconds", "gauge",
                "How long the supervisor has run.",
                json_object_get(supervisor, "uptime_s"));
@@ -143,6 +146,9 @@ static void add_workers(struct buf *out, const json_t *pools)
     add_head(out, "drover_endpoints_away", "gauge",
              "Endpoints of webhooks that a worker leaves alone (8 at most are counted).");
     add_slots(out, "drover_endpoints_away", pools, "away", NULL);
+    add_head(out, "drover_databases_away", "gauge",
+             "Databases of SQL jobs that a worker cannot use for now.");
+    add_slots(out, "drover_databases_away", pools, "databases", NULL);
 }
 
 /* ---- Redis ---- */
@@ -167,6 +173,24 @@ static void add_queues(struct buf *out, const json_t *queues)
             (void)buf_add_char(out, '}');
             add_number(out, json_integer_value(depth));
         }
+    }
+}
+
+static void add_paused(struct buf *out, const json_t *queues)
+{
+    static const char name[] = "drover_queue_paused";
+
+    add_head(out, name, "gauge", "Whether a queue is paused: nothing is taken from it.");
+    for (size_t i = 0; i < json_array_size(queues); i++) {
+        const json_t *queue = json_array_get(queues, i);
+        const json_t *paused = json_object_get(queue, "paused");
+
+        if (!json_is_boolean(paused))
+            continue;
+        (void)buf_add_text(out, name);
+        add_label(out, '{', "queue", text_of(queue, "name"));
+        (void)buf_add_char(out, '}');
+        add_number(out, json_is_true(paused));
     }
 }
 
@@ -206,6 +230,7 @@ void metrics_text(const json_t *document, struct buf *out)
     add_supervisor(out, json_object_get(document, "supervisor"));
     add_workers(out, json_object_get(document, "pools"));
     add_queues(out, json_object_get(document, "queues"));
+    add_paused(out, json_object_get(document, "queues"));
     add_single(out, "drover_failed_jobs", "gauge", "Jobs in the failed store.",
                json_object_get(document, "failed"));
     add_redis(out, json_object_get(document, "redis"));

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "failed/store.h"
+#include "queue/client_pause.h"
 
 /* ---- what Redis holds ---- */
 
@@ -32,7 +34,20 @@ static void list_queues(struct status_redis *redis, const struct config *config)
     for (size_t i = 0; i < config->pool_ct; i++)
         for (size_t k = 0; k < config->pools[i].queues.ct; k++)
             if (!is_listed(redis, config->pools[i].queues.items[k]))
-                redis->queues[redis->queue_ct++].name = config->pools[i].queues.items[k];
+                redis->queues[redis->queue_ct++] = (struct status_queue){
+                    .name = config->pools[i].queues.items[k], .paused_since_ms = -1};
+}
+
+static int read_paused(struct status_redis *redis, struct client *client, struct err *err)
+{
+    struct client_paused paused;
+    int rc = client_paused_read(client, &paused, err);
+
+    for (size_t i = 0; rc == 0 && i < redis->queue_ct; i++)
+        redis->queues[i].paused_since_ms =
+            client_paused_since(&paused, redis->queues[i].name);
+    client_paused_free(&paused);
+    return rc;
 }
 
 /* Those that wait are Redis' to count, also when PostgreSQL is away. */
@@ -81,8 +96,8 @@ int status_redis_read(struct status_redis *redis, const struct config *config,
         rc = client_depths(client, queue->name, &queue->depths, err);
         queue->known = rc == 0;
     }
-    if (rc != 0)
-        return rc;
+    if (rc != 0 || read_paused(redis, client, err) != 0)
+        return -1;
     return read_failed(redis, config, client, err);
 }
 
@@ -100,6 +115,18 @@ static json_t *depth_json(const struct status_queue *queue, int64_t depth)
     return queue->known && depth >= 0 ? json_integer(depth) : json_null();
 }
 
+static void add_paused(json_t *object, int64_t since_ms)
+{
+    char since[CLOCK_TEXT_BYTES];
+
+    json_object_set_new(object, "paused",
+                        since_ms < 0 ? json_null() : json_boolean(since_ms > 0));
+    if (since_ms <= 0)
+        return;
+    clock_format(since_ms, since, sizeof(since));
+    json_object_set_new(object, "paused_since", json_string(since));
+}
+
 static json_t *queues_json(const struct status_redis *redis)
 {
     json_t *array = json_array();
@@ -113,6 +140,7 @@ static json_t *queues_json(const struct status_redis *redis)
         json_object_set_new(object, "delayed", depth_json(queue, queue->depths.delayed));
         json_object_set_new(object, "reserved",
                             depth_json(queue, queue->depths.reserved));
+        add_paused(object, queue->paused_since_ms);
         json_array_append_new(array, object);
     }
     return array;
@@ -134,9 +162,9 @@ static json_t *pick(const json_t *from, const char *const *names, size_t ct)
 
 static json_t *workers_json(const json_t *workers)
 {
-    static const char *const names[] = {"slot",     "pid",       "state",
-                                        "running",  "done",      "failed",
-                                        "restarts", "postponed", "away"};
+    static const char *const names[] = {"slot", "pid",       "state",    "running",
+                                        "done", "failed",    "restarts", "postponed",
+                                        "away", "databases", "paused"};
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_array_size(workers); i++)
@@ -222,7 +250,7 @@ static json_t *redis_json(const json_t *link, const struct status_redis *redis)
 json_t *status_document(const struct config *config, const json_t *supervisor,
                         const struct status_redis *redis)
 {
-    static const char *const names[] = {"pid", "state", "uptime_s"};
+    static const char *const names[] = {"pid", "state", "uptime_s", "paused", "draining"};
     const json_t *itself = json_object_get(supervisor, "supervisor");
     const json_t *pools = json_object_get(supervisor, "pools");
     json_t *document = json_object();

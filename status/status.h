@@ -1,14 +1,18 @@
 /* The status document: what `drover status --json` prints and the dashboard will read.
  *
- *   {"supervisor":{"pid","state","uptime_s"},
+ *   {"supervisor":{"pid","state","uptime_s","paused","draining"},
  *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
- *              "restarts","postponed","away":[{"endpoint","failures"}]}]}],
- *    "queues":[{"name","ready","delayed","reserved"}],"failed":N,
+ *              "restarts","postponed","away":[{"endpoint","failures"}],
+ *              "databases":[{"database","postponed","reason"}],"paused"}]}],
+ *    "queues":[{"name","ready","delayed","reserved","paused","paused_since"}],
+ *    "failed":N,
  *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
  * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
  * "reachable" is what this program saw, "up" what the workers tell the supervisor. "away"
- * are endpoints of webhooks that a worker leaves alone, the first few.
+ * are endpoints of webhooks that a worker leaves alone, the first few; "databases" are
+ * those of SQL jobs that it cannot use, with how many runs were put off for it; a
+ * worker's "paused" is who lets it take no jobs: "supervisor", "application" or null.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H
@@ -23,6 +27,7 @@ struct status_queue {
     const char *name; /* borrowed from the configuration */
     bool known;
     struct depths depths;
+    int64_t paused_since_ms; /* 0: it is not paused; -1: not known */
 };
 
 /* What Redis holds: one entry per configured queue, in order of first mention. */

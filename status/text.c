@@ -36,6 +36,10 @@ static void add_supervisor(struct buf *out, const json_t *supervisor)
     }
     buf_add_text(out, "supervisor  ");
     text_escape(out, slice_text(state ? state : "?"));
+    if (json_is_true(json_object_get(supervisor, "draining")))
+        buf_add_text(out, ", draining");
+    else if (json_is_true(json_object_get(supervisor, "paused")))
+        buf_add_text(out, ", paused");
     buf_addf(out, ", pid %" JSON_INTEGER_FORMAT ", up ",
              json_integer_value(json_object_get(supervisor, "pid")));
     if (uptime_s >= 86400)
@@ -134,7 +138,50 @@ static void add_away(struct buf *out, const json_t *pool, const json_t *worker)
     }
 }
 
-static void add_endpoints(struct buf *out, const json_t *pools)
+static const char *member_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "?";
+}
+
+static void add_databases(struct buf *out, const json_t *pool, const json_t *worker)
+{
+    const json_t *databases = json_object_get(worker, "databases");
+
+    for (size_t i = 0; i < json_array_size(databases); i++) {
+        const json_t *row = json_array_get(databases, i);
+
+        buf_add_text(out, "database ");
+        text_escape(out, slice_text(member_text(row, "database")));
+        buf_add_text(out, " cannot be used: ");
+        text_escape(out, slice_text(member_text(row, "reason")));
+        buf_addf(out,
+                 ", %" JSON_INTEGER_FORMAT " runs put off, by %s/%" JSON_INTEGER_FORMAT
+                 "\n",
+                 json_integer_value(json_object_get(row, "postponed")),
+                 member_text(pool, "name"),
+                 json_integer_value(json_object_get(worker, "slot")));
+    }
+}
+
+/* What its supervisor paused is said above; the application's word is about one pool. */
+static void add_held(struct buf *out, const json_t *pool)
+{
+    const json_t *workers = json_object_get(pool, "workers");
+    const char *name = json_string_value(json_object_get(pool, "name"));
+    size_t ct = 0;
+
+    for (size_t i = 0; i < json_array_size(workers); i++) {
+        const json_t *by = json_object_get(json_array_get(workers, i), "paused");
+
+        ct += json_is_string(by) && strcmp(json_string_value(by), "application") == 0;
+    }
+    if (ct > 0)
+        buf_addf(out, "paused by the application: %zu of %s\n", ct, name ? name : "?");
+}
+
+static void add_troubles(struct buf *out, const json_t *pools)
 {
     size_t before = out->len;
 
@@ -143,24 +190,39 @@ static void add_endpoints(struct buf *out, const json_t *pools)
         const json_t *pool = json_array_get(pools, i);
         const json_t *workers = json_object_get(pool, "workers");
 
-        for (size_t k = 0; k < json_array_size(workers); k++)
+        add_held(out, pool);
+        for (size_t k = 0; k < json_array_size(workers); k++) {
             add_away(out, pool, json_array_get(workers, k));
+            add_databases(out, pool, json_array_get(workers, k));
+        }
     }
     if (out->len == before + 1)
         out->data[out->len = before] = '\0';
 }
 
+static bool is_some_paused(const json_t *queues)
+{
+    for (size_t i = 0; i < json_array_size(queues); i++)
+        if (json_is_true(json_object_get(json_array_get(queues, i), "paused")))
+            return true;
+    return false;
+}
+
+/* The last column only where it has something to say. */
 static void add_queues(struct buf *out, const json_t *queues, enum table_colour colour)
 {
     static const struct table_column columns[] = {{"QUEUE", TABLE_LEFT},
                                                   {"READY", TABLE_RIGHT},
                                                   {"DELAYED", TABLE_RIGHT},
-                                                  {"RESERVED", TABLE_RIGHT}};
-    static const char *const names[] = {"name", "ready", "delayed", "reserved"};
-    struct table *table = table_create(columns, ARRAY_CT(columns), colour);
+                                                  {"RESERVED", TABLE_RIGHT},
+                                                  {"PAUSED SINCE", TABLE_LEFT}};
+    static const char *const names[] = {"name", "ready", "delayed", "reserved",
+                                        "paused_since"};
+    size_t ct = ARRAY_CT(columns) - !is_some_paused(queues);
+    struct table *table = table_create(columns, ct, colour);
 
     for (size_t i = 0; i < json_array_size(queues); i++)
-        add_members(table, json_array_get(queues, i), names, ARRAY_CT(names));
+        add_members(table, json_array_get(queues, i), names, ct);
     buf_add_char(out, '\n');
     table_render(table, out);
     table_destroy(table);
@@ -196,7 +258,7 @@ void status_text(const json_t *document, enum status_colour colour, struct buf *
     add_supervisor(out, json_object_get(document, "supervisor"));
     add_redis(out, json_object_get(document, "redis"));
     add_workers(out, json_object_get(document, "pools"), titles);
-    add_endpoints(out, json_object_get(document, "pools"));
+    add_troubles(out, json_object_get(document, "pools"));
     add_queues(out, json_object_get(document, "queues"), titles);
     add_failed(out, document);
 }

@@ -29,10 +29,11 @@ static int parse_scale(const json_t *request, struct command *command, struct er
 
 int command_parse(const json_t *request, struct command *command, struct err *err)
 {
-    static const char *const verbs[] = {[COMMAND_STATUS] = "status",
-                                        [COMMAND_SCALE] = "scale",
-                                        [COMMAND_STOP] = "stop",
-                                        [COMMAND_RELOAD] = "reload"};
+    static const char *const verbs[] = {
+        [COMMAND_STATUS] = "status", [COMMAND_SCALE] = "scale",
+        [COMMAND_STOP] = "stop",     [COMMAND_RELOAD] = "reload",
+        [COMMAND_PAUSE] = "pause",   [COMMAND_RESUME] = "resume",
+        [COMMAND_DRAIN] = "drain"};
     const char *cmd = json_string_value(json_object_get(request, "cmd"));
 
     *command = (struct command){.verb = COMMAND_STATUS};
@@ -42,8 +43,9 @@ int command_parse(const json_t *request, struct command *command, struct err *er
         command->verb = verb;
         return verb == COMMAND_SCALE ? parse_scale(request, command, err) : 0;
     }
-    return err_set(err, ERR_BAD_INPUT,
-                   "\"cmd\" must be one of status, scale, stop, reload");
+    return err_set(
+        err, ERR_BAD_INPUT,
+        "\"cmd\" must be one of status, scale, stop, reload, pause, resume, drain");
 }
 
 /* ---- answering ---- */
@@ -73,17 +75,55 @@ static json_t *away_status(const struct worker_slot *ws)
     return array;
 }
 
+/* Nothing where what is found is no text. */
+static void add_database(json_t *array, const struct board_database *database)
+{
+    char name[BOARD_NAME_BYTES], why[BOARD_NOTE_BYTES];
+    int64_t put_off_ct = database->put_off_ct;
+    json_t *row;
+
+    board_text(database->name, sizeof(database->name), name, sizeof(name));
+    board_text(database->why, sizeof(database->why), why, sizeof(why));
+    if (put_off_ct <= 0 || !text_is_utf8(slice_text(name)))
+        return;
+    row = whole(json_pack("{s:s, s:I, s:s}", "database", name, "postponed",
+                          (json_int_t)put_off_ct, "reason",
+                          text_is_utf8(slice_text(why)) ? why : ""));
+    MUST(json_array_append_new(array, row) == 0);
+}
+
+static json_t *databases_status(const struct worker_slot *ws)
+{
+    json_t *array = whole(json_array());
+
+    for (size_t i = 0; child_is_alive(&ws->child) && ws->board && i < BOARD_DATABASES;
+         i++)
+        add_database(array, &ws->board->databases[i]);
+    return array;
+}
+
+/* Why it takes no jobs; null: it does. */
+static json_t *paused_status(const struct worker_slot *ws)
+{
+    if (ws->board == NULL || !child_is_alive(&ws->child))
+        return json_null();
+    if (atomic_load(&ws->board->paused))
+        return json_string("supervisor");
+    return atomic_load(&ws->board->held) ? json_string("application") : json_null();
+}
+
 static json_t *worker_status(const struct worker_slot *ws)
 {
     struct tally tally = worker_slot_tally(ws);
 
-    return whole(json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o}", "slot",
-                           (json_int_t)ws->index, "pid", (json_int_t)ws->child.pid,
-                           "state", slot_state_name(ws->child.slot.state), "running",
-                           (json_int_t)worker_slot_running(ws), "done",
-                           (json_int_t)tally.done, "failed", (json_int_t)tally.failed,
-                           "restarts", (json_int_t)ws->child.slot.restarts, "postponed",
-                           (json_int_t)tally.postponed, "away", away_status(ws)));
+    return whole(json_pack(
+        "{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "slot",
+        (json_int_t)ws->index, "pid", (json_int_t)ws->child.pid, "state",
+        slot_state_name(ws->child.slot.state), "running",
+        (json_int_t)worker_slot_running(ws), "done", (json_int_t)tally.done, "failed",
+        (json_int_t)tally.failed, "restarts", (json_int_t)ws->child.slot.restarts,
+        "postponed", (json_int_t)tally.postponed, "away", away_status(ws), "databases",
+        databases_status(ws), "paused", paused_status(ws)));
 }
 
 static json_t *pool_status(const struct pool *pool)
@@ -107,19 +147,22 @@ static json_t *redis_status(const struct fleet *fleet, int64_t now_ms)
 
 static json_t *answer_status(const struct commands *commands)
 {
+    enum supervisor_pausing pausing = commands->pausing(commands->arg);
     int64_t now_ms = clock_mono_ms();
     json_t *pools = whole(json_array());
 
     for (size_t i = 0; i < fleet_pool_ct(commands->fleet); i++)
         MUST(json_array_append_new(pools, pool_status(fleet_pool(commands->fleet, i))) ==
              0);
-    return whole(
-        json_pack("{s:b, s:{s:I, s:s, s:I}, s:o, s:I, s:o}", "ok", 1, "supervisor", "pid",
-                  (json_int_t)getpid(), "state",
-                  supervisor_phase_name(commands->phase(commands->arg)), "uptime_s",
-                  (json_int_t)((now_ms - commands->started_at_ms) / MS_PER_S), "pools",
-                  pools, "stale", (json_int_t)fleet_count(commands->fleet).stale, "redis",
-                  redis_status(commands->fleet, now_ms)));
+    return whole(json_pack("{s:b, s:{s:I, s:s, s:I, s:b, s:b}, s:o, s:I, s:o}", "ok", 1,
+                           "supervisor", "pid", (json_int_t)getpid(), "state",
+                           supervisor_phase_name(commands->phase(commands->arg)),
+                           "uptime_s",
+                           (json_int_t)((now_ms - commands->started_at_ms) / MS_PER_S),
+                           "paused", (int)(pausing != SUPERVISOR_WORKS), "draining",
+                           (int)(pausing == SUPERVISOR_DRAINING), "pools", pools, "stale",
+                           (json_int_t)fleet_count(commands->fleet).stale, "redis",
+                           redis_status(commands->fleet, now_ms)));
 }
 
 static json_t *answer_scale(const struct commands *commands,
@@ -139,6 +182,15 @@ static json_t *answer_scale(const struct commands *commands,
 static json_t *answer_stop(const struct commands *commands)
 {
     commands->stop(commands->arg);
+    return whole(json_pack("{s:b, s:I}", "ok", 1, "pid", (json_int_t)getpid()));
+}
+
+static json_t *answer_pause(const struct commands *commands, enum supervisor_pausing to)
+{
+    struct err err = {0};
+
+    if (commands->pause(commands->arg, to, &err) != 0)
+        return control_error(err.text);
     return whole(json_pack("{s:b, s:I}", "ok", 1, "pid", (json_int_t)getpid()));
 }
 
@@ -173,6 +225,12 @@ json_t *commands_answer(void *arg, const json_t *request)
         return answer_stop(commands);
     case COMMAND_RELOAD:
         return answer_reload(commands);
+    case COMMAND_PAUSE:
+        return answer_pause(commands, SUPERVISOR_PAUSED);
+    case COMMAND_RESUME:
+        return answer_pause(commands, SUPERVISOR_WORKS);
+    case COMMAND_DRAIN:
+        return answer_pause(commands, SUPERVISOR_DRAINING);
     case COMMAND_STATUS:
     default:
         return answer_status(commands);

@@ -10,7 +10,15 @@
 #include "supervisor/summary.h"
 
 struct command {
-    enum { COMMAND_STATUS, COMMAND_SCALE, COMMAND_STOP, COMMAND_RELOAD } verb;
+    enum {
+        COMMAND_STATUS,
+        COMMAND_SCALE,
+        COMMAND_STOP,
+        COMMAND_RELOAD,
+        COMMAND_PAUSE,
+        COMMAND_RESUME,
+        COMMAND_DRAIN
+    } verb;
     const char *pool; /* scale: borrowed from the request */
     int64_t workers;  /* scale: any number */
 };
@@ -26,6 +34,9 @@ struct commands {
     enum supervisor_phase (*phase)(void *arg);
     int (*reload)(void *arg, struct buf *waiting,
                   struct err *err); /* as reload_config() */
+    /* Refused where it is stopping. */
+    int (*pause)(void *arg, enum supervisor_pausing to, struct err *err);
+    enum supervisor_pausing (*pausing)(void *arg);
     void (*stop)(void *arg); /* begins to; the loop must turn on to send the answer */
     void *arg;
 };

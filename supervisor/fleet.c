@@ -32,6 +32,7 @@ struct fleet {
     size_t pool_ct;
     unsigned generation; /* of `config` */
     bool stopping;
+    bool paused;
     struct launch launch; /* of the start in progress */
     struct timer settle;
     struct timer tick;
@@ -122,6 +123,15 @@ static void slot_changed(void *arg)
     timer_set(&pool->fleet->settle, 0);
 }
 
+static void slot_ended(void *arg, int status)
+{
+    const struct pool *pool = arg;
+    const struct fleet_options *options = &pool->fleet->options;
+
+    if (options->ended)
+        options->ended(options->arg, status);
+}
+
 static const struct launch *slot_launch(void *arg)
 {
     const struct pool *pool = arg;
@@ -132,13 +142,14 @@ static const struct launch *slot_launch(void *arg)
                                     .config = fleet->config,
                                     .pool = pool->settings,
                                     .endpoint = fleet->endpoint,
-                                    .generation = fleet->generation};
+                                    .generation = fleet->generation,
+                                    .paused = fleet->paused};
     plan_tick(fleet, TICK_FIRST_MS);
     return &fleet->launch;
 }
 
-static const struct worker_slot_ops slot_ops = {.launch = slot_launch,
-                                                .changed = slot_changed};
+static const struct worker_slot_ops slot_ops = {
+    .launch = slot_launch, .ended = slot_ended, .changed = slot_changed};
 
 static void add_slot(struct pool *pool)
 {
@@ -397,6 +408,28 @@ int fleet_scale(struct fleet *fleet, const char *name, int64_t workers, int64_t 
         *was = (int64_t)pool->wanted_ct;
     want_slots(pool, (size_t)workers, BOARD_END_SCALE);
     return 0;
+}
+
+void fleet_pause(struct fleet *fleet, bool paused)
+{
+    fleet->paused = paused;
+    for (size_t i = 0; i < fleet->pool_ct; i++)
+        for (size_t j = 0; j < fleet->pools[i]->slot_ct; j++)
+            worker_slot_pause(fleet->pools[i]->slots[j], paused);
+}
+
+bool fleet_is_paused(const struct fleet *fleet)
+{
+    return fleet->paused;
+}
+
+bool fleet_is_resting(const struct fleet *fleet)
+{
+    for (size_t i = 0; i < fleet->pool_ct; i++)
+        for (size_t j = 0; j < fleet->pools[i]->slot_ct; j++)
+            if (!worker_slot_is_resting(fleet->pools[i]->slots[j]))
+                return false;
+    return fleet->paused;
 }
 
 static void end_slot(struct worker_slot *ws, enum slot_event event)

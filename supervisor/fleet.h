@@ -23,6 +23,8 @@ struct fleet_options {
     struct loop *loop;
     struct reaper *reaper;
     worker_entry entry;
+    /* As worker_slot_ops' own; the fleet may be stopped from here. May be NULL. */
+    void (*ended)(void *arg, int status);
     void (*changed)(void *arg); /* something did: later, once per turn at most */
     void *arg;
 };
@@ -56,6 +58,11 @@ void fleet_configure(struct fleet *fleet, const struct config *config,
 /* Sets the number of workers; `was` (may be NULL) gets the number until now. */
 int fleet_scale(struct fleet *fleet, const char *pool, int64_t workers, int64_t *was,
                 struct err *err) MUSTCHECK;
+
+/* No worker takes jobs, those that start from now on neither; or they do again. */
+void fleet_pause(struct fleet *fleet, bool paused);
+bool fleet_is_paused(const struct fleet *fleet);
+bool fleet_is_resting(const struct fleet *fleet); /* paused, and no job runs any more */
 
 void fleet_stop(struct fleet *fleet); /* drain all, start none */
 void fleet_kill(struct fleet *fleet); /* as fleet_stop(), at once */

@@ -15,6 +15,7 @@ struct launch {
     const struct redis_endpoint *endpoint;
     unsigned slot;       /* index within the pool */
     unsigned generation; /* of the configuration, for the caller's own use */
+    bool paused;         /* it begins without taking jobs; likewise */
     struct board *board;
 };
 

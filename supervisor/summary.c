@@ -64,6 +64,10 @@ void summary_text(const struct summary *summary, char *text, size_t size)
     } else {
         if (summary->phase == SUPERVISOR_STARTING)
             (void)buf_add_text(&out, "starting: ");
+        if (summary->pausing != SUPERVISOR_WORKS)
+            (void)buf_add_text(&out, summary->pausing == SUPERVISOR_DRAINING
+                                         ? "draining, then it stops: "
+                                         : "paused: ");
         add_workers(&out, &summary->counts);
         if (summary->link == FLEET_LINK_DOWN && summary->link_age_ms >= OUTAGE_MS)
             add_outage(&out, summary->link_age_ms);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -54,7 +55,9 @@ struct supervisor {
     struct fleet *fleet;
     struct commands commands;
     enum supervisor_phase phase;
+    enum supervisor_pausing pausing;
     bool fleet_ended;
+    int exit_code;
     unsigned sweep_ct;
     struct timer sweep;
     char *reload_error; /* of the last reload; NULL: it went well */
@@ -66,6 +69,7 @@ static void tell_status(const struct supervisor *sv)
 {
     struct fleet_redis redis = fleet_redis_link(sv->fleet);
     struct summary summary = {.phase = sv->phase,
+                              .pausing = sv->pausing,
                               .counts = fleet_count(sv->fleet),
                               .link = redis.link,
                               .link_age_ms = clock_mono_ms() - redis.since_ms,
@@ -109,21 +113,6 @@ static void redis_gone(void *arg)
     timer_set(&sv->sweep, 0);
 }
 
-static void fleet_changed(void *arg)
-{
-    struct supervisor *sv = arg;
-
-    tell_ready(sv);
-    tell_status(sv);
-    if (sv->phase != SUPERVISOR_STOPPING || sv->fleet_ended || !fleet_is_empty(sv->fleet))
-        return;
-    sv->fleet_ended = true;
-    if (sv->redis)
-        redis_server_stop(sv->redis);
-    else
-        redis_gone(sv);
-}
-
 static void begin_stop(struct supervisor *sv, const char *why)
 {
     log_info("supervisor.stop", log_str("why", why),
@@ -132,6 +121,24 @@ static void begin_stop(struct supervisor *sv, const char *why)
     notify_stopping(sv->notify);
     fleet_stop(sv->fleet);
     tell_status(sv);
+}
+
+static void fleet_changed(void *arg)
+{
+    struct supervisor *sv = arg;
+
+    tell_ready(sv);
+    tell_status(sv);
+    if (sv->pausing == SUPERVISOR_DRAINING && sv->phase != SUPERVISOR_STOPPING &&
+        fleet_is_resting(sv->fleet))
+        begin_stop(sv, "drain");
+    if (sv->phase != SUPERVISOR_STOPPING || sv->fleet_ended || !fleet_is_empty(sv->fleet))
+        return;
+    sv->fleet_ended = true;
+    if (sv->redis)
+        redis_server_stop(sv->redis);
+    else
+        redis_gone(sv);
 }
 
 /* Ends nothing at once: the answer to the command is sent first. */
@@ -153,6 +160,24 @@ static void on_end(int signum, void *arg)
     }
     log_warning("supervisor.stop_now", log_str("why", reaper_signal_name(signum)));
     fleet_kill(sv->fleet);
+}
+
+/* Under `drover work` a worker that leaves by itself ends the whole; one that crashed is
+ * replaced as ever. */
+static void worker_ended(void *arg, int status)
+{
+    struct supervisor *sv = arg;
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : SUPERVISOR_EXIT_FAILURE;
+
+    if (!sv->config->work.on || sv->phase == SUPERVISOR_STOPPING)
+        return;
+    if (code == SUPERVISOR_EXIT_CONFIG)
+        sv->exit_code = SUPERVISOR_EXIT_FAILURE;
+    else if (code == SUPERVISOR_EXIT_DONE || code == SUPERVISOR_EXIT_MEMORY)
+        sv->exit_code = code;
+    else
+        return;
+    begin_stop(sv, "the worker has left");
 }
 
 /* ---- reload and scale ---- */
@@ -190,6 +215,9 @@ static int reload(void *arg, struct buf *waiting, struct err *err)
 
     if (sv->phase == SUPERVISOR_STOPPING)
         return err_set(err, ERR_NOT_RUNNING, "the supervisor is stopping");
+    if (sv->options->load == NULL)
+        return err_set(err, ERR_USAGE,
+                       "it has its settings from its command line: start it anew");
     notify_reloading(sv->notify);
     rc = adopt_config(sv, waiting, err);
     note_reload_error(sv, rc == 0 ? NULL : err);
@@ -202,15 +230,59 @@ static int reload(void *arg, struct buf *waiting, struct err *err)
     return rc;
 }
 
-static void on_reload(int signum UNUSED, void *arg)
+static void on_reload(int signum, void *arg)
 {
+    const struct supervisor *sv = arg;
     struct err err = {0};
     struct buf waiting;
 
+    if (sv->options->load == NULL) { /* its terminal has gone */
+        on_end(signum, arg);
+        return;
+    }
     buf_init(&waiting, 0);
     (void)reload(arg, &waiting, &err);
     buf_free(&waiting);
 }
+
+/* ---- pause ---- */
+
+static int pause_to(void *arg, enum supervisor_pausing to, struct err *err)
+{
+    struct supervisor *sv = arg;
+
+    if (sv->phase == SUPERVISOR_STOPPING)
+        return err_set(err, ERR_NOT_RUNNING, "the supervisor is stopping");
+    if (sv->pausing == to)
+        return 0;
+    sv->pausing = to;
+    log_info(to == SUPERVISOR_DRAINING ? "supervisor.drain"
+             : to == SUPERVISOR_PAUSED ? "supervisor.paused"
+                                       : "supervisor.resumed",
+             log_int("workers", (int64_t)fleet_count(sv->fleet).alive));
+    fleet_pause(sv->fleet, to != SUPERVISOR_WORKS);
+    tell_status(sv);
+    return 0;
+}
+
+static enum supervisor_pausing current_pausing(void *arg)
+{
+    const struct supervisor *sv = arg;
+
+    return sv->pausing;
+}
+
+static void on_pause(int signum, void *arg)
+{
+    struct supervisor *sv = arg;
+    struct err err;
+
+    if (signum == SIGUSR2 && sv->pausing == SUPERVISOR_DRAINING)
+        return; /* it is paused */
+    (void)!pause_to(sv, signum == SIGUSR2 ? SUPERVISOR_PAUSED : SUPERVISOR_WORKS, &err);
+}
+
+/* ---- signals ---- */
 
 /* TTIN and TTOU: one more, one less in the first pool. */
 static void on_scale(int signum, void *arg)
@@ -272,9 +344,9 @@ static int watch_signals(struct supervisor *sv)
         int signum;
         signal_cb cb;
     } watched[] = {
-        {SIGTERM, on_end},     {SIGINT, on_end},      {SIGQUIT, on_end},
-        {SIGHUP, on_reload},   {SIGTTIN, on_scale},   {SIGTTOU, on_scale},
-        {SIGUSR1, on_ignored}, {SIGUSR2, on_ignored},
+        {SIGTERM, on_end},   {SIGINT, on_end},    {SIGQUIT, on_end},
+        {SIGHUP, on_reload}, {SIGTTIN, on_scale}, {SIGTTOU, on_scale},
+        {SIGUSR2, on_pause}, {SIGCONT, on_pause}, {SIGUSR1, on_ignored},
     };
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
@@ -286,13 +358,21 @@ static int watch_signals(struct supervisor *sv)
     return 0;
 }
 
+/* Who starts `drover work` has chosen the user, as with queue:work. */
+static int settle_user(const struct config *config, struct err *err)
+{
+    if (config->work.on)
+        return statedir_make(config->state_dir, geteuid(), getegid(), err);
+    return privileges_settle(config->user, config->state_dir, err);
+}
+
 /* What can be refused: another supervisor, a wrong user, no redis-server. */
 static int open_parts(struct supervisor *sv, struct err *err)
 {
     char *control_path;
 
     if (redis_endpoint_resolve(sv->config, &sv->endpoint, err) != 0 ||
-        privileges_settle(sv->config->user, sv->config->state_dir, err) != 0 ||
+        settle_user(sv->config, err) != 0 ||
         statedir_open(&sv->statedir, sv->config->state_dir, err) != 0)
         return -1;
     if (sv->endpoint.embedded) {
@@ -330,6 +410,7 @@ static void make_fleet(struct supervisor *sv)
     struct fleet_options options = {.loop = sv->loop,
                                     .reaper = sv->reaper,
                                     .entry = sv->options->worker,
+                                    .ended = worker_ended,
                                     .changed = fleet_changed,
                                     .arg = sv};
 
@@ -339,6 +420,8 @@ static void make_fleet(struct supervisor *sv)
                                      .started_at_ms = clock_mono_ms(),
                                      .phase = current_phase,
                                      .reload = reload,
+                                     .pause = pause_to,
+                                     .pausing = current_pausing,
                                      .stop = stop_by_command,
                                      .arg = sv};
 }
@@ -383,7 +466,6 @@ int supervisor_run(const struct supervisor_options *options)
         .options = options, .config = options->config, .statedir = {.lock_fd = -1}};
     struct err err = {0};
     sigset_t all, old;
-    int exit_code = SUPERVISOR_EXIT_DONE;
 
     fill_standard_fds();
     (void)sigfillset(&all);
@@ -392,16 +474,16 @@ int supervisor_run(const struct supervisor_options *options)
               (enum log_format)sv.config->log.format);
     log_identity("supervisor");
     if (open_loop(&sv, &err) != 0 || open_parts(&sv, &err) != 0) {
-        exit_code = start_failed(&err);
+        sv.exit_code = start_failed(&err);
     } else {
         make_fleet(&sv);
         start(&sv);
         (void)sigemptyset(&all);
         MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
         loop_run(sv.loop);
-        log_info("supervisor.end", log_int("exit_code", exit_code));
+        log_info("supervisor.end", log_int("exit_code", sv.exit_code));
     }
     close_parts(&sv);
     MUST(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
-    return exit_code;
+    return sv.exit_code;
 }

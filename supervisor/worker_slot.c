@@ -99,6 +99,22 @@ void worker_slot_tell_why(struct worker_slot *ws, enum board_end why)
         (void)atomic_compare_exchange_strong(&ws->board->end, &none, (int)why);
 }
 
+/* The signal is for speed: the board is looked at with each heartbeat too. */
+void worker_slot_pause(struct worker_slot *ws, bool paused)
+{
+    if (ws->board == NULL || !child_is_alive(&ws->child))
+        return;
+    atomic_store(&ws->board->resting, 0);
+    atomic_store(&ws->board->paused, paused);
+    (void)kill(ws->child.pid, paused ? SIGUSR2 : SIGCONT);
+}
+
+bool worker_slot_is_resting(const struct worker_slot *ws)
+{
+    return ws->board == NULL || !child_is_alive(&ws->child) ||
+           atomic_load(&ws->board->resting) != 0;
+}
+
 /* ---- tags whose jobs somebody has to give back ---- */
 
 static void keep_orphan(struct worker_slot *ws, uint32_t tag, const char *note)
@@ -182,6 +198,7 @@ static pid_t spawn_worker(void *owner, struct err *err)
     beat_reset(&ws->beat);
     ws->hung_ms = 0;
     ws->generation = launch.generation;
+    atomic_store(&ws->board->paused, launch.paused);
     launch.slot = ws->index;
     launch.board = ws->board;
     return launch_worker(&launch, err);
@@ -274,6 +291,14 @@ static void log_exit(struct worker_slot *ws, const char *reason)
            log_int("failed", (int64_t)atomic_load(&ws->board->failed)));
 }
 
+static void tell_end(const struct worker_slot *ws)
+{
+    enum slot_state state = ws->child.slot.state;
+
+    if (ws->ops->ended && (state == SLOT_RUNNING || state == SLOT_STARTING))
+        ws->ops->ended(ws->arg, ws->status);
+}
+
 static void finish_obituary(struct worker_slot *ws)
 {
     char reason[BOARD_NOTE_BYTES];
@@ -284,6 +309,7 @@ static void finish_obituary(struct worker_slot *ws)
     collect_orphans(ws, reason);
     board_destroy(ws->board);
     ws->board = NULL;
+    tell_end(ws);
     child_bury(&ws->child, child_exit_event(ws->status));
     if (ws->child.slot.state == SLOT_FATAL)
         log_error("worker.not_restarted", log_str("pool", ws->pool),

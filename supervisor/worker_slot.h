@@ -31,6 +31,9 @@ struct orphan { /* an owner tag to be handed on */
 struct worker_slot_ops {
     const struct launch *(*launch)(void *arg); /* for the next start; slot and board are
                                                   filled in here */
+    /* Its worker has ended without having been told to; before another is started. May
+     * be NULL. */
+    void (*ended)(void *arg, int status); /* from wait(2) */
     void (*changed)(void *arg);
 };
 
@@ -69,6 +72,11 @@ void worker_slot_tick(struct worker_slot *ws, int64_t elapsed_ms, int64_t planne
 
 /* Before it is told to end: lets its worker know why. Only the first reason counts. */
 void worker_slot_tell_why(struct worker_slot *ws, enum board_end why);
+
+/* Lets its worker take no jobs, or take them again. */
+void worker_slot_pause(struct worker_slot *ws, bool paused);
+/* No job runs in it, and none will before the pause is over. */
+bool worker_slot_is_resting(const struct worker_slot *ws);
 
 struct tally worker_slot_tally(const struct worker_slot *ws); /* dead and living */
 uint32_t worker_slot_running(const struct worker_slot *ws);   /* jobs in flight */

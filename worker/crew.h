@@ -2,7 +2,10 @@
  *
  *   worker.c   the process: set-up, signals, heartbeat, drain, recycling
  *   flight.c   one job in flight: admitted -> (held) -> running -> settled
+ *   stint.c    how long a worker of `drover work` stays, and its rests
+ *   report.c   the line on stdout that `drover work` prints of each job
  *   verdict.c  what becomes of it: ack, release, fail or give back; the log line
+ *   pausing.c  when it takes no jobs though it could
  *   record.c   the text of a failed record (pure)
  */
 #ifndef WORKER_CREW_H
@@ -45,10 +48,17 @@ struct worker {
     struct flight *announced; /* a held one that Redis is being told about */
     unsigned held_ct;
     uint64_t started_ct;
+    bool paused_by_supervisor;
+    const char *paused_by_application; /* why; NULL: it is not */
 
     struct timer beat;
     struct timer grace;    /* while draining: running jobs are stopped when it fires */
     struct timer lifetime; /* max_time */
+    struct timer rest;     /* nothing is reserved while it is set */
+    struct timer empty;    /* there has been no job since it was set */
+    struct timer last;     /* the mover is looked at */
+    int64_t last_until_ms; /* monotonic; 0: not yet */
+    struct report *report; /* NULL: jobs are not reported */
 };
 
 /* Tells the queue how many jobs could start now. */

@@ -27,6 +27,9 @@
 #include "jobs/http.h"
 #include "jobs/sql.h"
 #include "worker/flight.h"
+#include "worker/pausing.h"
+#include "worker/report.h"
+#include "worker/stint.h"
 #include "worker/verdict.h"
 
 enum {
@@ -37,11 +40,12 @@ enum {
                               than the supervisor leaves until its KILL (fleet.c) */
 };
 
-/* Not beside a suspect, and not on the way out. */
+/* Not beside a suspect, not while paused, and not on the way out. */
 static bool takes_jobs(const struct worker *worker)
 {
     return worker->phase == WORKER_WORKING && worker->held_ct == 0 &&
-           worker->alone == NULL;
+           worker->alone == NULL && !pausing_is_on(worker) &&
+           !timer_is_set(&worker->rest);
 }
 
 void worker_want(struct worker *worker)
@@ -70,7 +74,7 @@ static void leave_if_done(struct worker *worker)
     if (worker->phase != WORKER_DRAINING && worker->phase != WORKER_STOPPING)
         return;
     if (!worker->drained || worker->running_ct > 0 || !queue_idle(worker->queue) ||
-        !coprocess_is_empty(worker->env.coprocess))
+        !coprocess_is_empty(worker->env.coprocess) || stint_keeps(worker))
         return;
     worker->phase = WORKER_LEAVING;
     queue_leave(worker->queue, LEAVE_MS, left, worker);
@@ -166,6 +170,15 @@ static void asked_to_stop(int signum, void *arg)
         stop_jobs(worker, CANCEL_NOW, CANCEL_MARGIN_MS);
 }
 
+/* From the supervisor, which has written it on the board too, or from anybody. */
+static void asked_to_pause(int signum, void *arg)
+{
+    struct worker *worker = arg;
+
+    atomic_store(&worker->start->board->paused, signum == SIGUSR2);
+    pausing_look(worker);
+}
+
 /* ---- events of the queue ---- */
 
 static void on_jobs(void *arg, struct lease *const *leases, size_t ct)
@@ -229,6 +242,11 @@ static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
     loop_stop(worker->loop);
 }
 
+static void on_empty(void *arg)
+{
+    stint_empty(arg);
+}
+
 static void on_outbox(void *arg, int64_t ct UNUSED)
 {
     struct worker *worker = arg;
@@ -245,6 +263,7 @@ static const struct queue_events queue_events = {
     .on_quiet = on_quiet,
     .on_alone = on_alone,
     .on_fatal = on_fatal,
+    .on_empty = on_empty,
     .on_outbox = on_outbox,
 };
 
@@ -287,6 +306,11 @@ static void beat(void *arg)
         worker_drain(worker, "memory");
     if (worker->env.http != NULL)
         http_tell_board(worker->env.http, board);
+    if (worker->env.sql != NULL)
+        sql_tell_board(worker->env.sql, board);
+    pausing_look(worker);
+    if (pausing_is_on(worker))
+        stint_empty(worker);
     timer_set(&worker->beat, BEAT_MS);
 }
 
@@ -333,11 +357,18 @@ static int open_mover(struct worker *worker, struct err *err)
 
 static int watch_signals(struct worker *worker, struct err *err)
 {
-    static const int stops[] = {SIGTERM, SIGINT, SIGQUIT};
+    static const struct {
+        int signum;
+        signal_cb cb;
+    } watched[] = {{SIGTERM, asked_to_stop},
+                   {SIGINT, asked_to_stop},
+                   {SIGQUIT, asked_to_stop},
+                   {SIGUSR2, asked_to_pause},
+                   {SIGCONT, asked_to_pause}};
     sigset_t none;
 
-    for (size_t i = 0; i < ARRAY_CT(stops); i++)
-        if (loop_on_signal(worker->loop, stops[i], asked_to_stop, worker) != 0)
+    for (size_t i = 0; i < ARRAY_CT(watched); i++)
+        if (loop_on_signal(worker->loop, watched[i].signum, watched[i].cb, worker) != 0)
             return err_set(err, ERR_SYSTEM, "cannot watch signals");
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a full log file is no reason to end */
@@ -359,6 +390,8 @@ static int worker_open(struct worker *worker, struct err *err)
     timer_init(&worker->beat, worker->loop, beat, worker);
     timer_init(&worker->grace, worker->loop, grace_over, worker);
     timer_init(&worker->lifetime, worker->loop, lifetime_over, worker);
+    stint_open(worker);
+    worker->report = report_create(&worker->start->config->work, worker->loop);
     worker->env.loop = worker->loop;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
@@ -368,6 +401,8 @@ static int worker_open(struct worker *worker, struct err *err)
         return -1;
     worker->env.coprocess =
         coprocess_open(&worker->env, worker->start->config, on_runners_gone, worker);
+    pausing_watch(worker);
+    pausing_look(worker);
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
         timer_set(&worker->lifetime, max_time_ms);
@@ -393,6 +428,8 @@ static void worker_close(struct worker *worker)
         timer_free(&worker->beat);
         timer_free(&worker->grace);
         timer_free(&worker->lifetime);
+        stint_close(worker);
+        report_destroy(worker->report);
     }
     loop_destroy(worker->loop);
 }

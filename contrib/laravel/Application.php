@@ -28,20 +28,16 @@ class Application
         }
     }
 
-    /** What drover may want to know of it. */
+    /** What drover may want to know of it; no reason not to run jobs, where that cannot be told. */
     public function describe(): array
     {
-        $config = $this->container->bound('config') ? $this->container['config'] : [];
-        $told = ['php' => PHP_VERSION];
-        if (method_exists($this->container, 'version')) {
-            $told['laravel'] = $this->container->version();
-        }
-        foreach (['queue.default', 'queue.connections.redis', 'queue.failed', 'app.timezone'] as $name) {
-            $told[$name] = $config[$name] ?? null;
-        }
-        $told['database.redis.options.prefix'] = $config['database.redis.options.prefix'] ?? null;
+        try {
+            require_once __DIR__.'/Description.php';
 
-        return $told;
+            return (new Description($this->container))->all();
+        } catch (\Throwable $e) {
+            return ['trouble' => get_class($e).': '.strtok($e->getMessage(), "\n")];
+        }
     }
 
     public function terminate(): void

@@ -10,9 +10,15 @@ class Channel
 {
     private const BODY_MAX = 1000000; // drover takes 1 MiB
 
+    private const PIECE = 65536; // what a pipe holds
+
     private $in;
 
     private $out;
+
+    private $ahead = ''; // read, and not yet asked for
+
+    private $held = ''; // frames that go with the next
 
     public function __construct(string $in, string $out)
     {
@@ -36,12 +42,17 @@ class Channel
         return $body === null ? null : ['body' => $body] + json_decode($header, true, 512, JSON_THROW_ON_ERROR);
     }
 
+    /** To be told before anything else is, but not at once. */
+    public function hold(array $header): void
+    {
+        $this->held .= $this->frame($header, '');
+    }
+
     public function write(array $header, string $body = ''): void
     {
-        $text = json_encode($header, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES);
-        $body = substr($body, 0, self::BODY_MAX);
         $signals = extension_loaded('pcntl') && pcntl_async_signals(false); // no frame within another
-        $left = pack('NN', strlen($text), strlen($body)).$text.$body;
+        $left = $this->held.$this->frame($header, substr($body, 0, self::BODY_MAX));
+        $this->held = '';
         while ($left !== '') {
             $n = @fwrite($this->out, $left);
             if ($n === false) {
@@ -55,17 +66,25 @@ class Channel
         }
     }
 
+    private function frame(array $header, string $body): string
+    {
+        $text = json_encode($header, JSON_INVALID_UTF8_SUBSTITUTE | JSON_UNESCAPED_SLASHES);
+
+        return pack('NN', strlen($text), strlen($body)).$text.$body;
+    }
+
     /** So many bytes, also where a signal comes in between; null at the end. */
     private function take(int $bytes): ?string
     {
-        $taken = '';
-        while (strlen($taken) < $bytes) {
-            $piece = @fread($this->in, min($bytes - strlen($taken), 1 << 20));
+        while (strlen($this->ahead) < $bytes) {
+            $piece = @fread($this->in, self::PIECE);
             if (($piece === '' || $piece === false) && feof($this->in)) {
                 return null;
             }
-            $taken .= $piece;
+            $this->ahead .= $piece;
         }
+        $taken = substr($this->ahead, 0, $bytes);
+        $this->ahead = (string) substr($this->ahead, $bytes);
 
         return $taken;
     }

@@ -33,9 +33,21 @@ class Runner
 
     private $worker;
 
+    private $state;
+
+    private $horizon;
+
+    private $queues = []; // by the name of their connection
+
     private $id; // of the job that runs
 
     private $thrown; // the last exception of it
+
+    private $timed; // it and its options
+
+    private $alarm; // SIGALRM's handler; null: there is none to be had
+
+    private $memory = 0; // bytes held after the last
 
     public function __construct($app, Channel $channel, LastWords $lastWords)
     {
@@ -43,6 +55,8 @@ class Runner
         $this->channel = $channel;
         $this->lastWords = $lastWords;
         $this->worker = $this->makeWorker();
+        $this->state = new State($app, $this->worker);
+        $this->horizon = new Horizon($app);
         $events = $app['events'];
         $events->listen(JobExceptionOccurred::class, function ($event) {
             $this->thrown = $event->exception;
@@ -52,12 +66,20 @@ class Runner
             pcntl_signal(SIGTERM, function () {
                 $this->worker->shouldQuit = true; // drover waits for the job, then kills
             });
+            $this->alarm = function (...$arguments) {
+                $this->timeOver($arguments);
+            };
         }
     }
 
     public function run(): void
     {
         while (! $this->worker->shouldQuit && ($frame = $this->channel->read()) !== null) {
+            if ($frame['type'] === 'state') {
+                $this->channel->write($this->state->answer($frame));
+
+                continue;
+            }
             $this->id = $frame['id'];
             $this->thrown = null;
             $this->lastWords->watch($this->id);
@@ -65,13 +87,14 @@ class Runner
             $frame['type'] === 'after' ? $this->decideAfter($frame) : $this->runJob($frame);
             $this->rollBack();
             $this->lastWords->watch(null);
-            gc_collect_cycles();
             $this->channel->write([
-                'type' => 'done', 'id' => $this->id, 'memory' => memory_get_usage(true),
+                'type' => 'done', 'id' => $this->id, 'memory' => $this->tidyMemory(),
                 'leave' => $this->wantsToLeave(),
             ]);
         }
-        $this->app['events']->dispatch(new WorkerStopping(0));
+        if ($this->id !== null) { // one that has run no job was perhaps only asked what it is
+            $this->app['events']->dispatch(new WorkerStopping(0));
+        }
     }
 
     private function makeWorker(): Worker
@@ -96,15 +119,20 @@ class Runner
         );
     }
 
+    private function queueOf(string $connection): RecordingQueue
+    {
+        return $this->queues[$connection] ??
+            $this->queues[$connection] = new RecordingQueue(function (string $verdict, int $delay, ?\Throwable $error) {
+                $this->tell($verdict, $delay, $error ?? $this->thrown);
+            }, $this->app, $connection, $this->horizon);
+    }
+
     /** Attempts are counted when a job is released: what drover holds is one behind, as Laravel wants it. */
     private function makeJob(array $frame): RedisJob
     {
-        $queue = new RecordingQueue(function (string $verdict, int $delay, ?\Throwable $error) {
-            $this->tell($verdict, $delay, $error ?? $this->thrown);
-        }, $this->app, $frame['connection']);
-
         return new RecordedJob(
-            $this->app, $queue, $frame['body'], $frame['body'], $frame['connection'], $frame['queue']
+            $this->app, $this->queueOf($frame['connection']), $frame['body'], $frame['body'],
+            $frame['connection'], $frame['queue']
         );
     }
 
@@ -113,6 +141,7 @@ class Runner
         $options = $this->makeOptions($frame);
         $this->app['events']->until(new Looping($frame['connection'], $frame['queue']));
         $job = $this->makeJob($frame);
+        $this->horizon->reserved($job);
         $this->setAlarm($job, $options);
         $this->inWorker(function ($job, $connection, $options) {
             $this->runJob($job, $connection, $options);
@@ -155,45 +184,70 @@ class Runner
     }
 
     /** Calls $call with $this being the worker; what it throws is reported. */
-    private function inWorker(\Closure $call, ...$arguments): void
+    private function inWorker(\Closure $call, ...$arguments)
     {
         try {
-            \Closure::bind($call, $this->worker, Worker::class)(...$arguments);
+            return \Closure::bind($call, $this->worker, Worker::class)(...$arguments);
         } catch (\Throwable $e) {
             $this->thrown = $e;
             $this->app->make(ExceptionHandler::class)->report($e);
         }
     }
 
+    /** A job that is deleted may still die; one that has failed or was released stays that, so it is told at once. */
     private function tell(string $verdict, int $delay, ?\Throwable $error): void
     {
-        $this->channel->write([
+        $header = [
             'type' => 'verdict', 'id' => $this->id, 'verdict' => $verdict, 'delay' => $delay,
             'reason' => $error === null ? '' : get_class($error).': '.strtok($error->getMessage(), "\n"),
-        ], $verdict === 'fail' ? (string) $error : '');
+        ];
+        if ($verdict === 'delete') {
+            $this->channel->hold($header);
+        } else {
+            $this->channel->write($header, $verdict === 'fail' ? (string) $error : '');
+        }
     }
 
-    /** Laravel's own, which ends in killing this process; drover is told before. */
+    /** In place of Worker's registerTimeoutHandler(), which is called when it is needed. */
     private function setAlarm(RedisJob $job, WorkerOptions $options): void
     {
-        if (! extension_loaded('pcntl')) {
+        if ($this->alarm === null) {
             return;
         }
+        $this->timed = [$job, $options];
+        if (pcntl_signal_get_handler(SIGALRM) !== $this->alarm) {
+            pcntl_signal(SIGALRM, $this->alarm);
+        }
+        pcntl_alarm(max(0, $this->inWorker(function ($job, $options) {
+            return $this->timeoutForJob($job, $options);
+        }, $job, $options)));
+    }
+
+    /** Laravel's own handler ends in killing this process; drover is told before. */
+    private function timeOver(array $arguments): void
+    {
+        $this->channel->write(['type' => 'timeout', 'id' => $this->id]);
         $this->inWorker(function ($job, $options) {
             $this->registerTimeoutHandler($job, $options);
-        }, $job, $options);
-        $laravels = pcntl_signal_get_handler(SIGALRM);
-        pcntl_signal(SIGALRM, function (...$arguments) use ($laravels) {
-            $this->channel->write(['type' => 'timeout', 'id' => $this->id]);
-            $laravels(...$arguments);
-        });
+        }, ...$this->timed);
+        pcntl_signal_get_handler(SIGALRM)(...$arguments);
     }
 
     private function clearAlarm(): void
     {
-        if (extension_loaded('pcntl')) {
+        if ($this->alarm !== null) {
             pcntl_alarm(0);
         }
+    }
+
+    /** What is held, in bytes. Cycles are looked for where it has become more. */
+    private function tidyMemory(): int
+    {
+        if (memory_get_usage(true) > $this->memory) {
+            gc_collect_cycles();
+        }
+
+        return $this->memory = memory_get_usage(true);
     }
 
     /** As QueueServiceProvider has it in the worker's $resetScope, which only the daemon loop calls. */
@@ -244,8 +298,8 @@ class Runner
     /** The worker wants to: a database connection was lost, or a job said so. */
     private function wantsToLeave(): bool
     {
-        return (bool) \Closure::bind(function () {
+        return (bool) $this->inWorker(function () {
             return $this->shouldQuit || ($this->lostConnection ?? false);
-        }, $this->worker, Worker::class)();
+        });
     }
 }

@@ -212,10 +212,10 @@ START_TEST(two_thousand_jobs_end_once_while_imports_die)
 {
     struct php_process maker, database, redis;
 
-    start_php(&maker, "made", "database.php", "--mode=produce");
+    start_php(&maker, "made", "database_queue.php", "--mode=produce");
     php_finish(&maker);
     scene_start(scene);
-    start_php(&database, "database", "database.php", "--mode=work");
+    start_php(&database, "database", "database_queue.php", "--mode=work");
     start_php(&redis, "redis", "consumer.php", NULL);
     WAIT_FOR(has_worked(" database "));
     import_and_kill(NULL, "import", PROXY_ASKED);

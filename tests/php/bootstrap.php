@@ -6,6 +6,7 @@
  *
  * Options are `--name=value`; these every script takes:
  *   --socket=PATH      the Redis
+ *   --database=N       of it (default: 0)
  *   --prefix=TEXT      of its keys, as database.redis.options.prefix (default: none)
  *   --retry-after=S    how long a job is reserved (default: 90)
  *   --block-for=S      how long a pop waits for a token (default: it does not)
@@ -39,7 +40,7 @@ require_once __DIR__.'/jobs.php';
 function options(array $defaults): array
 {
     $options = $defaults + [
-        'socket' => '', 'prefix' => '', 'retry-after' => 90, 'block-for' => null,
+        'socket' => '', 'database' => 0, 'prefix' => '', 'retry-after' => 90, 'block-for' => null,
         'ledger' => '/dev/null', 'who' => 'php/'.getmypid(),
     ];
     foreach (array_slice($_SERVER['argv'], 1) as $argument) {
@@ -59,7 +60,7 @@ function config(array $options): array
     return [
         'database.redis' => [
             'options' => ['prefix' => $options['prefix']],
-            'default' => ['host' => $options['socket'], 'port' => 0, 'database' => 0],
+            'default' => ['host' => $options['socket'], 'port' => 0, 'database' => (int) $options['database']],
         ],
         'queue.default' => 'redis',
         'queue.connections.redis' => [

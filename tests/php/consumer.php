@@ -9,7 +9,9 @@
  *   --queues=a,b     in this order (default: high,default,low)
  *   --mode=daemon    Worker::daemon, or `next`: runNextJob over and over
  *   --deeds=1        is ready for the jobs of deeds.php, and notes their events
- *   --tries=N        --backoff=1,5,10  --timeout=S  --sleep=S  --max-jobs=N: as queue:work's
+ *   --acts=CONNINFO  also for those of acts.php, with this PostgreSQL for what has failed
+ *   --tries=N        --backoff=1,5,10  --timeout=S  --sleep=S  --max-jobs=N
+ *   --stop-when-empty=1: as queue:work's
  */
 
 namespace Drover\Tests;
@@ -63,12 +65,18 @@ function work_one_by_one(Worker $worker, string $queues, WorkerOptions $options)
 
 $options = options([
     'queues' => 'high,default,low', 'mode' => 'daemon', 'tries' => 3, 'backoff' => '0',
-    'timeout' => 60, 'sleep' => 0.05, 'max-jobs' => 0, 'deeds' => '',
+    'timeout' => 60, 'sleep' => 0.05, 'max-jobs' => 0, 'stop-when-empty' => 0,
+    'deeds' => '', 'acts' => '',
 ]);
 $app = application($options);
-if ($options['deeds']) {
-    require __DIR__.'/deeds.php';
+if ($options['deeds'] || $options['acts']) {
+    require_once __DIR__.'/deeds.php';
     prepare_deeds($app);
+}
+if ($options['acts']) {
+    require_once __DIR__.'/acts.php';
+    prepare_acts($app, $options['acts']);
+    record_failures($app);
 }
 $app->make('events')->listen(JobFailed::class, function (JobFailed $event) use ($app) {
     $app->make(Ledger::class)->note('failed', $event->job);
@@ -79,7 +87,7 @@ $worker = new Worker($app->make('queue'), $app->make('events'), new Reporter, fu
 $worker->setCache($app->make(\Illuminate\Contracts\Cache\Repository::class));
 $work = new WorkerOptions(
     'default', $options['backoff'], 128, (int) $options['timeout'], (float) $options['sleep'],
-    (int) $options['tries'], false, false, (int) $options['max-jobs']
+    (int) $options['tries'], false, (bool) $options['stop-when-empty'], (int) $options['max-jobs']
 );
 exit($options['mode'] === 'next'
     ? work_one_by_one($worker, $options['queues'], $work)

@@ -12,7 +12,6 @@
  */
 
 use Illuminate\Container\Container;
-use Illuminate\Database\Capsule\Manager as Database;
 use Illuminate\Queue\Failed\DatabaseUuidFailedJobProvider;
 use Illuminate\Queue\RedisQueue;
 use Illuminate\Redis\RedisManager;
@@ -21,20 +20,14 @@ error_reporting(E_ALL & ~E_DEPRECATED); // Laravel 8 is older than PHP 8.2
 ini_set('display_errors', 'stderr');
 date_default_timezone_set('UTC');
 
-foreach (['Queue', 'Redis', 'Database'] as $package) {
+foreach (['Queue', 'Redis'] as $package) {
     require_once "Illuminate/$package/autoload.php";
 }
+require_once __DIR__.'/database.php';
 
 function provider(string $conninfo): DatabaseUuidFailedJobProvider
 {
-    preg_match_all('/(\w+)=\'?([^\s\']+)\'?/', $conninfo, $parts, PREG_SET_ORDER);
-    $given = array_column($parts, 2, 1);
-    $database = new Database;
-    $database->addConnection([
-        'driver' => 'pgsql', 'host' => $given['host'], 'port' => $given['port'] ?? 5432,
-        'database' => $given['dbname'], 'username' => $given['user'], 'password' => '',
-        'charset' => 'utf8', 'prefix' => '', 'schema' => 'public',
-    ], 'pgsql');
+    $database = Drover\Tests\database($conninfo);
 
     return new DatabaseUuidFailedJobProvider($database->getDatabaseManager(), 'pgsql', 'failed_jobs');
 }

@@ -112,3 +112,13 @@ class Parcel implements ShouldQueue
         perform($this->job, $this->data);
     }
 }
+
+/** Does nothing: what is left is what a worker does around it. */
+class Nothing implements ShouldQueue
+{
+    use InteractsWithQueue, Queueable;
+
+    public function handle(): void
+    {
+    }
+}

@@ -75,7 +75,7 @@ static char *complaints(const struct php_process *php)
     return buf_take(&text);
 }
 
-static int wait_for_end(struct php_process *php)
+int php_wait(struct php_process *php)
 {
     int64_t end_ms = wait_now_ms() + WAIT_MS;
     int status = 0;
@@ -93,7 +93,7 @@ static int wait_for_end(struct php_process *php)
 
 void php_finish(struct php_process *php)
 {
-    int status = wait_for_end(php);
+    int status = php_wait(php);
     char *said = complaints(php);
 
     ck_assert_msg(status == 0 && said[0] == '\0',
@@ -112,5 +112,5 @@ void php_stop(struct php_process *php)
 void php_kill(struct php_process *php)
 {
     (void)kill(php->pid, SIGKILL);
-    (void)wait_for_end(php);
+    (void)php_wait(php);
 }

@@ -25,6 +25,9 @@ void php_start(struct php_process *php, const char *dir, const char *name,
  * stderr. */
 void php_finish(struct php_process *php);
 
+/* Waits likewise, however it ends; its wait status. */
+int php_wait(struct php_process *php);
+
 /* TERM, as one stops a queue:work; then as php_finish(). */
 void php_stop(struct php_process *php);
 

@@ -522,10 +522,10 @@ long scene_private_kib(pid_t pid)
     return sum_kib(path, "Private_");
 }
 
-long scene_rss_kib(pid_t pid)
+long scene_anonymous_kib(pid_t pid)
 {
     char path[64];
 
     (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return sum_kib(path, "Rss:");
+    return sum_kib(path, "Anonymous:");
 }

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,12 +111,10 @@ static void redirect(const struct shell *shell)
 
 static int wait_for(struct shell *shell, pid_t pid)
 {
-    struct rusage usage;
     int status;
 
-    while (wait4(pid, &status, 0, &usage) < 0)
+    while (waitpid(pid, &status, 0) < 0)
         MUST(errno == EINTR);
-    shell->peak_kib = usage.ru_maxrss;
     shell->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return shell->exit_code;
 }

@@ -13,7 +13,6 @@ struct shell {
     char dir[64];
     struct redis_process redis;
     int exit_code;  /* of the last line; 128 + n: signal n */
-    long peak_kib;  /* the largest resident set among what it ran */
     struct buf out; /* its stdout, without the last newline; NUL-terminated, never NULL */
     struct buf err; /* its stderr likewise */
 };

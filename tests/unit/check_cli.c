@@ -458,11 +458,12 @@ START_TEST(queue_list_shows_the_configured_queues_once)
     expect(0, "redis-cli -s $S RPUSH queues:low a b >/dev/null;"
               "redis-cli -s $S ZADD queues:extra:reserved 1 x >/dev/null;"
               "redis-cli -s $S SET queues:high x >/dev/null; $D queue list --json");
-    ck_assert_str_eq(
-        sh->out.data,
-        "[\n{\"queue\":\"high\",\"ready\":null,\"delayed\":0,\"reserved\":0},\n"
-        "{\"queue\":\"default\",\"ready\":0,\"delayed\":0,\"reserved\":0},\n"
-        "{\"queue\":\"low\",\"ready\":2,\"delayed\":0,\"reserved\":0}\n]");
+    ck_assert_str_eq(sh->out.data, "[\n{\"queue\":\"high\",\"ready\":null,\"delayed\":0,"
+                                   "\"reserved\":0,\"paused\":false},\n"
+                                   "{\"queue\":\"default\",\"ready\":0,\"delayed\":0,"
+                                   "\"reserved\":0,\"paused\":false},\n"
+                                   "{\"queue\":\"low\",\"ready\":2,\"delayed\":0,"
+                                   "\"reserved\":0,\"paused\":false}\n]");
     json_decref(out_json());
     expect(0, "$D queue list --all");
     ck_assert_str_eq(sh->out.data, "QUEUE    READY  DELAYED  RESERVED\n"

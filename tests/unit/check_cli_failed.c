@@ -327,7 +327,11 @@ static void seed_many(int ct)
     }
 }
 
-/* All records share one score, the hardest case for the cursor. */
+/* The private memory that each command may have: about 1.8 MiB is needed whatever there
+ * is to go through, and the ids alone of so many records are 10 MiB. All records share
+ * one score, the hardest case for the cursor. */
+#define BOUND_KIB "6144"
+
 START_TEST(no_failed_command_grows_with_the_number_of_records)
 {
     static const char *const lines[] = {
@@ -341,24 +345,20 @@ START_TEST(no_failed_command_grows_with_the_number_of_records)
         "$D failed retry --all --limit 100 | cat",
         "$D failed flush --yes | cat",
     };
-    static const int cts[] = {1000, 300000};
-    static const char *const totals[] = {"1001", "300001"};
-    long peaks[2][ARRAY_CT(lines)];
+    /* Not the resident set: how much of the libraries is in it depends on the machine. */
+    const char *limit = is_sanitized() ? "" : "ulimit -d " BOUND_KIB "; ";
 
-    for (size_t k = 0; k < ARRAY_CT(cts); k++) {
-        seed_many(cts[k]);
-        for (size_t i = 0; i < ARRAY_CT(lines); i++) {
-            expect(0, lines[i]);
-            peaks[k][i] = sh->peak_kib;
-            if (i == 0)
-                ck_assert_str_eq(sh->out.data, totals[k]);
-        }
-        ck_assert_str_eq(sh->out.data,
-                         k == 0 ? "200 jobs removed" : "299200 jobs removed");
+    seed_many(300000);
+    for (size_t i = 0; i < ARRAY_CT(lines); i++) {
+        char line[128];
+
+        snprintf(line, sizeof(line), "%s%s", limit, lines[i]);
+        expect(0, line);
+        ck_assert_msg(sh->err.len == 0, "%s: %s", line, sh->err.data);
+        if (i == 0)
+            ck_assert_str_eq(sh->out.data, "300001");
     }
-    for (size_t i = 0; i < ARRAY_CT(lines) && !is_sanitized(); i++)
-        ck_assert_msg(peaks[1][i] - peaks[0][i] <= 1024, "%s: %ld KiB, then %ld",
-                      lines[i], peaks[0][i], peaks[1][i]);
+    ck_assert_str_eq(sh->out.data, "299200 jobs removed");
 }
 END_TEST
 

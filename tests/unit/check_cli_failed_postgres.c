@@ -521,21 +521,18 @@ END_TEST
 
 START_TEST(memory_does_not_grow_with_the_number_of_rows)
 {
-    long few;
+    /* The private memory it may have: the rows are 35 MB. */
+    static const char limited[] =
+        "ulimit -d 8192; $D failed list --json --payload > $T/many";
 
-    if (is_sanitized())
-        return;
     go(_i);
     put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
-    expect(0, "$D failed list --json > $T/few");
-    few = sh->peak_kib;
     (void)postgres_process_do(
         &server, "INSERT INTO failed_jobs (uuid, connection, queue, payload, exception) "
                  "SELECT gen_random_uuid(), 'redis', 'q', "
                  "'{\"job\":\"x\",\"data\":\"' || repeat('y', 1000) || '\"}', 'e' FROM "
                  "generate_series(1, 30000)");
-    expect(0, "$D failed list --json > $T/many");
-    ck_assert_int_lt(sh->peak_kib, few + 16384);
+    expect(0, is_sanitized() ? strchr(limited, '$') : limited);
     expect_out("grep -o '\"uuid\"' $T/many | wc -l", "30001");
     expect_out("$D failed flush --yes", "30001 jobs removed");
 }

@@ -26,6 +26,9 @@ static const struct {
     {"{\"cmd\":\"status\"}", COMMAND_STATUS},
     {"{\"cmd\":\"stop\"}", COMMAND_STOP},
     {"{\"cmd\":\"reload\",\"later\":[1]}", COMMAND_RELOAD},
+    {"{\"cmd\":\"pause\"}", COMMAND_PAUSE},
+    {"{\"cmd\":\"resume\"}", COMMAND_RESUME},
+    {"{\"cmd\":\"drain\"}", COMMAND_DRAIN},
     {"{\"cmd\":\"scale\",\"pool\":\"main\",\"workers\":5}", COMMAND_SCALE},
     {"{\"cmd\":\"scale\",\"pool\":\"\",\"workers\":-9223372036854775808}", COMMAND_SCALE},
 };
@@ -58,7 +61,7 @@ static const struct {
     const char *text;
     const char *error;
 } bad[] = {
-    {"{}", "\"cmd\" must be one of status, scale, stop, reload"},
+    {"{}", "\"cmd\" must be one of status, scale, stop, reload, pause, resume, drain"},
     {"{\"cmd\":7}", "\"cmd\" must be one of"},
     {"{\"cmd\":\"Status\"}", "\"cmd\" must be one of"},
     {"{\"cmd\":\"scale\"}", "scale needs"},
@@ -121,6 +124,14 @@ static const struct {
       .link_age_ms = 179000,
       .reload_error = "drover.conf:3: no"},
      "2 workers running; redis down for 120 s; last reload failed: drover.conf:3: no"},
+    {{.phase = SUPERVISOR_RUNNING,
+      .pausing = SUPERVISOR_PAUSED,
+      .counts = {.wanted = 1, .running = 1}},
+     "paused: 1 worker running"},
+    {{.phase = SUPERVISOR_RUNNING,
+      .pausing = SUPERVISOR_DRAINING,
+      .counts = {.wanted = 1, .running = 1}},
+     "draining, then it stops: 1 worker running"},
     {{.phase = SUPERVISOR_STOPPING, .counts = {.wanted = 0, .alive = 2}},
      "stopping, 2 workers left"},
 };

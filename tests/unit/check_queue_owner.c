@@ -466,7 +466,7 @@ START_TEST(jobs_that_come_while_draining_go_back_in_order)
     UNTIL(&world, hands[0].queue->link == LINK_READY);
     ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
     hand_want(&hands[0], 3);
-    while (!hands[0].queue->reserving)
+    while (hands[0].queue->reserves_open == 0)
         world_turn(&world);
     queue_drain(hands[0].queue);
     world_turn(&world);

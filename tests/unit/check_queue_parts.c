@@ -156,6 +156,14 @@ END_TEST
 
 /* ---- leases ---- */
 
+static struct lease *find(const struct leases *leases, unsigned queue, const char *bytes,
+                          size_t len)
+{
+    struct lease_key key = leases_key(leases, queue, slice_of(bytes, len));
+
+    return leases_find(leases, &key);
+}
+
 START_TEST(leases_are_found_by_queue_and_bytes)
 {
     struct leases leases;
@@ -166,22 +174,74 @@ START_TEST(leases_are_found_by_queue_and_bytes)
     memset(bytes, 'x', sizeof(bytes));
     for (unsigned i = 0; i < 100;
          i++) { /* alike but for the queue and bytes in the middle */
+        struct lease_key key;
+
         (void)snprintf(bytes + 500, 8, "%03u", i / 2);
-        kept[i] = lease_create(i % 2, slice_of(bytes, sizeof(bytes)), i);
+        key = leases_key(&leases, i % 2, slice_of(bytes, sizeof(bytes)));
+        kept[i] = lease_create(&key, i);
         leases_add(&leases, kept[i]);
     }
     for (unsigned i = 0; i < 100; i++) {
         (void)snprintf(bytes + 500, 8, "%03u", i / 2);
-        ck_assert_ptr_eq(leases_find(&leases, i % 2, slice_of(bytes, sizeof(bytes))),
-                         kept[i]);
-        ck_assert_ptr_null(
-            leases_find(&leases, i % 2, slice_of(bytes, sizeof(bytes) - 1)));
+        ck_assert_ptr_eq(find(&leases, i % 2, bytes, sizeof(bytes)), kept[i]);
+        ck_assert_ptr_null(find(&leases, i % 2, bytes, sizeof(bytes) - 1));
     }
     leases_remove(&leases, kept[40]);
     ck_assert_uint_eq(leases.ct, 99);
-    ck_assert_ptr_null(leases_find(&leases, 0, kept[40]->bytes));
+    ck_assert_ptr_null(find(&leases, 0, kept[40]->bytes.ptr, kept[40]->bytes.len));
     lease_free(kept[40]);
     leases_free(&leases);
+}
+END_TEST
+
+START_TEST(a_settled_lease_is_found_as_such_beside_a_new_one_of_its_bytes)
+{
+    struct leases leases;
+    struct lease_key key;
+    struct lease *before, *after;
+
+    leases_init(&leases, 4);
+    key = leases_key(&leases, 1, slice_text("twin"));
+    before = lease_create(&key, 7);
+    leases_add(&leases, before);
+    ck_assert_ptr_null(leases_find_settled(&leases, &key));
+    leases_settle(&leases, before);
+    ck_assert_uint_eq(leases.ct, 0);
+    ck_assert_ptr_null(leases_find(&leases, &key));
+    after = lease_create(&key, 8);
+    leases_add(&leases, after);
+    ck_assert_ptr_eq(leases_find(&leases, &key), after);
+    ck_assert_ptr_eq(leases_find_settled(&leases, &key), before);
+    leases_remove_settled(before);
+    lease_free(before);
+    ck_assert_ptr_null(leases_find_settled(&leases, &key));
+    leases_free(&leases);
+}
+END_TEST
+
+/* As who knows the hash would aim them, if they could: no two tables agree, every byte
+ * and the length count. */
+START_TEST(the_hash_is_secret_and_takes_in_every_byte)
+{
+    struct leases tables[2];
+    char bytes[100] = {0};
+
+    leases_init(&tables[0], 4);
+    leases_init(&tables[1], 4);
+    for (size_t len = 0; len < sizeof(bytes); len++) {
+        uint64_t hash = leases_key(&tables[0], 0, slice_of(bytes, len)).hash;
+
+        ck_assert(hash != leases_key(&tables[1], 0, slice_of(bytes, len)).hash);
+        ck_assert(hash != leases_key(&tables[0], 1, slice_of(bytes, len)).hash);
+        ck_assert(hash != leases_key(&tables[0], 0, slice_of(bytes, len + 1)).hash);
+        for (size_t i = 0; i < len; i++) {
+            bytes[i] = 1;
+            ck_assert(hash != leases_key(&tables[0], 0, slice_of(bytes, len)).hash);
+            bytes[i] = 0;
+        }
+    }
+    leases_free(&tables[0]);
+    leases_free(&tables[1]);
 }
 END_TEST
 
@@ -233,6 +293,7 @@ static redisReply *parse(const char *resp)
 
 #define GOOD_HEAD "*10\r\n:1\r\n:1763726400123\r\n*0\r\n"
 #define JOB "*2\r\n:1\r\n$1\r\nx\r\n"
+#define JOBS "*2\r\n:1\r\n*2\r\n$1\r\nx\r\n$1\r\ny\r\n"
 #define RECLAIMED "*3\r\n:1\r\n$1\r\nx\r\n:1\r\n"
 #define NONE "*0\r\n"
 #define DEPTHS "*3\r\n:0\r\n:-1\r\n:2\r\n"
@@ -244,7 +305,9 @@ START_TEST(a_reserve_reply_is_read_or_refused_whole)
         const char *resp;
         bool good;
     } table[] = {
-        {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, true},
+        {GOOD_HEAD JOBS NONE NONE NONE DEPTHS NUMBERS, true},
+        {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:1\r\n*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
         {GOOD_HEAD NONE RECLAIMED NONE JOB DEPTHS NUMBERS, true},
         {GOOD_HEAD NONE JOB NONE JOB DEPTHS NUMBERS, false}, /* of whom? */
         {"*3\r\n:0\r\n:5\r\n*1\r\n:1\r\n", true},
@@ -254,12 +317,13 @@ START_TEST(a_reserve_reply_is_read_or_refused_whole)
         {"*3\r\n:1\r\n:5\r\n*0\r\n", false},      /* open, but cut short */
         {"*3\r\n:0\r\n$1\r\n5\r\n*0\r\n", false}, /* time is no number */
         {GOOD_HEAD "*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false}, /* half a pair */
-        {GOOD_HEAD "*2\r\n:2\r\n$1\r\nx\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD "*2\r\n:0\r\n$1\r\nx\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD "*2\r\n:1\r\n$-1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD JOB NONE JOB NONE DEPTHS NUMBERS, false}, /* oversize wants a length */
-        {GOOD_HEAD JOB NONE NONE NONE NONE NUMBERS, false},  /* depths of no queue */
-        {GOOD_HEAD JOB NONE NONE NONE DEPTHS ":0\r\n$1\r\n0\r\n", false},
+        {GOOD_HEAD "*2\r\n:2\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:0\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:1\r\n*-1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD JOBS NONE JOB NONE DEPTHS NUMBERS, false}, /* oversize wants a length
+                                                               */
+        {GOOD_HEAD JOBS NONE NONE NONE NONE NUMBERS, false},  /* depths of no queue */
+        {GOOD_HEAD JOBS NONE NONE NONE DEPTHS ":0\r\n$1\r\n0\r\n", false},
     };
     redisReply *reply = parse(table[_i].resp);
     struct reserve_reply read;
@@ -360,6 +424,8 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, a_crash_is_kept_under_the_uuid_else_a_hash, 0, 5);
     tcase_add_loop_test(tc, crash_counts_are_read_with_care, 0, 7);
     tcase_add_test(tc, leases_are_found_by_queue_and_bytes);
+    tcase_add_test(tc, a_settled_lease_is_found_as_such_beside_a_new_one_of_its_bytes);
+    tcase_add_test(tc, the_hash_is_secret_and_takes_in_every_byte);
     tcase_add_test(tc, retries_double_up_to_the_most);
     tcase_add_test(tc, errors_of_redis_itself_are_outages);
     tcase_add_loop_test(tc, a_reserve_reply_is_read_or_refused_whole, 0, 16);

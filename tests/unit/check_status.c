@@ -17,13 +17,19 @@ static const struct config config = {.pools = pools, .pool_ct = ARRAY_CT(pools)}
 
 /* The supervisor's pools come in another order, with one the file has no more. */
 static const char answer[] =
-    "{\"ok\":true,\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
+    "{\"ok\":true,\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061,"
+    "\"paused\":true,\"draining\":false},"
     "\"pools\":[{\"name\":\"gone\",\"workers\":[]},{\"name\":\"side\",\"workers\":[]},"
     "{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":\"running\","
     "\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,\"postponed\":6,"
-    "\"away\":[{\"endpoint\":\"https://dead\\u001b:443\",\"failures\":7}],\"extra\":1},"
+    "\"away\":[{\"endpoint\":\"https://dead\\u001b:443\",\"failures\":7}],\"extra\":1,"
+    "\"databases\":[{\"database\":\"main\",\"postponed\":4,\"reason\":\"no\\u001b "
+    "inbox\"}],"
+    "\"paused\":\"application\"},"
     "{\"slot\":1,\"pid\":0,\"state\":\"back\\u001boff\",\"running\":0,\"done\":0,"
-    "\"failed\":0,\"restarts\":5,\"postponed\":0,\"away\":[]}]}],\"redis\":{\"up\":true}"
+    "\"failed\":0,\"restarts\":5,\"postponed\":0,\"away\":[],\"databases\":[]}]}],"
+    "\"redis\":{"
+    "\"up\":true}"
     "}";
 
 static void evicting(struct status_redis *redis)
@@ -54,9 +60,12 @@ START_TEST(what_is_not_reached_is_null)
     text = render(NULL, &redis);
     ck_assert_str_eq(
         text, "{\"supervisor\":null,\"pools\":null,\"queues\":["
-              "{\"name\":\"high\",\"ready\":null,\"delayed\":null,\"reserved\":null},"
-              "{\"name\":\"low\",\"ready\":null,\"delayed\":null,\"reserved\":null},"
-              "{\"name\":\"mail\",\"ready\":null,\"delayed\":null,\"reserved\":null}],"
+              "{\"name\":\"high\",\"ready\":null,\"delayed\":null,\"reserved\":null,"
+              "\"paused\":null},"
+              "{\"name\":\"low\",\"ready\":null,\"delayed\":null,\"reserved\":null,"
+              "\"paused\":null},"
+              "{\"name\":\"mail\",\"ready\":null,\"delayed\":null,\"reserved\":null,"
+              "\"paused\":null}],"
               "\"failed\":null,"
               "\"redis\":{\"reachable\":false,\"up\":null,\"maxmemory_policy\":null,"
               "\"aof\":null,\"used_memory\":null,\"maxmemory\":null}}");
@@ -77,21 +86,30 @@ START_TEST(pools_stand_in_the_order_of_the_configuration)
     redis.queues[0].known = redis.queues[1].known = true;
     redis.queues[0].depths = (struct depths){1, 2, 3};
     redis.queues[1].depths = (struct depths){0, -1, 0};
+    redis.queues[0].paused_since_ms = 0;
+    redis.queues[1].paused_since_ms = 1795261449000;
     redis.failed = 9;
     evicting(&redis);
     text = render(supervisor, &redis);
     ck_assert_str_eq(
         text,
-        "{\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061},"
-        "\"pools\":[{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":"
+        "{\"supervisor\":{\"pid\":7,\"state\":\"running\",\"uptime_s\":90061,"
+        "\"paused\":true,\"draining\":false},\"pools\":[{\"name\":\"main\",\"workers\":[{"
+        "\"slot\":0,\"pid\":8,\"state\":"
         "\"running\",\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,"
         "\"postponed\":6,\"away\":[{\"endpoint\":\"https://"
-        "dead\\u001B:443\",\"failures\":7}]},{\"slot\":"
+        "dead\\u001B:443\",\"failures\":7}],\"databases\":[{\"database\":\"main\","
+        "\"postponed\":4,\"reason\":\"no\\u001B inbox\"}],"
+        "\"paused\":\"application\"},{\"slot\":"
         "1,\"pid\":0,\"state\":\"back\\u001Boff\",\"running\":0,\"done\":0,\"failed\":0,"
-        "\"restarts\":5,\"postponed\":0,\"away\":[]}]},{\"name\":\"side\",\"workers\":[]}"
+        "\"restarts\":5,\"postponed\":0,\"away\":[],\"databases\":[],\"paused\":null}]},{"
+        "\"name\":"
+        "\"side\",\"workers\":[]}"
         ",{\"name\":\"gone\","
         "\"workers\":[]}],\"queues\":[{\"name\":\"high\",\"ready\":1,\"delayed\":2,"
-        "\"reserved\":3},{\"name\":\"low\",\"ready\":0,\"delayed\":null,\"reserved\":0}],"
+        "\"reserved\":3,\"paused\":false},{\"name\":\"low\",\"ready\":0,"
+        "\"delayed\":null,\"reserved\":0,\"paused\":true,"
+        "\"paused_since\":\"2026-11-21T11:44:09.000Z\"}],"
         "\"failed\":9,\"redis\":{\"reachable\":true,\"up\":true,"
         "\"maxmemory_policy\":\"allkeys-lru\",\"aof\":false,\"used_memory\":5,"
         "\"maxmemory\":0}}");
@@ -100,6 +118,14 @@ START_TEST(pools_stand_in_the_order_of_the_configuration)
     json_decref(supervisor);
 }
 END_TEST
+
+static void pause_one(json_t *document)
+{
+    json_t *queue = json_array_get(json_object_get(document, "queues"), 1);
+
+    json_object_set_new(queue, "paused", json_true());
+    json_object_set_new(queue, "paused_since", json_string("noon"));
+}
 
 START_TEST(people_get_aligned_tables_without_control_bytes)
 {
@@ -119,7 +145,7 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
     document = status_document(&config, supervisor, &redis);
     status_text(document, STATUS_PLAIN, &out);
     ck_assert_str_eq(out.data,
-                     "supervisor  running, pid 7, up 1d 01:01:01\n"
+                     "supervisor  running, paused, pid 7, up 1d 01:01:01\n"
                      "redis       noeviction, append-only file on, 1.5 MiB used\n"
                      "\n"
                      "WORKER  STATE        PID  RUNNING   DONE  FAILED  RESTARTS\n"
@@ -128,7 +154,10 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
                      "side    no workers     -        -      -       -         -\n"
                      "gone    no workers     -        -      -       -         -\n"
                      "\n"
+                     "paused by the application: 1 of main\n"
                      "left alone: https://dead\\x1b:443, 7 failures in a row, by "
+                     "main/0\n"
+                     "database main cannot be used: no\\x1b inbox, 4 runs put off, by "
                      "main/0\n"
                      "\n"
                      "QUEUE  READY  DELAYED  RESERVED\n"
@@ -138,9 +167,16 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
                      "\n"
                      "failed jobs  9\n");
     buf_clear(&out);
+    pause_one(document);
+    status_text(document, STATUS_PLAIN, &out);
+    ck_assert_ptr_nonnull(strstr(out.data,
+                                 "QUEUE  READY  DELAYED  RESERVED  PAUSED SINCE\n"
+                                 "high       1       20         0  -\n"
+                                 "low        -        -         -  noon\n"));
+    buf_clear(&out);
     status_text(document, STATUS_COLOURED, &out);
     ck_assert_ptr_nonnull(
-        strstr(out.data, "\033[1mQUEUE  READY  DELAYED  RESERVED\033[0m"));
+        strstr(out.data, "\033[1mQUEUE  READY  DELAYED  RESERVED  PAUSED SINCE\033[0m"));
     json_decref(document);
     json_decref(supervisor);
     status_redis_free(&redis);
@@ -231,10 +267,17 @@ static const char all_metrics[] =
     "most are counted).\n"
     "# TYPE drover_endpoints_away gauge\n"
     "drover_endpoints_away{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\"} 2\n"
+    "# HELP drover_databases_away Databases of SQL jobs that a worker cannot use for "
+    "now.\n"
+    "# TYPE drover_databases_away gauge\n"
+    "drover_databases_away{pool=\"a\\\"b\\\\c\\nd\",slot=\"3\"} 1\n"
     "# HELP drover_queue_jobs Jobs in a queue by state.\n"
     "# TYPE drover_queue_jobs gauge\n"
     "drover_queue_jobs{queue=\"q\",state=\"ready\"} 5\n"
-    "drover_queue_jobs{queue=\"q\",state=\"reserved\"} 0\n";
+    "drover_queue_jobs{queue=\"q\",state=\"reserved\"} 0\n"
+    "# HELP drover_queue_paused Whether a queue is paused: nothing is taken from it.\n"
+    "# TYPE drover_queue_paused gauge\n"
+    "drover_queue_paused{queue=\"q\"} 1\n";
 
 /* Null has no sample; labels are escaped; a family without a value has no head. */
 START_TEST(metrics_are_the_document_and_no_more)
@@ -242,9 +285,12 @@ START_TEST(metrics_are_the_document_and_no_more)
     json_t *document = json_loads(
         "{\"supervisor\":{},\"pools\":[{\"name\":\"a\\\"b\\\\c\\nd\",\"workers\":[{"
         "\"slot\":3,\"pid\":8,\"state\":\"running\",\"running\":2,\"done\":9,"
-        "\"failed\":4,\"restarts\":1,\"postponed\":5,\"away\":[{},{}]}]}],\"queues\":[{"
+        "\"failed\":4,\"restarts\":1,\"postponed\":5,\"away\":[{},{}],"
+        "\"databases\":[{}]}]}],\"queues\":[{"
         "\"name\":\"q\",\"ready\":5,"
-        "\"delayed\":null,\"reserved\":0}],\"failed\":null,\"redis\":{\"reachable\":null,"
+        "\"delayed\":null,\"reserved\":0,\"paused\":true},{\"name\":\"r\",\"paused\":"
+        "null}],"
+        "\"failed\":null,\"redis\":{\"reachable\":null,"
         "\"up\":null,\"maxmemory_policy\":null,\"aof\":null,\"used_memory\":null}}",
         0, NULL);
     struct buf out;

@@ -237,13 +237,95 @@ START_TEST(a_stop_by_command_is_answered_first)
 }
 END_TEST
 
-START_TEST(pause_signals_are_passed_over)
+START_TEST(a_signal_without_a_meaning_is_passed_over)
 {
     start(POOLS(POOL("main", "1")));
     ck_assert_int_eq(kill(supervisor, SIGUSR1), 0);
-    ck_assert_int_eq(kill(supervisor, SIGUSR2), 0);
-    WAIT_FOR(log_has("signal=SIGUSR1") && log_has("signal=SIGUSR2"));
+    WAIT_FOR(log_has("signal=SIGUSR1"));
     ck_assert_uint_eq(count_running(0), 1);
+}
+END_TEST
+
+/* ---- pause and drain ---- */
+
+static bool is_paused(const char *what)
+{
+    json_t *answer = status();
+    bool paused =
+        json_is_true(json_object_get(json_object_get(answer, "supervisor"), what));
+
+    json_decref(answer);
+    return paused;
+}
+
+static void expect_done(json_t *request)
+{
+    json_decref(ask(request));
+}
+
+START_TEST(signals_pause_all_workers_those_to_come_too)
+{
+    start(POOLS(POOL("main", "1")));
+    ck_assert(!is_paused("paused"));
+    ck_assert_int_eq(kill(supervisor, SIGUSR2), 0);
+    WAIT_FOR(stage->pauses[0] > 0);
+    ck_assert(is_paused("paused") && !is_paused("draining"));
+    expect_done(
+        json_pack("{s:s, s:s, s:i}", "cmd", "scale", "pool", "main", "workers", 2));
+    WAIT_FOR(stage->pauses[1] > 0);
+    ck_assert_int_eq(kill(worker_pid(0, 0), SIGKILL), 0);
+    WAIT_FOR(stage->starts[0] == 2);
+    ck_assert_int_eq(kill(supervisor, SIGCONT), 0);
+    WAIT_FOR(!is_paused("paused"));
+    WAIT_FOR(count_running(0) == 2);
+    stage->pauses[0] = stage->pauses[1] = 0; /* a turn may be on its way */
+    WAIT_FOR(log_has("event=supervisor.resumed"));
+    stop(SIGTERM);
+    ck_assert_uint_le(stage->pauses[0] + stage->pauses[1], 2);
+}
+END_TEST
+
+START_TEST(a_drain_stops_the_supervisor_once_no_job_runs)
+{
+    stage->busy = 1;
+    start(POOLS(POOL("main", "2")));
+    expect_done(json_pack("{s:s}", "cmd", "drain"));
+    WAIT_FOR(stage->pauses[0] > 0 && stage->pauses[1] > 0);
+    ck_assert(is_paused("draining"));
+    ck_assert_int_eq(kill(supervisor, SIGUSR2), 0); /* is so already */
+    ck_assert(is_paused("draining"));
+    ck_assert_uint_eq(stage->terms[0] + stage->terms[1], 0);
+    stage->busy = 0;
+    ck_assert_int_eq(await_exit(), 0);
+    ck_assert(log_has("event=supervisor.stop who=supervisor why=drain"));
+    nothing_is_left();
+}
+END_TEST
+
+START_TEST(a_resume_ends_a_drain)
+{
+    stage->busy = 1;
+    start(POOLS(POOL("main", "1")));
+    expect_done(json_pack("{s:s}", "cmd", "drain"));
+    WAIT_FOR(stage->pauses[0] > 0);
+    expect_done(json_pack("{s:s}", "cmd", "resume"));
+    ck_assert(!is_paused("draining") && !is_paused("paused"));
+    stage->busy = 0;
+    expect_done(
+        json_pack("{s:s, s:s, s:i}", "cmd", "scale", "pool", "main", "workers", 2));
+    WAIT_FOR(count_running(0) == 2); /* it works on */
+    stop(SIGTERM);
+}
+END_TEST
+
+START_TEST(a_stop_during_a_drain_is_a_stop)
+{
+    stage->busy = 1;
+    start(POOLS(POOL("main", "1")));
+    expect_done(json_pack("{s:s}", "cmd", "drain"));
+    WAIT_FOR(stage->pauses[0] > 0);
+    stop(SIGTERM);
+    ck_assert_uint_eq(stage->terms[0], 1); /* not at once, as a second signal would */
 }
 END_TEST
 
@@ -252,6 +334,10 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, open_scene, close_scene);
     tcase_add_loop_test(tc, a_stop_leaves_nothing_behind, 0, ARRAY_CT(end_signals));
     tcase_add_test(tc, a_stop_at_any_moment_of_the_start_is_a_stop);
+    tcase_add_test(tc, signals_pause_all_workers_those_to_come_too);
+    tcase_add_test(tc, a_drain_stops_the_supervisor_once_no_job_runs);
+    tcase_add_test(tc, a_resume_ends_a_drain);
+    tcase_add_test(tc, a_stop_during_a_drain_is_a_stop);
     tcase_add_test(tc, the_second_signal_ends_stubborn_workers_soon);
     tcase_add_test(tc, daemons_that_jobs_left_are_ended_with_the_supervisor);
     tcase_add_test(tc, workers_end_with_a_supervisor_that_was_killed);
@@ -260,7 +346,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, status_has_the_shape_that_programs_rely_on);
     tcase_add_test(tc, commands_and_signals_scale);
     tcase_add_test(tc, a_stop_by_command_is_answered_first);
-    tcase_add_test(tc, pause_signals_are_passed_over);
+    tcase_add_test(tc, a_signal_without_a_meaning_is_passed_over);
 }
 
 int main(void)

@@ -40,6 +40,9 @@ struct stage {
     _Atomic int group_lived;    /* a worker saw its predecessor's job alive */
     _Atomic uint32_t done_each; /* jobs each worker counts as done */
     _Atomic int link_down;
+    _Atomic int busy; /* jobs run: no worker comes to rest */
+    _Atomic unsigned
+        pauses[STAGE_SLOTS]; /* turns in which a worker was to take no jobs */
     _Atomic uint32_t seen_tags[STAGE_SLOTS]; /* orphans on the last board looked at */
     char seen_note[128];
     char state_dir[96]; /* as the last worker's configuration has it; it may have none */
@@ -111,7 +114,7 @@ static inline void fake_begin(unsigned slot, struct board *board)
     if (stage->leaves_tag > 0)
         board->tag = (uint32_t)stage->leaves_tag + 10 * slot + start;
     if (stage->holds_job) {
-        struct board_job *job = board_take(board, "a-job", "name", "default", 1);
+        struct board_job *job = board_take(board, 1, "a-job", "name", "default", 1);
 
         job->group = fake_job();
         stage->group = job->group;
@@ -137,6 +140,8 @@ static inline int fake_turn(unsigned slot, struct board *board, const sigset_t *
     }
     board->beat++;
     fake_look_at_orphans(board);
+    stage->pauses[slot] += board->paused != 0;
+    board->resting = board->paused && !stage->busy;
     if (sigtimedwait(term, NULL, &turn) == SIGTERM) {
         stage->terms[slot]++;
         if (stage->act[slot] == ACT_WORK) /* as it is now */
@@ -156,6 +161,7 @@ static inline int fake_worker(const struct config *config,
 
     (void)sigemptyset(&term);
     (void)sigaddset(&term, SIGTERM);
+    (void)sigaddset(&term, SIGUSR2);
     (void)sigprocmask(SIG_SETMASK, &term, NULL);
     (void)snprintf(stage->state_dir, sizeof(stage->state_dir), "%s",
                    config->state_dir ? config->state_dir : "");
