@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "jobs/inquiry.h"
 #include "jobs/team.h"
 
 enum { AFTER_MS = 30 * 1000 }; /* for the runner that is asked about another's job */
@@ -24,7 +25,8 @@ enum { AFTER_MS = 30 * 1000 }; /* for the runner that is asked about another's j
 struct coprocess {
     struct handler_env env;
     const struct config *config;
-    struct team *teams; /* one for each entry of config->jobs */
+    struct team *teams;      /* one for each entry of config->jobs */
+    struct inquiry *inquiry; /* NULL: nobody wants to know */
     int64_t next_id;
     coprocess_gone_cb gone;
     void *arg;
@@ -186,6 +188,12 @@ static bool find_runner(struct run *run)
     return true;
 }
 
+/* It may be sent a job; else it boots, or has been asked something. */
+static bool is_free(const struct runner *runner)
+{
+    return runner->state == RUNNER_UP && runner->team->asked != runner;
+}
+
 /* ---- a job with its runner ---- */
 
 static int64_t allowed_ms(const struct run *run)
@@ -233,7 +241,7 @@ static void ask_another(struct run *run)
     run->stage = STAGE_AFTER_BOOTING;
     if (run->team->draining || !find_runner(run))
         finish(run);
-    else if (run->runner->state == RUNNER_UP)
+    else if (is_free(run->runner))
         send_job(run);
 }
 
@@ -254,8 +262,38 @@ static void time_over(void *arg)
 
 static void runner_ready(struct runner *runner, struct slice told UNUSED)
 {
+    struct coprocess *coprocess = runner->team->owner;
+
     team_booted(runner->team, runner);
-    if (runner->run)
+    if (!inquiry_ask(coprocess->inquiry, runner) && runner->run)
+        send_job(runner->run);
+}
+
+/* Reserved before it was known that it should not be: nothing was tried. */
+static void return_run(struct run *run, const char *why)
+{
+    detach(run);
+    run->abandoned = true;
+    (void)snprintf(run->why, sizeof(run->why), "returned: %s", why);
+    finish(run);
+}
+
+/* A job may have waited for the answer. */
+static void state_told(struct runner *runner, const struct frame *frame)
+{
+    struct coprocess *coprocess = runner->team->owner;
+    const char *objection;
+
+    if (!inquiry_took(coprocess->inquiry, runner, frame)) {
+        runner_kill(runner, "runner broke the protocol: nobody asked for its state");
+        return;
+    }
+    if (runner->run == NULL)
+        return;
+    objection = inquiry_objects(coprocess->inquiry, runner->run->job->queue);
+    if (objection && runner->run->stage == STAGE_BOOTING)
+        return_run(runner->run, objection);
+    else
         send_job(runner->run);
 }
 
@@ -282,6 +320,7 @@ static void job_done(struct run *run, const struct frame *frame)
         take_output(run, runner);
     detach(run);
     team_take_back(run->team, runner, frame->leave);
+    (void)inquiry_ask(run->coprocess->inquiry, runner);
     finish(run);
 }
 
@@ -289,6 +328,10 @@ static void runner_said(struct runner *runner, const struct frame *frame)
 {
     struct run *run = runner->run;
 
+    if (frame->type == FRAME_STATE) {
+        state_told(runner, frame);
+        return;
+    }
     if (run == NULL) {
         runner_kill(runner, "runner broke the protocol: it spoke without a job");
         return;
@@ -309,7 +352,8 @@ static void runner_said(struct runner *runner, const struct frame *frame)
         break;
     case FRAME_HELLO:
     case FRAME_DYING:
-        break; /* the runner's own */
+    case FRAME_STATE:
+        break; /* not about the job */
     }
 }
 
@@ -342,6 +386,7 @@ static void runner_gone(struct runner *runner, const struct runner_end *end)
     struct coprocess *coprocess = runner->team->owner;
     struct run *run = runner->run;
 
+    inquiry_lost(coprocess->inquiry, runner);
     team_lose(runner->team, runner, end);
     if (run)
         detach(run);
@@ -384,7 +429,7 @@ static struct run *start(const struct handler_env *env, const struct job *job,
     struct run *run = create_run(env->coprocess, job, done, arg);
 
     if (find_runner(run)) {
-        if (run->runner->state == RUNNER_UP)
+        if (is_free(run->runner))
             send_job(run);
         return run;
     }
@@ -453,6 +498,14 @@ struct coprocess *coprocess_open(const struct handler_env *env,
     return coprocess;
 }
 
+void coprocess_watch(struct coprocess *coprocess, const struct coprocess_watch *watch)
+{
+    MUST(coprocess == NULL || coprocess->inquiry == NULL);
+    if (coprocess)
+        coprocess->inquiry = inquiry_create(coprocess->env.loop, coprocess->teams,
+                                            coprocess->config->job_ct, watch);
+}
+
 void coprocess_drain(struct coprocess *coprocess)
 {
     for (size_t i = 0; coprocess && i < coprocess->config->job_ct; i++)
@@ -485,6 +538,7 @@ void coprocess_close(struct coprocess *coprocess)
             free_run(runner->run);
         team_free(&coprocess->teams[i]);
     }
+    inquiry_destroy(coprocess->inquiry);
     free(coprocess->teams);
     free(coprocess);
 }

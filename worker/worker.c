@@ -306,6 +306,8 @@ static void beat(void *arg)
         worker_drain(worker, "memory");
     if (worker->env.http != NULL)
         http_tell_board(worker->env.http, board);
+    if (worker->env.sql != NULL)
+        sql_tell_board(worker->env.sql, board);
     pausing_look(worker);
     if (pausing_is_on(worker))
         stint_empty(worker);
@@ -399,6 +401,7 @@ static int worker_open(struct worker *worker, struct err *err)
         return -1;
     worker->env.coprocess =
         coprocess_open(&worker->env, worker->start->config, on_runners_gone, worker);
+    pausing_watch(worker);
     pausing_look(worker);
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)

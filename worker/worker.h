@@ -21,6 +21,9 @@ struct worker_start {
     unsigned slot;       /* index within the pool */
     struct board *board; /* shared with the supervisor */
     int64_t grace_ms;    /* from a first TERM to the end: config's stop_grace */
+    /* The worker drains and exits 0 when an application asks for a restart; otherwise
+     * only its runners are replaced. */
+    bool end_at_restart;
 };
 
 /* Runs in a process of its own, right after the fork, signals still blocked; returns the

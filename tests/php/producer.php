@@ -9,6 +9,7 @@
  *   {"op":"bulk","queue":"high","jobs":["task"],"times":1000}
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
+ *   {"op":"cache","key":"illuminate:queue:restart","value":7}: for ever; null: forgotten
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
  * is pushed only if no other has its lock. "plain", an object, is added to the payload by a
  * hook, as an application would do it. {"act":{..},"queue":".."} is one of acts.php, which
@@ -58,6 +59,10 @@ function enqueue(Queue $queue, array $order): void
         break;
     case 'raw':
         $queue->pushRaw($order['payload'], $order['queue']);
+        break;
+    case 'cache':
+        $cache = \Illuminate\Container\Container::getInstance()->make(\Illuminate\Contracts\Cache\Repository::class);
+        $order['value'] === null ? $cache->forget($order['key']) : $cache->forever($order['key'], $order['value']);
         break;
     case 'pause':
         usleep((int) ($order['seconds'] * 1e6));
