@@ -9,8 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
 /* What the reader must be able to trust lies on a page of its own in front of the board,
  * which nobody can write to once it is filled. */
 struct front {
@@ -60,18 +58,35 @@ uint32_t board_job_ct(const struct board *board)
 
 static void set_text(char *field, size_t size, const char *text)
 {
-    (void)snprintf(field, size, "%s", text ? text : "");
+    size_t len = text ? strnlen(text, size - 1) : 0;
+
+    memcpy(field, text ? text : "", len);
+    field[len] = '\0';
 }
 
-struct board_job *board_take(struct board *board, const char *uuid, const char *name,
-                             const char *queue, int64_t attempt)
+/* Jobs end about in the order in which they began: the row behind the last one taken is
+ * most likely free. */
+static struct board_job *find_free(struct board *board)
 {
-    struct board_job *job = board->jobs, *end = job + board_job_ct(board);
-    int64_t now_ms = clock_mono_ms();
+    uint32_t job_ct = board_job_ct(board);
 
-    while (job < end && job->started_at_ms != 0)
-        job++;
-    MUST(job < end);
+    for (uint32_t i = 0; i < job_ct; i++) {
+        struct board_job *job = &board->jobs[(board->next + i) % job_ct];
+
+        if (job->started_at_ms == 0) {
+            board->next = (uint32_t)(job - board->jobs) + 1;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+struct board_job *board_take(struct board *board, int64_t now_ms, const char *uuid,
+                             const char *name, const char *queue, int64_t attempt)
+{
+    struct board_job *job = find_free(board);
+
+    MUST(job != NULL);
     job->group = 0;
     job->attempt = attempt;
     set_text(job->uuid, sizeof(job->uuid), uuid);

@@ -83,6 +83,7 @@ struct board {
     _Atomic uint64_t failed; /* jobs moved to the failed store */
     _Atomic uint64_t lost;   /* leases that were no longer ours at settle or extend */
     struct board_orphan orphans[BOARD_ORPHANS];
+    uint32_t next;           /* the worker's alone: where it looks for a free row first */
     struct board_job jobs[]; /* board_job_ct() rows */
 };
 
@@ -91,9 +92,9 @@ void board_destroy(struct board *board); /* NULL is fine; unmaps in this process
 uint32_t board_job_ct(const struct board *board); /* whatever the worker wrote */
 
 /* For the worker. A taken row is borrowed from the board; NULL never: there are
- * rows enough. */
-struct board_job *board_take(struct board *board, const char *uuid, const char *name,
-                             const char *queue, int64_t attempt);
+ * rows enough. `now_ms` is monotonic. */
+struct board_job *board_take(struct board *board, int64_t now_ms, const char *uuid,
+                             const char *name, const char *queue, int64_t attempt);
 void board_end(struct board_job *job);
 
 /* For the worker: what is left alone now. Entry `at` of the list; failures 0: none. */

@@ -3,14 +3,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/emit.h"
 #include "base/text.h"
 
 static struct {
@@ -142,38 +140,10 @@ void log_render(struct buf *out, enum log_format format, int64_t wall_ms,
     (void)buf_add_text(out, json ? "}\n" : "\n");
 }
 
-static bool is_queue(int fd)
-{
-    struct stat st;
-
-    return fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
-}
-
-/* Another process may fill the pipe between a poll and the write, and stderr is not ours
- * alone, so O_NONBLOCK is not to be set on it: the write itself is asked not to wait.
- * Where the kernel cannot do that for this kind of file the poll has to be enough. */
-static ssize_t write_now(const struct buf *line)
-{
-    struct iovec part = {.iov_base = line->data, .iov_len = line->len};
-    ssize_t n = pwritev2(STDERR_FILENO, &part, 1, -1, RWF_NOWAIT);
-
-    if (n >= 0 || errno == EINTR || (errno == EAGAIN && is_queue(STDERR_FILENO)))
-        return n;
-    return write(STDERR_FILENO, line->data, line->len);
-}
-
-/* A pipe that polls writable has room for PIPE_BUF bytes, so such a write is whole. One
- * that nobody reads any more polls with POLLERR too: writing would raise SIGPIPE. */
 static bool write_line(const struct buf *line)
 {
-    struct pollfd fd = {.fd = STDERR_FILENO, .events = POLLOUT};
-    ssize_t n;
+    ssize_t n = emit_now(STDERR_FILENO, buf_slice(line));
 
-    if (poll(&fd, 1, 0) != 1 || fd.revents != POLLOUT)
-        return false;
-    do
-        n = write_now(line);
-    while (n < 0 && errno == EINTR);
     log_state.torn = log_state.torn || (n > 0 && n < (ssize_t)line->len);
     return n == (ssize_t)line->len;
 }
@@ -195,13 +165,18 @@ static void write_dropped(void)
     buf_free(&line);
 }
 
+bool log_is_on(enum log_level level)
+{
+    return level >= log_state.least;
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t field_ct)
 {
     int saved_errno = errno;
     struct buf line;
 
-    if (level < log_state.least)
+    if (!log_is_on(level))
         return;
     if (log_state.dropped)
         write_dropped();

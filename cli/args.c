@@ -100,7 +100,13 @@ static int read_option(struct parser *parser, const char *word)
     bool is_long = word[1] == '-';
     const char *attached = is_long ? strchr(word, '=') : word[2] ? word + 2 : NULL;
     size_t len = is_long ? (attached ? (size_t)(attached - word) : strlen(word)) : 2;
-    const struct cli_option *option = find_option(parser->command->options, word, len);
+    const struct cli_option *option =
+        find_option(parser->command->options, word, is_long ? len : strlen(word));
+
+    if (option && !is_long)
+        attached = NULL; /* "-vv" is an option itself, where the command has it */
+    if (option == NULL)
+        option = find_option(parser->command->options, word, len);
 
     if (option == NULL)
         option = find_option(args_common, word, len);

@@ -14,7 +14,8 @@ enum cli_exit {
     EXIT_ERROR = 1,
     EXIT_BAD_USAGE = 2, /* or configuration */
     EXIT_NO_SUCH = 3,   /* no such id, or not running */
-    EXIT_NO_REDIS = 6
+    EXIT_NO_REDIS = 6,
+    EXIT_OVER = 10 /* queue monitor: too many jobs */
 };
 
 /* One option of a command. Options and operands mix; "--" ends options; "--x=v" and
@@ -63,9 +64,10 @@ struct config *cli_config_usable(const struct cli_args *args, int *exit_code);
 bool cli_colour(void); /* stdout is a tty and NO_COLOR is not set */
 
 /* The commands, each file with its own. */
-extern const struct cli_command cmd_supervise, cmd_status, cmd_scale, cmd_stop,
+extern const struct cli_command cmd_supervise, cmd_work, cmd_status, cmd_scale, cmd_stop,
     cmd_reload, cmd_drain, cmd_pause, cmd_resume;
-extern const struct cli_command cmd_push, cmd_queue_list, cmd_queue_peek, cmd_queue_clear;
+extern const struct cli_command cmd_push, cmd_queue_list, cmd_queue_peek, cmd_queue_clear,
+    cmd_queue_monitor;
 extern const struct cli_command cmd_failed_list, cmd_failed_show, cmd_failed_retry,
     cmd_failed_forget, cmd_failed_flush, cmd_failed_prune, cmd_failed_migrate;
 extern const struct cli_command cmd_sql_migrate, cmd_import_database;

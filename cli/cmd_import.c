@@ -224,7 +224,8 @@ static void tell_text(const struct command *command, bool counted)
         return;
     say_left(sum->reserved, "reserved by Laravel's workers");
     say_left(sum->claimed, "claimed by an import; run it again");
-    say_left(sum->ready + sum->delayed + sum->forgotten - totals->bad - totals->refused,
+    say_left(sum->ready + sum->delayed + sum->forgotten - totals->bad + totals->doubt -
+                 totals->refused,
              "waiting, beyond --limit or come meanwhile");
 }
 
@@ -358,9 +359,7 @@ static int import_rows(struct command *command)
     }
     if (stopped)
         output_note("interrupted: run it again, and it goes on from here");
-    return stopped || totals->bad > 0 || totals->refused > 0 || command->sum.claimed > 0
-               ? EXIT_ERROR
-               : EXIT_DONE;
+    return stopped || totals->bad > 0 || totals->refused > 0 ? EXIT_ERROR : EXIT_DONE;
 }
 
 static int run_connected(struct command *command)

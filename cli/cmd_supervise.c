@@ -1,25 +1,10 @@
-/* drover supervise: hands the configuration and the worker's entry to the supervisor. The
- * only place where supervisor/ and worker/ meet. */
+/* drover supervise: hands the configuration and the worker's entry to the supervisor. */
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/enter.h"
 #include "cli/load.h"
 #include "cli/output.h"
 #include "supervisor/supervisor.h"
-#include "worker/worker.h"
-
-static int enter_worker(const struct config *config, const struct pool_config *pool,
-                        const struct redis_endpoint *endpoint, unsigned slot,
-                        struct board *board)
-{
-    struct worker_start start = {.config = config,
-                                 .pool = pool,
-                                 .endpoint = endpoint,
-                                 .slot = slot,
-                                 .board = board,
-                                 .grace_ms = config->stop_grace_ms};
-
-    return worker_main(&start);
-}
 
 static int run(const struct cli_args *args)
 {

@@ -8,10 +8,11 @@
 
 const struct cli_command *const commands_all[] = {
     /* a supervisor */
-    &cmd_supervise, &cmd_status, &cmd_scale, &cmd_reload, &cmd_drain, &cmd_stop,
+    &cmd_supervise, &cmd_work, &cmd_status, &cmd_scale, &cmd_reload, &cmd_drain,
+    &cmd_stop,
     /* queues */
     &cmd_push, &cmd_pause, &cmd_resume, &cmd_queue_list, &cmd_queue_peek,
-    &cmd_queue_clear,
+    &cmd_queue_clear, &cmd_queue_monitor,
     /* failed jobs */
     &cmd_failed_list, &cmd_failed_show, &cmd_failed_retry, &cmd_failed_forget,
     &cmd_failed_flush, &cmd_failed_prune, &cmd_failed_migrate,
@@ -21,8 +22,27 @@ const struct cli_command *const commands_all[] = {
 const size_t commands_ct = ARRAY_CT(commands_all);
 
 const struct cli_alias commands_aliases[] = {{"queue:work", "work"},
-                                             {"horizon:work", "work"}};
+                                             {"horizon:work", "work"},
+                                             {"queue:failed", "failed list"},
+                                             {"queue:retry", "failed retry"},
+                                             {"queue:forget", "failed forget"},
+                                             {"queue:flush", "failed flush"},
+                                             {"queue:prune-failed", "failed prune"},
+                                             {"queue:clear", "queue clear"},
+                                             {"queue:monitor", "queue monitor"},
+                                             {"queue:pause", "pause"},
+                                             {"queue:resume", "resume"},
+                                             {"queue:continue", "resume"},
+                                             {"queue:restart", "reload"}};
 const size_t commands_alias_ct = ARRAY_CT(commands_aliases);
+
+const struct cli_alias *commands_find_alias(const char *name)
+{
+    for (size_t i = 0; i < commands_alias_ct; i++)
+        if (strcmp(commands_aliases[i].name, name) == 0)
+            return &commands_aliases[i];
+    return NULL;
+}
 
 static const struct cli_command *find_by_alias(const char *name)
 {

@@ -17,6 +17,8 @@ struct cli_alias {
 extern const struct cli_alias commands_aliases[];
 extern const size_t commands_alias_ct;
 
+const struct cli_alias *commands_find_alias(const char *name); /* NULL: it is none */
+
 /* The command that `words` begin with, and how many of them its name takes; NULL. */
 const struct cli_command *commands_find(size_t ct, char *const *words, size_t *taken);
 

@@ -205,8 +205,8 @@ static void judge_retry_after(const struct facts *facts, struct findings *out)
 
 static bool is_in_postgres(const struct app_facts *app)
 {
-    return app->failed_driver && strcmp(app->failed_driver, "database-uuids") == 0 &&
-           app->failed_database && strcmp(app->failed_database, "pgsql") == 0;
+    return app->failed_table && app->failed_database &&
+           strcmp(app->failed_database, "pgsql") == 0;
 }
 
 static void judge_failed(const struct facts *facts, struct findings *out)
@@ -358,6 +358,10 @@ static char *spell_pool(const struct facts *facts, const struct buf *list, int64
                    "; } );\njobs: ( { name = \"*\"; type = \"laravel\"; app = ",
                    tries);
     add_text(&text, facts->app.dir);
+    if (strcmp(facts->app.connection, "redis") != 0) {
+        (void)buf_add_text(&text, "; connection = ");
+        add_text(&text, facts->app.connection);
+    }
     (void)buf_add_text(&text, "; } );\n");
     return buf_take(&text);
 }

@@ -110,6 +110,14 @@ static bool takes_value(const struct cli_option *options, const char *word)
     return false;
 }
 
+/* Only for who has begun to spell one: they are no other commands. */
+static void complete_aliases(const char *start)
+{
+    for (size_t i = 0; strchr(start, ':') && i < commands_alias_ct; i++)
+        if (strncmp(commands_aliases[i].name, start, strlen(start)) == 0)
+            puts(commands_aliases[i].name);
+}
+
 static void complete_words(size_t ct, char *const *words)
 {
     const char *last_printed = "", *start = words[ct - 1];
@@ -145,6 +153,8 @@ void help_complete(size_t ct, char *const *words)
     if (command == NULL) {
         if (ct <= 2)
             complete_words(ct, words);
+        if (ct == 1)
+            complete_aliases(words[0]);
         return;
     }
     if (ct - 1 > taken && (takes_value(command->options, words[ct - 2]) ||

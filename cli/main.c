@@ -13,6 +13,7 @@
 
 #include "base/proctitle.h"
 #include "cli/args.h"
+#include "cli/artisan.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
@@ -80,6 +81,36 @@ static int show_help(size_t ct, char *const *words)
     return EXIT_DONE;
 }
 
+/* Of a command by Artisan's name; `words` are what stands behind it. */
+static int run_alias(const struct cli_alias *alias, size_t ct, char *const *words,
+                     const char *config_path)
+{
+    const struct cli_command *command;
+    struct artisan_line line;
+    struct err err = {0};
+    size_t taken;
+    int exit_code;
+
+    if (artisan_translate(alias, ct, words, &line, &err) == 0) {
+        command = commands_find(line.ct, line.words, &taken);
+        MUST(command != NULL);
+        exit_code =
+            run_command(command, line.ct - taken, line.words + taken, config_path);
+    } else {
+        exit_code = cli_fail(&err);
+    }
+    artisan_free(&line);
+    return exit_code;
+}
+
+/* `work` reads queue:work's options itself. */
+static bool is_to_translate(const char *word)
+{
+    const struct cli_alias *alias = commands_find_alias(word);
+
+    return alias && strcmp(alias->words, "work") != 0;
+}
+
 /* `ct` words behind the program's name. */
 static int dispatch(size_t ct, char *const *words)
 {
@@ -90,6 +121,8 @@ static int dispatch(size_t ct, char *const *words)
     ct -= before;
     words += before;
     command = commands_find(ct, words, &taken);
+    if (command && is_to_translate(words[0]))
+        return run_alias(commands_find_alias(words[0]), ct - 1, words + 1, config_path);
     if (command)
         return run_command(command, ct - taken, words + taken, config_path);
     if (ct == 0 || is_help_option(words[0]))

@@ -16,7 +16,10 @@ struct config *config_parse(const char *name, const char *text,
 /* Environment, then defaults, for all that is not set yet. */
 int config_fill(struct config *config, struct err *err) MUSTCHECK;
 
-/* the passwords and the jobs' secrets from their files, where those are
+/* Whether the variable is set to something, as config_fill() looks at it. */
+bool config_env_is_set(const char *name);
+
+/* The passwords and the jobs' secrets from their files, where those are
  * set. */
 int config_read_secrets(struct config *config, struct err *err) MUSTCHECK;
 

@@ -44,6 +44,7 @@ void config_free(struct config *config)
     free(config->pools);
     free(config->jobs);
     free(config->databases);
+    free(config->work.timezone);
     free(config->path);
     free(config);
 }

@@ -116,6 +116,8 @@ struct laravel_config {
     int64_t max_jobs; /* 0: without limit */
     int64_t boot_timeout_ms;
     bool inherit_env;
+    bool force; /* also while the application is down for maintenance */
+    char *connection; /* name of Laravel's queue connection */
 };
 
 struct job_config {
@@ -145,6 +147,21 @@ struct database_config {
     int64_t inbox_keep_ms;
 };
 
+/* What `drover work` adds to a configuration, by its arguments alone: there are no
+ * settings for it. All zero under `drover supervise`. */
+enum work_output { WORK_QUIET, WORK_LINES, WORK_LONG_LINES, WORK_JSON };
+struct work_config {
+    bool on;                /* the supervisor ends with its worker, and as it did */
+    bool leaves_when_empty; /* the worker ends when there is no job ... */
+    int64_t empty_ms;       /* ... and has been none for so long */
+    int64_t rest_ms;        /* between two jobs */
+    int64_t memory_mib;     /* it ends when a co-process holds so much; 0: never */
+    bool force;             /* works in maintenance mode too */
+    int output;             /* enum work_output: on stdout, of each job */
+    bool colour;
+    char *timezone; /* of the times in it; NULL: the system's */
+};
+
 struct config {
     char *path; /* the file it came from; NULL: built-in defaults and environment */
     struct redis_config redis;
@@ -162,6 +179,7 @@ struct config {
     size_t job_ct;
     struct database_config *databases;
     size_t database_ct;
+    struct work_config work;
     struct config_origin *origins; /* where each value came from, for `config show` */
 };
 

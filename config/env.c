@@ -33,6 +33,16 @@ static bool is_no_value(const char *text)
     return false;
 }
 
+bool config_env_is_set(const char *name)
+{
+    const char *text = getenv(name);
+    char *plain = text ? unquoted(text) : NULL;
+    bool set = plain && !is_no_value(plain);
+
+    free(plain);
+    return set;
+}
+
 static bool is_redis(const struct setting *setting, const char *name)
 {
     return setting->section == SECTION_REDIS && strcmp(setting->name, name) == 0;
@@ -65,7 +75,8 @@ static bool is_database_wanted(const struct config *config, const struct setting
     static const char *const parts[] = {"host", "port", "database", "username"};
 
     if (config->failed.store != FAILED_IN_POSTGRES ||
-        origin_of(config, SECTION_FAILED, "dsn") == ORIGIN_FILE)
+        origin_of(config, SECTION_FAILED, "dsn") == ORIGIN_FILE ||
+        origin_of(config, SECTION_FAILED, "dsn") == ORIGIN_GIVEN)
         return false;
     if (strcmp(setting->name, "password") == 0)
         return config->failed.password_file == NULL;

@@ -137,6 +137,9 @@ void config_value_source(const struct config *config, const struct config_value 
     case ORIGIN_ENV:
         (void)buf_addf(out, "environment %s", value->setting->env);
         break;
+    case ORIGIN_GIVEN:
+        (void)buf_add_text(out, "given");
+        break;
     }
 }
 

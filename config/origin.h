@@ -9,7 +9,8 @@ enum origin_kind {
     ORIGIN_NONE, /* not in use: redis.host where redis.url is set */
     ORIGIN_DEFAULT,
     ORIGIN_FILE,
-    ORIGIN_ENV
+    ORIGIN_ENV,
+    ORIGIN_GIVEN /* by the command that made the configuration */
 };
 
 struct config_origin {

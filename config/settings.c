@@ -403,6 +403,15 @@ const struct setting settings[] = {
      .job_type = JOB_LARAVEL,
      .doc = "How long booting the application may take. While it does not boot, jobs are "
             "put aside and spend no attempt."},
+    {AT_JOB(laravel.force), .name = "force", .type = SETTING_BOOL,
+     .flags = SETTING_RELOADS, .initial = "false", .job_type = JOB_LARAVEL,
+     .doc = "Whether jobs are taken also while the application is down for maintenance "
+            "(php artisan down); otherwise its workers take none, of any kind."},
+    {AT_JOB(laravel.connection), .name = "connection", .type = SETTING_TEXT,
+     .flags = SETTING_RELOADS, .min = 1, .max = 255, .initial = "redis",
+     .job_type = JOB_LARAVEL,
+     .doc = "Name of the queue connection in the application's config/queue.php, as its "
+            "jobs see it and failed_jobs has it."},
     {AT_JOB(sql.database), .name = "database", .type = SETTING_TEXT,
      .flags = SETTING_RELOADS | SETTING_REQUIRED, .min = 1, .max = NAME_MAX_BYTES,
      .example = "\"main\"", .job_type = JOB_SQL,

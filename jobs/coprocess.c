@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "jobs/inquiry.h"
 #include "jobs/team.h"
 
 enum { AFTER_MS = 30 * 1000 }; /* for the runner that is asked about another's job */
@@ -24,7 +25,8 @@ enum { AFTER_MS = 30 * 1000 }; /* for the runner that is asked about another's j
 struct coprocess {
     struct handler_env env;
     const struct config *config;
-    struct team *teams; /* one for each entry of config->jobs */
+    struct team *teams;      /* one for each entry of config->jobs */
+    struct inquiry *inquiry; /* NULL: nobody wants to know */
     int64_t next_id;
     coprocess_gone_cb gone;
     void *arg;
@@ -49,6 +51,7 @@ struct run {
     /* what the runner has said */
     enum frame_verdict verdict;
     int64_t delay_ms;
+    int64_t memory_bytes; /* -1: not said */
     char reason[OUTCOME_REASON_BYTES];
     struct buf detail;
     /* how the runner ended that ran it */
@@ -83,6 +86,7 @@ static void judge_verdict(struct outcome *outcome, const struct run *run)
         outcome_init(outcome, OUTCOME_RETRY, "%s",
                      run->reason[0] ? run->reason : "released by the job");
         outcome->decided = true;
+        outcome->willing = !run->reason[0];
         outcome->wait_ms = run->delay_ms;
         break;
     case FRAME_FAIL:
@@ -108,6 +112,7 @@ static void judge_run(struct outcome *outcome, const struct run *run)
     if (run->abandoned && outcome->kind != OUTCOME_FAIL && !run->timed_out)
         outcome_init(outcome, OUTCOME_ABANDONED, "%s", run->why);
     outcome->timed_out = run->timed_out && outcome->kind != OUTCOME_DONE;
+    outcome->held_bytes = run->memory_bytes;
     if (run->died) {
         outcome->exit_status = run->end.exit_status;
         outcome->signal = run->end.signal;
@@ -183,6 +188,12 @@ static bool find_runner(struct run *run)
     return true;
 }
 
+/* It may be sent a job; else it boots, or has been asked something. */
+static bool is_free(const struct runner *runner)
+{
+    return runner->state == RUNNER_UP && runner->team->asked != runner;
+}
+
 /* ---- a job with its runner ---- */
 
 static int64_t allowed_ms(const struct run *run)
@@ -230,7 +241,7 @@ static void ask_another(struct run *run)
     run->stage = STAGE_AFTER_BOOTING;
     if (run->team->draining || !find_runner(run))
         finish(run);
-    else if (run->runner->state == RUNNER_UP)
+    else if (is_free(run->runner))
         send_job(run);
 }
 
@@ -251,8 +262,38 @@ static void time_over(void *arg)
 
 static void runner_ready(struct runner *runner, struct slice told UNUSED)
 {
+    struct coprocess *coprocess = runner->team->owner;
+
     team_booted(runner->team, runner);
-    if (runner->run)
+    if (!inquiry_ask(coprocess->inquiry, runner) && runner->run)
+        send_job(runner->run);
+}
+
+/* Reserved before it was known that it should not be: nothing was tried. */
+static void return_run(struct run *run, const char *why)
+{
+    detach(run);
+    run->abandoned = true;
+    (void)snprintf(run->why, sizeof(run->why), "returned: %s", why);
+    finish(run);
+}
+
+/* A job may have waited for the answer. */
+static void state_told(struct runner *runner, const struct frame *frame)
+{
+    struct coprocess *coprocess = runner->team->owner;
+    const char *objection;
+
+    if (!inquiry_took(coprocess->inquiry, runner, frame)) {
+        runner_kill(runner, "runner broke the protocol: nobody asked for its state");
+        return;
+    }
+    if (runner->run == NULL)
+        return;
+    objection = inquiry_objects(coprocess->inquiry, runner->run->job->queue);
+    if (objection && runner->run->stage == STAGE_BOOTING)
+        return_run(runner->run, objection);
+    else
         send_job(runner->run);
 }
 
@@ -274,11 +315,12 @@ static void job_done(struct run *run, const struct frame *frame)
 {
     struct runner *runner = run->runner;
 
-    runner->memory_bytes = frame->memory_bytes;
+    runner->memory_bytes = run->memory_bytes = frame->memory_bytes;
     if (run->verdict != FRAME_DELETE)
         take_output(run, runner);
     detach(run);
     team_take_back(run->team, runner, frame->leave);
+    (void)inquiry_ask(run->coprocess->inquiry, runner);
     finish(run);
 }
 
@@ -286,6 +328,10 @@ static void runner_said(struct runner *runner, const struct frame *frame)
 {
     struct run *run = runner->run;
 
+    if (frame->type == FRAME_STATE) {
+        state_told(runner, frame);
+        return;
+    }
     if (run == NULL) {
         runner_kill(runner, "runner broke the protocol: it spoke without a job");
         return;
@@ -306,7 +352,8 @@ static void runner_said(struct runner *runner, const struct frame *frame)
         break;
     case FRAME_HELLO:
     case FRAME_DYING:
-        break; /* the runner's own */
+    case FRAME_STATE:
+        break; /* not about the job */
     }
 }
 
@@ -339,6 +386,7 @@ static void runner_gone(struct runner *runner, const struct runner_end *end)
     struct coprocess *coprocess = runner->team->owner;
     struct run *run = runner->run;
 
+    inquiry_lost(coprocess->inquiry, runner);
     team_lose(runner->team, runner, end);
     if (run)
         detach(run);
@@ -365,6 +413,7 @@ static struct run *create_run(struct coprocess *coprocess, const struct job *job
     run->coprocess = coprocess;
     run->team = &coprocess->teams[job->config - coprocess->config->jobs];
     run->job = job;
+    run->memory_bytes = -1;
     run->done = done;
     run->arg = arg;
     buf_init(&run->detail, 0);
@@ -380,7 +429,7 @@ static struct run *start(const struct handler_env *env, const struct job *job,
     struct run *run = create_run(env->coprocess, job, done, arg);
 
     if (find_runner(run)) {
-        if (run->runner->state == RUNNER_UP)
+        if (is_free(run->runner))
             send_job(run);
         return run;
     }
@@ -449,6 +498,14 @@ struct coprocess *coprocess_open(const struct handler_env *env,
     return coprocess;
 }
 
+void coprocess_watch(struct coprocess *coprocess, const struct coprocess_watch *watch)
+{
+    MUST(coprocess == NULL || coprocess->inquiry == NULL);
+    if (coprocess)
+        coprocess->inquiry = inquiry_create(coprocess->env.loop, coprocess->teams,
+                                            coprocess->config->job_ct, watch);
+}
+
 void coprocess_drain(struct coprocess *coprocess)
 {
     for (size_t i = 0; coprocess && i < coprocess->config->job_ct; i++)
@@ -481,6 +538,7 @@ void coprocess_close(struct coprocess *coprocess)
             free_run(runner->run);
         team_free(&coprocess->teams[i]);
     }
+    inquiry_destroy(coprocess->inquiry);
     free(coprocess->teams);
     free(coprocess);
 }

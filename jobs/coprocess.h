@@ -18,6 +18,23 @@ struct coprocess *coprocess_open(const struct handler_env *env,
                                  const struct config *config, coprocess_gone_cb gone,
                                  void *arg) MUSTCHECK;
 
+/* Who wants to know what the applications say of themselves between jobs. All entries
+ * count alike: what one of them wants is so. Called from the loop, never from inside a
+ * call. */
+struct coprocess_watch {
+    const struct text_list *queues; /* the pool's; borrowed */
+    /* Nothing is to be taken from a queue for now, or again. */
+    void (*paused)(void *arg, unsigned queue, bool on);
+    /* Nothing is to be taken at all: "maintenance", "listener"; NULL: again. */
+    void (*held)(void *arg, const char *why);
+    /* Workers are to begin anew; runners are replaced after their jobs without that. */
+    void (*restart)(void *arg);
+    void *arg;
+};
+
+/* Once, before the first job. `watch` is copied. */
+void coprocess_watch(struct coprocess *coprocess, const struct coprocess_watch *watch);
+
 /* Runners without a job are asked to end, now and from now on. NULL is fine, as below. */
 void coprocess_drain(struct coprocess *coprocess);
 

@@ -20,9 +20,9 @@ static void add_length(struct buf *out, size_t at, size_t bytes)
 }
 
 /* `text` is UTF-8. */
-static void add_text(struct buf *out, const char *name, const char *text)
+static void add_string(struct buf *out, const char *text)
 {
-    (void)buf_addf(out, ",\"%s\":\"", name);
+    (void)buf_add_char(out, '"');
     for (const char *c = text; *c; c++)
         if (*c == '"' || *c == '\\')
             (void)buf_addf(out, "\\%c", *c);
@@ -31,6 +31,12 @@ static void add_text(struct buf *out, const char *name, const char *text)
         else
             (void)buf_add_char(out, *c);
     (void)buf_add_char(out, '"');
+}
+
+static void add_text(struct buf *out, const char *name, const char *text)
+{
+    (void)buf_addf(out, ",\"%s\":", name);
+    add_string(out, text);
 }
 
 static void add_number(struct buf *out, const char *name, int64_t number)
@@ -89,7 +95,7 @@ static void add_job(struct buf *out, const struct job *job, int64_t id)
     add_number(out, "id", id);
     add_text(out, "uuid", job->uuid);
     add_text(out, "name", job->name);
-    add_text(out, "connection", "redis");
+    add_text(out, "connection", job_connection(job->config));
     add_text(out, "queue", job->queue);
     add_number(out, "attempt", job->attempt);
     add_number(out, "tries", job->max_tries);
@@ -103,6 +109,21 @@ void frame_add_job(struct buf *out, const struct job *job, int64_t id)
 
     add_job(out, job, id);
     close_frame(out, start, payload_without_pad(job->payload->raw));
+}
+
+void frame_add_state(struct buf *out, const struct job_config *config,
+                     const struct text_list *queues)
+{
+    size_t start = open_frame(out, "state");
+
+    add_text(out, "connection", job_connection(config));
+    (void)buf_add_text(out, ",\"queues\":[");
+    for (size_t i = 0; i < queues->ct; i++) {
+        (void)buf_add_text(out, i ? "," : "");
+        add_string(out, queues->items[i]);
+    }
+    (void)buf_add_char(out, ']');
+    close_frame(out, start, slice_of("", 0));
 }
 
 void frame_add_after(struct buf *out, const struct job *job, int64_t id,
@@ -127,6 +148,11 @@ enum member {
     MEMBER_PROTOCOL,
     MEMBER_DELAY,
     MEMBER_MEMORY,
+    MEMBER_STATE,
+    MEMBER_DOWN,
+    MEMBER_HOLD,
+    MEMBER_RESTART,
+    MEMBER_PAUSED,
     MEMBER_CT
 };
 
@@ -142,9 +168,15 @@ static const struct {
     [MEMBER_PROTOCOL] = {"protocol", VALUE_NUMBER},
     [MEMBER_DELAY] = {"delay", VALUE_NUMBER},
     [MEMBER_MEMORY] = {"memory", VALUE_NUMBER},
+    [MEMBER_STATE] = {"state", VALUE_BOOL},
+    [MEMBER_DOWN] = {"down", VALUE_BOOL},
+    [MEMBER_HOLD] = {"hold", VALUE_BOOL},
+    [MEMBER_RESTART] = {"restart", VALUE_STRING},
+    [MEMBER_PAUSED] = {"paused", VALUE_ARRAY},
 };
 
-static const char *const types[] = {"hello", "verdict", "timeout", "dying", "done"};
+static const char *const types[] = {"hello", "verdict", "timeout",
+                                    "dying", "done",    "state"};
 static const char *const verdicts[] = {"", "delete", "release", "fail"};
 
 static size_t length_at(struct slice in, size_t at)
@@ -159,7 +191,7 @@ static size_t length_at(struct slice in, size_t at)
 static int read_members(struct slice header, struct json_value values[MEMBER_CT],
                         struct err *err)
 {
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct json_value value;
     struct slice key;
     int rc;
@@ -199,18 +231,35 @@ static int64_t number_of(struct json_value value, unsigned decimals)
     return number < 0 ? -1 : number;
 }
 
+static enum frame_answer answer_of(struct json_value value)
+{
+    if (value.kind != VALUE_BOOL)
+        return FRAME_UNSAID;
+    return slice_is(value.text, "true") ? FRAME_YES : FRAME_NO;
+}
+
 /* Whatever cannot be shown in it is shown as \xNN; what does not fit is cut. */
-static void read_reason(struct frame *frame, struct json_value value)
+static void read_line(struct json_value value, char *to, size_t size)
 {
     struct buf text, line;
 
     buf_init(&text, 0);
-    buf_init(&line, sizeof(frame->reason) - 1);
+    buf_init(&line, size - 1);
     if (value.kind == VALUE_STRING && json_decode_string(value.text, &text, NULL) == 0)
         text_escape(&line, buf_slice(&text));
-    (void)snprintf(frame->reason, sizeof(frame->reason), "%s", line.len ? line.data : "");
+    (void)snprintf(to, size, "%s", line.len ? line.data : "");
     buf_free(&text);
     buf_free(&line);
+}
+
+static void read_state(struct frame *frame, const struct json_value *values)
+{
+    frame->state = answer_of(values[MEMBER_STATE]);
+    frame->down = answer_of(values[MEMBER_DOWN]);
+    frame->hold = answer_of(values[MEMBER_HOLD]);
+    frame->has_restart = values[MEMBER_RESTART].kind == VALUE_STRING;
+    read_line(values[MEMBER_RESTART], frame->restart, sizeof(frame->restart));
+    frame->paused = values[MEMBER_PAUSED].text;
 }
 
 static int read_header(struct slice header, struct frame *frame, struct err *err)
@@ -234,7 +283,8 @@ static int read_header(struct slice header, struct frame *frame, struct err *err
     frame->delay_ms = frame->delay_ms < 0 ? 0 : frame->delay_ms;
     frame->memory_bytes = number_of(values[MEMBER_MEMORY], 0);
     frame->leave = slice_is(values[MEMBER_LEAVE].text, "true");
-    read_reason(frame, values[MEMBER_REASON]);
+    read_line(values[MEMBER_REASON], frame->reason, sizeof(frame->reason));
+    read_state(frame, values);
     return 0;
 }
 

@@ -11,6 +11,7 @@
 enum {
     FRAME_PROTOCOL = 1,
     FRAME_PREFIX_BYTES = 8,
+    FRAME_RESTART_BYTES = 64,
     FRAME_HEADER_MAX = 64 * 1024,
     FRAME_BODY_MAX = 1024 * 1024, /* of what a co-process says; a payload may be longer */
     FRAME_MAX = FRAME_PREFIX_BYTES + FRAME_HEADER_MAX + FRAME_BODY_MAX
@@ -21,11 +22,14 @@ enum frame_type {
     FRAME_VERDICT, /* what is to become of the job, unless a later one says otherwise */
     FRAME_TIMEOUT, /* the job's time is over, the co-process deals with it and ends */
     FRAME_DYING,   /* it ends in the middle of the job; `reason` says why */
-    FRAME_DONE     /* the job is over: the last verdict holds */
+    FRAME_DONE,    /* the job is over: the last verdict holds */
+    FRAME_STATE    /* how the application is */
 };
 
 /* In the order in which one outweighs another. */
 enum frame_verdict { FRAME_NONE, FRAME_DELETE, FRAME_RELEASE, FRAME_FAIL };
+
+enum frame_answer { FRAME_UNSAID, FRAME_NO, FRAME_YES };
 
 /* What a co-process says. */
 struct frame {
@@ -37,7 +41,13 @@ struct frame {
     int64_t memory_bytes;              /* -1: not said */
     bool leave;                        /* it wants to be replaced */
     char reason[OUTCOME_REASON_BYTES]; /* one safe line; "" */
-    struct slice body;                 /* borrowed from what was read */
+    enum frame_answer state;           /* FRAME_HELLO: it can be asked for it */
+    /* FRAME_STATE; what is not said is not known: */
+    enum frame_answer down, hold;
+    bool has_restart;
+    char restart[FRAME_RESTART_BYTES]; /* cut, if need be */
+    struct slice paused; /* a JSON array, borrowed like the body; ptr NULL: unsaid */
+    struct slice body;   /* borrowed from what was read */
 };
 
 /* The frame that `in` begins with: 1, and its length in `*bytes`; 0: it is not all there
@@ -48,6 +58,10 @@ int frame_read(struct slice in, struct frame *frame, size_t *bytes,
 /* Each appends a frame for a co-process. */
 void frame_add_hello(struct buf *out, const struct job_config *config);
 void frame_add_job(struct buf *out, const struct job *job, int64_t id);
+
+/* Asks how the application is, and which of these queues are paused. */
+void frame_add_state(struct buf *out, const struct job_config *config,
+                     const struct text_list *queues);
 
 /* The job has ended without a verdict, for the `reason`: what is to become of it? */
 void frame_add_after(struct buf *out, const struct job *job, int64_t id,

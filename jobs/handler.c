@@ -7,6 +7,13 @@ static const struct handler *const handlers[] = {
     [JOB_LARAVEL] = &laravel_handler,
 };
 
+const char *job_connection(const struct job_config *config)
+{
+    if (config && config->type == JOB_LARAVEL && config->laravel.connection)
+        return config->laravel.connection;
+    return "redis"; /* Laravel's own name for it */
+}
+
 const struct handler *handler_of(int type)
 {
     MUST(type >= 0 && (size_t)type < ARRAY_CT(handlers));

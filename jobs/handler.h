@@ -71,6 +71,9 @@ extern const struct handler http_handler;
 extern const struct handler laravel_handler;
 extern const struct handler sql_handler;
 
+/* Laravel's name of the queue connection that jobs of the entry (may be NULL) come by. */
+const char *job_connection(const struct job_config *config);
+
 const struct handler *handler_of(int type); /* enum job_type; never NULL */
 
 #endif

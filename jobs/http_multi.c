@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
+
 enum {
     WATCH_CHAINS = 64,
     TURN_CT = 16, /* a turn of the loop starts so many, and serves so many sockets, */
@@ -231,10 +233,12 @@ curl_socket_t http_multi_open_socket(struct http_multi *multi,
                                      const struct curl_sockaddr *address)
 {
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    struct watch *stale = fd < 0 ? NULL : find_watch(multi, fd);
+    struct watch *stale;
 
     if (fd < 0)
         return CURL_SOCKET_BAD;
+    fd = spawn_raise_fd(fd);
+    stale = find_watch(multi, fd);
     if (stale != NULL)
         free_watch(stale);
     create_watch(multi, fd)->ours = true;

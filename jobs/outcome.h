@@ -22,6 +22,8 @@ struct outcome {
     int64_t wait_ms;                   /* RETRY: not before that; POSTPONE: after that */
     bool decided;             /* RETRY: after wait_ms exactly, whatever the policy
                                  says of tries and backoff */
+    bool willing;             /* RETRY: the job asked for it, nothing went wrong */
+    int64_t held_bytes;       /* by the co-process, after the job; -1: not known */
     bool timed_out;           /* it was stopped for its time */
     int exit_status;          /* -1: none */
     int signal;               /* 0: none */

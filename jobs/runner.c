@@ -167,6 +167,7 @@ static void hear(struct runner *runner, const struct frame *frame)
             return;
         }
         runner->state = RUNNER_UP;
+        runner->tells_state = frame->state == FRAME_YES;
         runner->boot_ms = clock_mono_ms() - runner->started_ms;
         timer_stop(&runner->timer);
         runner->events->ready(runner, frame->body);

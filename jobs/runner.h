@@ -47,6 +47,8 @@ struct runner {
     struct handler_env env;
     pid_t pid; /* its process group too */
     enum runner_state state;
+    bool tells_state;                 /* it can be asked how the application is */
+    bool stale;                       /* it booted before a restart was asked for */
     bool killed;                      /* deaf to what it still says */
     char fault[OUTCOME_REASON_BYTES]; /* why it was killed, or is dying; "" */
     int64_t started_ms;               /* monotonic */

@@ -57,10 +57,24 @@ void team_take_back(struct team *team, struct runner *runner, bool wants_to_leav
         dismiss(runner, "drain");
     else if (wants_to_leave)
         dismiss(runner, "its own wish");
+    else if (runner->stale)
+        dismiss(runner, "restart");
     else if (is_worn_out(runner))
         dismiss(runner, "worn out");
     TAILQ_REMOVE(&team->runners, runner, link);
     TAILQ_INSERT_HEAD(&team->runners, runner, link);
+}
+
+void team_renew(struct team *team)
+{
+    struct runner *runner;
+
+    TAILQ_FOREACH(runner, &team->runners, link)
+    {
+        runner->stale = true;
+        if (runner->run == NULL && runner->state == RUNNER_UP)
+            dismiss(runner, "restart");
+    }
 }
 
 void team_drain(struct team *team)
@@ -111,14 +125,22 @@ int64_t team_wait_ms(const struct team *team)
     return wait_ms > BACKOFF_FIRST_MS ? wait_ms : BACKOFF_FIRST_MS;
 }
 
+/* One that is being asked for its state is soon free: that is sooner than a new one
+ * boots.
+ */
 static struct runner *pick_idle(struct team *team)
 {
-    struct runner *runner;
+    struct runner *runner, *asked = NULL;
 
     TAILQ_FOREACH(runner, &team->runners, link)
-    if (runner->state == RUNNER_UP && runner->run == NULL && !runner_has_ended(runner))
-        return runner;
-    return NULL;
+    {
+        if (runner->state != RUNNER_UP || runner->run || runner_has_ended(runner))
+            continue;
+        if (runner != team->asked)
+            return runner;
+        asked = runner;
+    }
+    return asked;
 }
 
 /* The new one is the first of the list. */
@@ -155,6 +177,8 @@ void team_booted(struct team *team, struct runner *runner)
              log_int("pid", runner->pid), log_int("boot_ms", runner->boot_ms));
     if (runner->run == NULL && team->draining)
         dismiss(runner, "drain");
+    else if (runner->run == NULL && runner->stale)
+        dismiss(runner, "restart");
 }
 
 static void log_end(const struct runner *runner, const struct runner_end *end)

@@ -3,6 +3,7 @@
 #ifndef JOBS_TEAM_H
 #define JOBS_TEAM_H
 
+#include "jobs/app_state.h"
 #include "jobs/runner.h"
 
 TAILQ_HEAD(runner_list, runner);
@@ -18,6 +19,11 @@ struct team {
     int64_t backoff_ms;      /* 0: its runners boot */
     int64_t closed_until_ms; /* monotonic; no runner is started before */
     char trouble[OUTCOME_REASON_BYTES];
+    /* inquiry.c's: */
+    struct app_state app;
+    struct runner *asked;           /* has not answered yet; NULL: none */
+    int64_t ask_at_ms, ask_late_ms; /* monotonic */
+    bool untold;                    /* at the last time it could not tell */
 };
 
 /* All is borrowed. A runner's `team` is this one. */
@@ -35,6 +41,9 @@ void team_booted(struct team *team, struct runner *runner);
 
 /* A runner has done its job: it stays for the next, or has to go. */
 void team_take_back(struct team *team, struct runner *runner, bool wants_to_leave);
+
+/* Those that there are now make way, each after its job. */
+void team_renew(struct team *team);
 
 /* A runner is gone; the caller's events told so. */
 void team_lose(struct team *team, struct runner *runner, const struct runner_end *end);

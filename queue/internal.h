@@ -9,7 +9,7 @@
  *   wait.c     the second connection: BRPOP and the reserve behind it
  *   pause.c    queues that nothing is taken from for now
  *   extend.c   keeping leases
- *   settle.c   verdicts; verdict.c spells their calls
+ *   settle.c   verdicts; verdict.c spells their calls, acks.c those of acks
  *   outbox.c   failed records on their way to PostgreSQL
  *   notes.c    how earlier attempts ended, until the job is done or fails
  *   hint.c     where Laravel may have its queues
@@ -83,10 +83,19 @@ struct settle {
     struct fail_record *record; /* FAIL: owned, with all it points to */
     bool in_flight;
     unsigned sent_ct;
+    uint64_t ride;         /* ACK: the acks it was last sent with */
     bool held;             /* FAIL: the store did not take it; its lease is extended */
     int64_t not_before_ms; /* held: monotonic */
 };
 TAILQ_HEAD(settle_list, settle);
+
+/* Acks that are sent together, in the order in which their places are answered. */
+struct acks {
+    struct queue *queue;
+    uint64_t ride; /* a number of their own */
+    size_t ct;
+    struct settle *items[];
+};
 
 struct take_back;
 
@@ -132,6 +141,7 @@ struct queue {
     unsigned chunk;         /* slots a reserve asks for at most */
     unsigned reserves_open; /* reserves on the main connection that are unanswered */
     unsigned asked;         /* slots they ask for, and the one behind a BRPOP */
+    size_t usual_bytes;     /* of a payload, the biggest of late; 0: not known yet */
     uint64_t backlog;       /* ready jobs that the last answer left */
     bool waiting;           /* the wait is unanswered */
     bool reserve_waits;     /* waiting: a reserve stands behind the BRPOP */
@@ -148,6 +158,7 @@ struct queue {
     void (*extended)(struct queue *queue); /* when they are; may be NULL */
 
     struct settle_list settles;
+    uint64_t rides; /* the last number of acks that were sent together */
     bool settled_told;
     unsigned held_ct; /* settles that are held, and what they keep in memory */
     size_t held_bytes;
@@ -263,6 +274,17 @@ void settle_held_due(void *arg);
 /* "" where nothing can have been counted, as far as is known. */
 const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
                              char *key);
+
+bool settle_may_be_counted(const struct queue *queue, const struct lease *lease);
+
+/* acks.c */
+/* Those that are due in queues from..end - 1; they count as sent. */
+struct acks *acks_take(struct queue *queue, unsigned from, unsigned end) MUSTCHECK;
+void acks_put_back(struct acks *acks); /* as if they had not been taken; frees */
+void acks_done(struct acks *acks, const struct redisReply *lost); /* frees */
+size_t acks_group_ct(const struct acks *acks);
+enum acks_form { ACKS_OF_ONE_QUEUE, ACKS_WITH_QUEUES };
+void acks_spell(struct call *call, const struct acks *acks, enum acks_form form);
 
 /* verdict.c */
 void verdict_send(struct queue *queue, struct settle *settle);

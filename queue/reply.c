@@ -41,6 +41,17 @@ static bool is_list_of_pairs(const redisReply *reply, unsigned queue_ct, int typ
     return true;
 }
 
+/* Pairs of a queue's number and a list of strings. */
+static bool is_list_of_lists(const redisReply *reply, unsigned queue_ct)
+{
+    if (!is_list_of_pairs(reply, queue_ct, REDIS_REPLY_ARRAY))
+        return false;
+    for (size_t i = 1; i < reply->elements; i += 2)
+        if (!is_list_of(reply->element[i], REDIS_REPLY_STRING))
+            return false;
+    return true;
+}
+
 /* Triples: a queue's number, a payload, 0 or 1. */
 static bool is_list_of_reclaimed(const redisReply *reply, unsigned queue_ct)
 {
@@ -75,8 +86,7 @@ static bool has_shape(redisReply *const *at, size_t ct, unsigned queue_ct)
         return false;
     if (at[AT_OPEN]->integer == 0)
         return true;
-    return ct == REPLY_CT &&
-           is_list_of_pairs(at[AT_JOBS], queue_ct, REDIS_REPLY_STRING) &&
+    return ct == REPLY_CT && is_list_of_lists(at[AT_JOBS], queue_ct) &&
            is_list_of_reclaimed(at[AT_RECLAIMED], queue_ct) &&
            is_list_of_pairs(at[AT_OVERSIZE], queue_ct, REDIS_REPLY_INTEGER) &&
            is_list_of_pairs(at[AT_PROBLEMS], queue_ct, REDIS_REPLY_STRING) &&

@@ -18,7 +18,7 @@ struct reserve_reply {
     int64_t now_ms;                /* Redis' wall clock */
     const struct redisReply *lost; /* integers >= 1 */
     /* The rest only where open. */
-    const struct redisReply *jobs;      /* queue, payload */
+    const struct redisReply *jobs;      /* queue, list of payloads */
     const struct redisReply *reclaimed; /* queue, payload, 1: its holder is gone */
     const struct redisReply *oversize;  /* queue, bytes; or empty */
     const struct redisReply *problems;  /* queue, text */

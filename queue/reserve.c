@@ -28,18 +28,10 @@ struct reserving {
     unsigned slots;
     uint32_t tag;
     char uuid[UUID_TEXT_BYTES]; /* for a record of a payload that is too big */
-    size_t ack_ct;
-    struct settle *acks[];
+    struct acks *acks;          /* that ride along */
 };
 
 /* ---- the answer ---- */
-
-static void take_acks(struct reserving *call, const redisReply *lost)
-{
-    for (size_t i = 0; i < call->ack_ct; i++)
-        settle_done(call->queue, call->acks[i],
-                    lost->elements == 0 || !reply_has_place(lost, i + 1));
-}
 
 /* The key that a problem is about, which begins with its part of the queue. */
 static const char *problem_key(const struct queue_keys *keys, const char *problem)
@@ -187,11 +179,14 @@ static bool count_reclaimed(struct queue *queue, const redisReply *reclaimed)
 
 static void take_jobs(struct queue *queue, const struct reserve_reply *read, uint32_t tag)
 {
-    for (size_t i = 0; i + 1 < read->jobs->elements; i += 2)
-        arrive_job(
-            queue, (unsigned)read->jobs->element[i]->integer - 1,
-            slice_of(read->jobs->element[i + 1]->str, read->jobs->element[i + 1]->len),
-            tag, read->now_ms);
+    for (size_t i = 0; i + 1 < read->jobs->elements; i += 2) {
+        const redisReply *payloads = read->jobs->element[i + 1];
+
+        for (size_t k = 0; k < payloads->elements; k++)
+            arrive_job(queue, (unsigned)read->jobs->element[i]->integer - 1,
+                       slice_of(payloads->element[k]->str, payloads->element[k]->len),
+                       tag, read->now_ms);
+    }
 }
 
 /* What is left ready, of which nothing says that it never goes. */
@@ -206,6 +201,17 @@ static uint64_t count_ready(const struct queue *queue, const struct reserve_repl
     return ct;
 }
 
+/* Jobs are popped so many at a time as surely fit: one big one is remembered for a while.
+ */
+static void note_size(struct queue *queue, const struct reserve_reply *read)
+{
+    queue->usual_bytes -= queue->usual_bytes / 8;
+    for (size_t i = 1; i < read->jobs->elements; i += 2)
+        for (size_t k = 0; k < read->jobs->element[i]->elements; k++)
+            if (read->jobs->element[i]->element[k]->len > queue->usual_bytes)
+                queue->usual_bytes = read->jobs->element[i]->element[k]->len;
+}
+
 static void take_answer(struct queue *queue, const struct reserving *call,
                         const struct reserve_reply *read)
 {
@@ -218,6 +224,7 @@ static void take_answer(struct queue *queue, const struct reserving *call,
     queue->backlog = count_ready(queue, read);
     queue->look = queue->backlog > 0 || read->next_due_ms == 0;
     queue->batch++;
+    note_size(queue, read);
     counted =
         count_reclaimed(queue, read->reclaimed); /* while what is here is told apart */
     take_jobs(queue, read, call->tag);
@@ -243,10 +250,7 @@ static void send_again(struct reserving *call)
 {
     struct queue *queue = call->queue;
 
-    for (size_t i = 0; i < call->ack_ct; i++) {
-        call->acks[i]->in_flight = false;
-        call->acks[i]->sent_ct--;
-    }
+    acks_put_back(call->acks);
     end_call(queue, call);
     send_reserve(queue, queue->main, call->slots, queue->pace.answer_ms, true);
     free(call);
@@ -271,7 +275,8 @@ static void took_reserve(void *arg, const redisReply *reply)
     }
     end_call(queue, call);
     timer_stop(&queue->due);
-    take_acks(call, read.lost);
+    acks_done(call->acks, read.lost);
+    call->acks = NULL;
     if (read.open)
         take_answer(queue, call, &read);
     else if (call->tag == queue->tag && queue->drain == DRAIN_NONE)
@@ -279,7 +284,10 @@ static void took_reserve(void *arg, const redisReply *reply)
     arrive_return(queue);
     settle_tell(queue);
     queue_pump_soon(queue);
+    if (read.open && read.jobs->elements == 0 && !queue->look && queue->events.on_empty)
+        queue->events.on_empty(queue->options.arg);
 out:
+    free(call->acks);
     free(call);
 }
 
@@ -301,52 +309,30 @@ static void add_keys(struct call *call, const struct queue *queue, const char *r
     }
 }
 
-static void add_acks(struct call *call, struct reserving *reserving)
+/* Verdicts that are on their way already: they may have been executed, or not. */
+static const struct settle *next_unanswered(const struct settle *settle, uint64_t riding)
 {
-    struct settle *settle;
-    char key[CRASH_KEY_BYTES];
-
-    TAILQ_FOREACH(settle, &reserving->queue->settles, next)
-    {
-        if (settle->kind != SETTLE_ACK || settle->in_flight)
-            continue;
-        settle->in_flight = true;
-        settle->sent_ct++;
-        reserving->acks[reserving->ack_ct++] = settle;
-        call_add_int(call, settle->lease->queue + 1);
-        call_add_int(call, settle->lease->tag);
-        call_add(call, settle->lease->bytes);
-        call_add_text(call, settle_crash_key(reserving->queue, settle->lease, key));
-    }
+    while (settle && (settle->sent_ct == 0 || settle->ride == riding))
+        settle = TAILQ_NEXT(settle, next);
+    return settle;
 }
 
-/* Those that are on their way already: they may have been executed, or not. */
-static void add_unanswered(struct call *call, const struct reserving *reserving)
+static void add_unanswered(struct call *call, const struct queue *queue, uint64_t riding)
 {
-    const struct settle *settle;
-    size_t riding = 0;
+    const struct settle *at = next_unanswered(TAILQ_FIRST(&queue->settles), riding);
 
-    TAILQ_FOREACH(settle, &reserving->queue->settles, next)
-    {
-        if (riding < reserving->ack_ct && reserving->acks[riding] == settle) {
-            riding++;
-            continue;
-        }
-        if (settle->sent_ct == 0)
-            continue;
-        call_add_int(call, settle->lease->queue + 1);
-        call_add(call, settle->lease->bytes);
+    while (at) {
+        const struct settle *end = at;
+        unsigned index = at->lease->queue;
+        int64_t ct = 0;
+
+        for (; end && end->lease->queue == index; ct++)
+            end = next_unanswered(TAILQ_NEXT(end, next), riding);
+        call_add_int(call, index + 1);
+        call_add_int(call, ct);
+        for (; at != end; at = next_unanswered(TAILQ_NEXT(at, next), riding))
+            call_add(call, at->lease->bytes);
     }
-}
-
-static size_t count_acks(const struct queue *queue)
-{
-    const struct settle *settle;
-    size_t ct = 0;
-
-    TAILQ_FOREACH(settle, &queue->settles, next)
-    ct += settle->kind == SETTLE_ACK && !settle->in_flight;
-    return ct;
 }
 
 void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
@@ -355,42 +341,54 @@ void reserve_send(struct queue *queue, struct conn *conn, unsigned slots,
     send_reserve(queue, conn, slots, within_ms, false);
 }
 
-static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
-                         int64_t within_ms, bool whole)
+static struct reserving *create_call(struct queue *queue, bool by_wait, unsigned slots)
 {
-    bool by_wait = conn == queue->wait;
-    size_t ack_ct = by_wait ? 0 : count_acks(queue);
-    struct reserving *reserving =
-        must_alloc(sizeof(*reserving) + ack_ct * sizeof(reserving->acks[0]));
-    struct call *call = call_create("reserve", FIXED_KEYS + 4 * queue->queue_ct);
-    char *record;
+    struct reserving *reserving = must_alloc(sizeof(*reserving));
 
     reserving->queue = queue;
     reserving->by_wait = by_wait;
-    reserving->whole = whole;
     reserving->slots = slots;
     reserving->tag = queue->tag;
+    reserving->acks = acks_take(queue, 0, by_wait ? 0 : queue->queue_ct);
     random_uuid(reserving->uuid);
-    record = must_format("%s%s", queue->own.failed_record, reserving->uuid);
+    return reserving;
+}
+
+static struct call *spell(const struct reserving *reserving)
+{
+    const struct queue *queue = reserving->queue;
+    struct call *call = call_create("reserve", FIXED_KEYS + 4 * queue->queue_ct);
+    char *record = must_format("%s%s", queue->own.failed_record, reserving->uuid);
+
     add_keys(call, queue, record);
     free(record);
     call_add_int(call, queue->tag);
     call_add_seconds(call, queue->options.pool->lease_ms);
-    call_add_int(call, slots);
+    call_add_int(call, reserving->slots);
     call_add_int(call, queue->options.max_payload_bytes);
     call_add_seconds(call, queue->options.pool->poll_interval_ms);
     call_add_text(call, reserving->uuid);
+    call_add_int(call, (int64_t)queue->usual_bytes);
     call_add_int(call, queue->queue_ct);
-    call_add_int(call, (int64_t)ack_ct);
+    call_add_int(call, (int64_t)acks_group_ct(reserving->acks));
     for (unsigned q = 0; q < queue->queue_ct; q++)
         call_add_text(call, pause_name(&queue->queues[q]));
-    if (!by_wait)
-        add_acks(call, reserving);
-    add_unanswered(call, reserving);
-    call_send_once(call, whole, conn, within_ms, took_reserve, reserving);
+    acks_spell(call, reserving->acks, ACKS_WITH_QUEUES);
+    add_unanswered(call, queue, reserving->acks->ride);
+    return call;
+}
+
+static void send_reserve(struct queue *queue, struct conn *conn, unsigned slots,
+                         int64_t within_ms, bool whole)
+{
+    bool by_wait = conn == queue->wait;
+    struct reserving *reserving = create_call(queue, by_wait, slots);
+
+    reserving->whole = whole;
     if (by_wait)
         queue->waiting = true;
     else
         queue->reserves_open++;
     queue->asked += slots;
+    call_send_once(spell(reserving), whole, conn, within_ms, took_reserve, reserving);
 }

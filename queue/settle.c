@@ -212,69 +212,58 @@ struct settle *settle_find(const struct queue *queue, const struct lease_key *ke
 }
 
 /* A job that was reclaimed by one worker may be here before that one has counted it. */
+bool settle_may_be_counted(const struct queue *queue, const struct lease *lease)
+{
+    return lease->crashes || lease->may_be_counted || queue->some_crashed;
+}
+
 const char *settle_crash_key(const struct queue *queue, const struct lease *lease,
                              char *key)
 {
     key[0] = '\0';
-    if (lease->crashes || lease->may_be_counted || queue->some_crashed)
+    if (settle_may_be_counted(queue, lease))
         crash_key(lease->bytes, key);
     return key;
 }
 
 /* ---- acks by themselves ---- */
 
-struct acking {
-    struct queue *queue;
-    size_t ct;
-    struct settle *acks[];
-};
-
 static void took_acks(void *arg, const redisReply *reply)
 {
-    struct acking *acking = arg;
-    struct queue *queue = acking->queue;
+    struct acks *acks = arg;
+    struct queue *queue = acks->queue;
+    struct err why;
 
-    if (link_took(queue, "ack", reply)) {
-        for (size_t i = 0; i < acking->ct; i++)
-            settle_done(queue, acking->acks[i],
-                        reply_is_places(reply) && !reply_has_place(reply, i + 1));
+    if (!link_took(queue, "ack", reply)) {
+        free(acks);
+    } else if (!reply_is_places(reply)) {
+        free(acks);
+        (void)err_set(&why, ERR_REPLY, "ack: unexpected reply");
+        link_lost(queue, &why);
+    } else {
+        acks_done(acks, reply);
         settle_tell(queue);
         queue_pump_soon(queue);
     }
-    free(acking);
 }
 
-static void send_acks(struct queue *queue, unsigned index, size_t ct)
+static void send_acks(struct queue *queue, unsigned index)
 {
-    struct acking *acking = must_alloc(sizeof(*acking) + ct * sizeof(acking->acks[0]));
+    struct acks *acks = acks_take(queue, index, index + 1);
     struct call *call = call_create("ack", 3);
-    struct settle *settle;
-    char key[CRASH_KEY_BYTES];
 
-    acking->queue = queue;
     call_add_text(call, queue->own.failed);
     call_add_text(call, queue->queues[index].keys.reserved);
     call_add_text(call, queue->own.crashes);
-    TAILQ_FOREACH(settle, &queue->settles, next)
-    {
-        if (settle->kind != SETTLE_ACK || settle->in_flight ||
-            settle->lease->queue != index)
-            continue;
-        settle->in_flight = true;
-        settle->sent_ct++;
-        acking->acks[acking->ct++] = settle;
-        call_add_int(call, settle->lease->tag);
-        call_add(call, settle->lease->bytes);
-        call_add_text(call, settle_crash_key(queue, settle->lease, key));
-    }
-    call_send(call, queue->main, queue->pace.answer_ms, took_acks, acking);
+    acks_spell(call, acks, ACKS_OF_ONE_QUEUE);
+    call_send(call, queue->main, queue->pace.answer_ms, took_acks, acks);
 }
 
 /* ---- sending ---- */
 
 void settle_send_all(struct queue *queue, bool ride)
 {
-    size_t *ack_ct = must_alloc(queue->queue_ct * sizeof(*ack_ct));
+    bool *has_acks = must_alloc(queue->queue_ct * sizeof(*has_acks));
     int64_t now_ms = clock_mono_ms();
     struct settle *settle;
 
@@ -283,7 +272,7 @@ void settle_send_all(struct queue *queue, bool ride)
         if (settle->in_flight || settle->not_before_ms > now_ms)
             continue;
         if (settle->kind == SETTLE_ACK) {
-            ack_ct[settle->lease->queue]++;
+            has_acks[settle->lease->queue] = true;
             continue;
         }
         settle->in_flight = true;
@@ -291,9 +280,9 @@ void settle_send_all(struct queue *queue, bool ride)
         verdict_send(queue, settle);
     }
     for (unsigned i = 0; i < queue->queue_ct && !ride; i++)
-        if (ack_ct[i])
-            send_acks(queue, i, ack_ct[i]);
-    free(ack_ct);
+        if (has_acks[i])
+            send_acks(queue, i);
+    free(has_acks);
 }
 
 /* ---- what could not be recorded ---- */

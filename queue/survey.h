@@ -14,7 +14,7 @@ enum {
     SURVEY_PREFIXES_MAX = 16,
     SURVEY_PAGES_MAX = 1000, /* of SCAN, each of about 1000 keys */
     SURVEY_WITHIN_MS = 10000,
-    SURVEY_HEADS = 16,   /* members of :delayed that are looked at */
+    SURVEY_HEADS = 8,    /* members of :delayed that are looked at */
     SURVEY_STALE_S = 120 /* a lease that ran out so long ago was seen by nobody */
 };
 

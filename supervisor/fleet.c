@@ -123,6 +123,15 @@ static void slot_changed(void *arg)
     timer_set(&pool->fleet->settle, 0);
 }
 
+static void slot_ended(void *arg, int status)
+{
+    const struct pool *pool = arg;
+    const struct fleet_options *options = &pool->fleet->options;
+
+    if (options->ended)
+        options->ended(options->arg, status);
+}
+
 static const struct launch *slot_launch(void *arg)
 {
     const struct pool *pool = arg;
@@ -139,8 +148,8 @@ static const struct launch *slot_launch(void *arg)
     return &fleet->launch;
 }
 
-static const struct worker_slot_ops slot_ops = {.launch = slot_launch,
-                                                .changed = slot_changed};
+static const struct worker_slot_ops slot_ops = {
+    .launch = slot_launch, .ended = slot_ended, .changed = slot_changed};
 
 static void add_slot(struct pool *pool)
 {

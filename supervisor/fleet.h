@@ -23,6 +23,8 @@ struct fleet_options {
     struct loop *loop;
     struct reaper *reaper;
     worker_entry entry;
+    /* As worker_slot_ops' own; the fleet may be stopped from here. May be NULL. */
+    void (*ended)(void *arg, int status);
     void (*changed)(void *arg); /* something did: later, once per turn at most */
     void *arg;
 };

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -56,6 +57,7 @@ struct supervisor {
     enum supervisor_phase phase;
     enum supervisor_pausing pausing;
     bool fleet_ended;
+    int exit_code;
     unsigned sweep_ct;
     struct timer sweep;
     char *reload_error; /* of the last reload; NULL: it went well */
@@ -160,6 +162,24 @@ static void on_end(int signum, void *arg)
     fleet_kill(sv->fleet);
 }
 
+/* Under `drover work` a worker that leaves by itself ends the whole; one that crashed is
+ * replaced as ever. */
+static void worker_ended(void *arg, int status)
+{
+    struct supervisor *sv = arg;
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : SUPERVISOR_EXIT_FAILURE;
+
+    if (!sv->config->work.on || sv->phase == SUPERVISOR_STOPPING)
+        return;
+    if (code == SUPERVISOR_EXIT_CONFIG)
+        sv->exit_code = SUPERVISOR_EXIT_FAILURE;
+    else if (code == SUPERVISOR_EXIT_DONE || code == SUPERVISOR_EXIT_MEMORY)
+        sv->exit_code = code;
+    else
+        return;
+    begin_stop(sv, "the worker has left");
+}
+
 /* ---- reload and scale ---- */
 
 static void note_reload_error(struct supervisor *sv, const struct err *err)
@@ -195,6 +215,9 @@ static int reload(void *arg, struct buf *waiting, struct err *err)
 
     if (sv->phase == SUPERVISOR_STOPPING)
         return err_set(err, ERR_NOT_RUNNING, "the supervisor is stopping");
+    if (sv->options->load == NULL)
+        return err_set(err, ERR_USAGE,
+                       "it has its settings from its command line: start it anew");
     notify_reloading(sv->notify);
     rc = adopt_config(sv, waiting, err);
     note_reload_error(sv, rc == 0 ? NULL : err);
@@ -207,11 +230,16 @@ static int reload(void *arg, struct buf *waiting, struct err *err)
     return rc;
 }
 
-static void on_reload(int signum UNUSED, void *arg)
+static void on_reload(int signum, void *arg)
 {
+    const struct supervisor *sv = arg;
     struct err err = {0};
     struct buf waiting;
 
+    if (sv->options->load == NULL) { /* its terminal has gone */
+        on_end(signum, arg);
+        return;
+    }
     buf_init(&waiting, 0);
     (void)reload(arg, &waiting, &err);
     buf_free(&waiting);
@@ -330,13 +358,21 @@ static int watch_signals(struct supervisor *sv)
     return 0;
 }
 
+/* Who starts `drover work` has chosen the user, as with queue:work. */
+static int settle_user(const struct config *config, struct err *err)
+{
+    if (config->work.on)
+        return statedir_make(config->state_dir, geteuid(), getegid(), err);
+    return privileges_settle(config->user, config->state_dir, err);
+}
+
 /* What can be refused: another supervisor, a wrong user, no redis-server. */
 static int open_parts(struct supervisor *sv, struct err *err)
 {
     char *control_path;
 
     if (redis_endpoint_resolve(sv->config, &sv->endpoint, err) != 0 ||
-        privileges_settle(sv->config->user, sv->config->state_dir, err) != 0 ||
+        settle_user(sv->config, err) != 0 ||
         statedir_open(&sv->statedir, sv->config->state_dir, err) != 0)
         return -1;
     if (sv->endpoint.embedded) {
@@ -374,6 +410,7 @@ static void make_fleet(struct supervisor *sv)
     struct fleet_options options = {.loop = sv->loop,
                                     .reaper = sv->reaper,
                                     .entry = sv->options->worker,
+                                    .ended = worker_ended,
                                     .changed = fleet_changed,
                                     .arg = sv};
 
@@ -429,7 +466,6 @@ int supervisor_run(const struct supervisor_options *options)
         .options = options, .config = options->config, .statedir = {.lock_fd = -1}};
     struct err err = {0};
     sigset_t all, old;
-    int exit_code = SUPERVISOR_EXIT_DONE;
 
     fill_standard_fds();
     (void)sigfillset(&all);
@@ -438,16 +474,16 @@ int supervisor_run(const struct supervisor_options *options)
               (enum log_format)sv.config->log.format);
     log_identity("supervisor");
     if (open_loop(&sv, &err) != 0 || open_parts(&sv, &err) != 0) {
-        exit_code = start_failed(&err);
+        sv.exit_code = start_failed(&err);
     } else {
         make_fleet(&sv);
         start(&sv);
         (void)sigemptyset(&all);
         MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
         loop_run(sv.loop);
-        log_info("supervisor.end", log_int("exit_code", exit_code));
+        log_info("supervisor.end", log_int("exit_code", sv.exit_code));
     }
     close_parts(&sv);
     MUST(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
-    return exit_code;
+    return sv.exit_code;
 }

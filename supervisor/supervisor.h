@@ -11,11 +11,13 @@
 enum supervisor_exit {
     SUPERVISOR_EXIT_DONE = 0,
     SUPERVISOR_EXIT_FAILURE = 1,
-    SUPERVISOR_EXIT_CONFIG = 2 /* starting it again cannot help */
+    SUPERVISOR_EXIT_CONFIG = 2, /* starting it again cannot help */
+    SUPERVISOR_EXIT_MEMORY = 12 /* a worker's only, as queue:work's */
 };
 
 /* A worker's life, run in the forked child; returns its exit code (0 drained or recycled,
- * 1 failure, 2 bad configuration: not restarted). All signals are blocked when called. */
+ * 1 failure, 2 bad configuration: not restarted, 12 a co-process got too large). All
+ * signals are blocked when called. */
 typedef int (*worker_entry)(const struct config *config, const struct pool_config *pool,
                             const struct redis_endpoint *endpoint, unsigned slot,
                             struct board *board);
@@ -26,12 +28,15 @@ typedef struct config *(*config_loader)(const char *path, struct err *err);
 struct supervisor_options {
     struct config *config;   /* taken: replaced and freed at a reload */
     const char *config_path; /* as given with -c; NULL: searched again at a reload */
-    config_loader load;      /* for reloads */
+    config_loader load;      /* for reloads; NULL: there is nothing to reload, and HUP
+                                is an end as TERM is */
     worker_entry worker;
 };
 
-/* Runs until told to stop; returns the process's exit code (0 stopped, 1 failure, 2
- * config or another supervisor holds state_dir). Logs its own errors. */
+/* Runs until told to stop, or with config->work until a worker ends by itself without
+ * having failed, or cannot help failing: with the worker's exit code then. Returns the
+ * process's exit code (0 stopped, 1 failure, 2 config or another supervisor holds
+ * state_dir). Logs its own errors. */
 int supervisor_run(const struct supervisor_options *options);
 
 #endif

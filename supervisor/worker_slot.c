@@ -291,6 +291,14 @@ static void log_exit(struct worker_slot *ws, const char *reason)
            log_int("failed", (int64_t)atomic_load(&ws->board->failed)));
 }
 
+static void tell_end(const struct worker_slot *ws)
+{
+    enum slot_state state = ws->child.slot.state;
+
+    if (ws->ops->ended && (state == SLOT_RUNNING || state == SLOT_STARTING))
+        ws->ops->ended(ws->arg, ws->status);
+}
+
 static void finish_obituary(struct worker_slot *ws)
 {
     char reason[BOARD_NOTE_BYTES];
@@ -301,6 +309,7 @@ static void finish_obituary(struct worker_slot *ws)
     collect_orphans(ws, reason);
     board_destroy(ws->board);
     ws->board = NULL;
+    tell_end(ws);
     child_bury(&ws->child, child_exit_event(ws->status));
     if (ws->child.slot.state == SLOT_FATAL)
         log_error("worker.not_restarted", log_str("pool", ws->pool),

@@ -31,6 +31,9 @@ struct orphan { /* an owner tag to be handed on */
 struct worker_slot_ops {
     const struct launch *(*launch)(void *arg); /* for the next start; slot and board are
                                                   filled in here */
+    /* Its worker has ended without having been told to; before another is started. May
+     * be NULL. */
+    void (*ended)(void *arg, int status); /* from wait(2) */
     void (*changed)(void *arg);
 };
 

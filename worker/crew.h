@@ -2,6 +2,8 @@
  *
  *   worker.c   the process: set-up, signals, heartbeat, drain, recycling
  *   flight.c   one job in flight: admitted -> (held) -> running -> settled
+ *   stint.c    how long a worker of `drover work` stays, and its rests
+ *   report.c   the line on stdout that `drover work` prints of each job
  *   verdict.c  what becomes of it: ack, release, fail or give back; the log line
  *   pausing.c  when it takes no jobs though it could
  *   record.c   the text of a failed record (pure)
@@ -52,6 +54,11 @@ struct worker {
     struct timer beat;
     struct timer grace;    /* while draining: running jobs are stopped when it fires */
     struct timer lifetime; /* max_time */
+    struct timer rest;     /* nothing is reserved while it is set */
+    struct timer empty;    /* there has been no job since it was set */
+    struct timer last;     /* the mover is looked at */
+    int64_t last_until_ms; /* monotonic; 0: not yet */
+    struct report *report; /* NULL: jobs are not reported */
 };
 
 /* Tells the queue how many jobs could start now. */

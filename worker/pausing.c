@@ -7,6 +7,7 @@
 #include "worker/pausing.h"
 
 #include "base/log.h"
+#include "jobs/coprocess.h"
 #include "worker/verdict.h"
 
 bool pausing_is_on(const struct worker *worker)
@@ -48,13 +49,40 @@ void pausing_look(struct worker *worker)
     atomic_store(&board->resting, is_resting(worker));
 }
 
-void pausing_by_application(struct worker *worker, const char *why)
+/* ---- the applications' word ---- */
+
+static void on_held(void *arg, const char *why)
 {
+    struct worker *worker = arg;
     bool was_on = pausing_is_on(worker);
     const char *named = why ? why : worker->paused_by_application;
 
-    if ((why != NULL) == (worker->paused_by_application != NULL))
-        return;
     worker->paused_by_application = why;
     change(worker, was_on, named);
+}
+
+static void on_paused(void *arg, unsigned queue, bool on)
+{
+    struct worker *worker = arg;
+
+    queue_hold(worker->queue, queue, on, "laravel");
+}
+
+static void on_restart(void *arg)
+{
+    struct worker *worker = arg;
+
+    if (worker->start->end_at_restart)
+        worker_drain(worker, "restart");
+}
+
+void pausing_watch(struct worker *worker)
+{
+    struct coprocess_watch watch = {.queues = &worker->start->pool->queues,
+                                    .paused = on_paused,
+                                    .held = on_held,
+                                    .restart = on_restart,
+                                    .arg = worker};
+
+    coprocess_watch(worker->env.coprocess, &watch);
 }

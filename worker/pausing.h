@@ -12,7 +12,7 @@ bool pausing_is_on(const struct worker *worker);
  * the worker has come to rest. At each heartbeat, and when a signal says so. */
 void pausing_look(struct worker *worker);
 
-/* The application's own word: "maintenance"; NULL: it is over. Borrowed for good. */
-void pausing_by_application(struct worker *worker, const char *why);
+/* Listens to what the applications behind the runners say, once these can be started. */
+void pausing_watch(struct worker *worker);
 
 #endif

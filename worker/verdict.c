@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "worker/record.h"
+#include "worker/report.h"
 
 static int64_t run_ms(const struct flight *flight)
 {
@@ -52,6 +53,7 @@ static void give_ack(struct flight *flight, const struct outcome *outcome)
 {
     log_finished(flight, LOG_INFO, "job.done", "done", outcome, -1);
     atomic_fetch_add(&flight->worker->start->board->done, 1);
+    report_ended(flight->worker->report, flight, REPORT_SUCCESS, outcome);
     queue_ack(flight->worker->queue, flight->lease);
 }
 
@@ -67,6 +69,7 @@ static void give_release(struct flight *flight, const struct outcome *outcome,
          0);
     log_finished(flight, LOG_WARNING, "job.released", "retry", outcome, delay_ms);
     atomic_fetch_add(&flight->worker->start->board->released, 1);
+    report_ended(flight->worker->report, flight, REPORT_RELEASED, outcome);
     queue_release(flight->worker->queue, flight->lease, buf_slice(&bytes), delay_ms,
                   note.data);
     buf_free(&bytes);
@@ -88,7 +91,7 @@ static void give_fail(struct flight *flight, const struct outcome *outcome,
                       int64_t attempts)
 {
     struct fail_record record = {
-        .connection = "redis",
+        .connection = job_connection(flight->job.config),
         .queue = flight->job.queue,
         .job = flight->name,
         .attempts = attempts,
@@ -104,6 +107,7 @@ static void give_fail(struct flight *flight, const struct outcome *outcome,
     (void)snprintf(record.uuid, sizeof(record.uuid), "%s", flight->uuid);
     log_finished(flight, LOG_ERROR, "job.failed", "failed", outcome, -1);
     atomic_fetch_add(&flight->worker->start->board->failed, 1);
+    report_ended(flight->worker->report, flight, REPORT_FAILED, outcome);
     queue_fail(flight->worker->queue, flight->lease, &record);
     buf_free(&text);
 }
@@ -113,7 +117,8 @@ static void apply_policy(struct flight *flight, const struct outcome *outcome)
     struct decision decision;
     struct outcome final = *outcome;
 
-    policy_decide(&flight->policy, flight->job.attempt, outcome, clock_wall_ms() / 1000,
+    policy_decide(&flight->policy, flight->job.attempt, outcome,
+                  policy_is_timed(&flight->policy) ? clock_wall_ms() / 1000 : 0,
                   &decision);
     switch (decision.verdict) {
     case VERDICT_ACK:

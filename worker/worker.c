@@ -28,6 +28,8 @@
 #include "jobs/sql.h"
 #include "worker/flight.h"
 #include "worker/pausing.h"
+#include "worker/report.h"
+#include "worker/stint.h"
 #include "worker/verdict.h"
 
 enum {
@@ -42,7 +44,8 @@ enum {
 static bool takes_jobs(const struct worker *worker)
 {
     return worker->phase == WORKER_WORKING && worker->held_ct == 0 &&
-           worker->alone == NULL && !pausing_is_on(worker);
+           worker->alone == NULL && !pausing_is_on(worker) &&
+           !timer_is_set(&worker->rest);
 }
 
 void worker_want(struct worker *worker)
@@ -71,7 +74,7 @@ static void leave_if_done(struct worker *worker)
     if (worker->phase != WORKER_DRAINING && worker->phase != WORKER_STOPPING)
         return;
     if (!worker->drained || worker->running_ct > 0 || !queue_idle(worker->queue) ||
-        !coprocess_is_empty(worker->env.coprocess))
+        !coprocess_is_empty(worker->env.coprocess) || stint_keeps(worker))
         return;
     worker->phase = WORKER_LEAVING;
     queue_leave(worker->queue, LEAVE_MS, left, worker);
@@ -239,6 +242,11 @@ static void on_fatal(void *arg, enum queue_fatal why, const struct err *err)
     loop_stop(worker->loop);
 }
 
+static void on_empty(void *arg)
+{
+    stint_empty(arg);
+}
+
 static void on_outbox(void *arg, int64_t ct UNUSED)
 {
     struct worker *worker = arg;
@@ -255,6 +263,7 @@ static const struct queue_events queue_events = {
     .on_quiet = on_quiet,
     .on_alone = on_alone,
     .on_fatal = on_fatal,
+    .on_empty = on_empty,
     .on_outbox = on_outbox,
 };
 
@@ -300,6 +309,8 @@ static void beat(void *arg)
     if (worker->env.sql != NULL)
         sql_tell_board(worker->env.sql, board);
     pausing_look(worker);
+    if (pausing_is_on(worker))
+        stint_empty(worker);
     timer_set(&worker->beat, BEAT_MS);
 }
 
@@ -379,6 +390,8 @@ static int worker_open(struct worker *worker, struct err *err)
     timer_init(&worker->beat, worker->loop, beat, worker);
     timer_init(&worker->grace, worker->loop, grace_over, worker);
     timer_init(&worker->lifetime, worker->loop, lifetime_over, worker);
+    stint_open(worker);
+    worker->report = report_create(&worker->start->config->work, worker->loop);
     worker->env.loop = worker->loop;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
@@ -388,6 +401,7 @@ static int worker_open(struct worker *worker, struct err *err)
         return -1;
     worker->env.coprocess =
         coprocess_open(&worker->env, worker->start->config, on_runners_gone, worker);
+    pausing_watch(worker);
     pausing_look(worker);
     timer_set(&worker->beat, 0);
     if (max_time_ms > 0)
@@ -414,6 +428,8 @@ static void worker_close(struct worker *worker)
         timer_free(&worker->beat);
         timer_free(&worker->grace);
         timer_free(&worker->lifetime);
+        stint_close(worker);
+        report_destroy(worker->report);
     }
     loop_destroy(worker->loop);
 }

@@ -10,7 +10,8 @@
 enum worker_exit {
     WORKER_EXIT_DRAINED = 0, /* asked to stop, or recycled: all jobs settled */
     WORKER_EXIT_FAILURE = 1,
-    WORKER_EXIT_CONFIG = 2 /* restarting cannot help */
+    WORKER_EXIT_CONFIG = 2, /* restarting cannot help */
+    WORKER_EXIT_MEMORY = 12 /* a co-process holds more than config->work allows */
 };
 
 struct worker_start {
@@ -20,6 +21,9 @@ struct worker_start {
     unsigned slot;       /* index within the pool */
     struct board *board; /* shared with the supervisor */
     int64_t grace_ms;    /* from a first TERM to the end: config's stop_grace */
+    /* The worker drains and exits 0 when an application asks for a restart; otherwise
+     * only its runners are replaced. */
+    bool end_at_restart;
 };
 
 /* Runs in a process of its own, right after the fork, signals still blocked; returns the

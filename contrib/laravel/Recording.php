@@ -14,10 +14,13 @@ class RecordingQueue extends RedisQueue
 {
     private $record;
 
+    private $horizon;
+
     /** $record is called with 'delete', 'release' or 'fail'; the delay in seconds; the exception. */
-    public function __construct(callable $record, $container, string $connection)
+    public function __construct(callable $record, $container, string $connection, Horizon $horizon)
     {
         $this->record = $record;
+        $this->horizon = $horizon;
         $this->default = 'default';
         $this->setContainer($container);
         $this->setConnectionName($connection);
@@ -29,11 +32,14 @@ class RecordingQueue extends RedisQueue
     public function deleteReserved($queue, $job)
     {
         ($this->record)('delete', 0, null);
+        $this->horizon->deleted($job);
     }
 
     public function deleteAndRelease($queue, $job, $delay)
     {
-        ($this->record)('release', max(0, $this->secondsUntil($delay)), null);
+        $seconds = max(0, $this->secondsUntil($delay));
+        ($this->record)('release', $seconds, null);
+        $this->horizon->released($job, $seconds);
     }
 
     public function fails(\Throwable $error): void

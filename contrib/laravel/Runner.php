@@ -33,6 +33,10 @@ class Runner
 
     private $worker;
 
+    private $state;
+
+    private $horizon;
+
     private $queues = []; // by the name of their connection
 
     private $id; // of the job that runs
@@ -51,6 +55,8 @@ class Runner
         $this->channel = $channel;
         $this->lastWords = $lastWords;
         $this->worker = $this->makeWorker();
+        $this->state = new State($app, $this->worker);
+        $this->horizon = new Horizon($app);
         $events = $app['events'];
         $events->listen(JobExceptionOccurred::class, function ($event) {
             $this->thrown = $event->exception;
@@ -69,6 +75,11 @@ class Runner
     public function run(): void
     {
         while (! $this->worker->shouldQuit && ($frame = $this->channel->read()) !== null) {
+            if ($frame['type'] === 'state') {
+                $this->channel->write($this->state->answer($frame));
+
+                continue;
+            }
             $this->id = $frame['id'];
             $this->thrown = null;
             $this->lastWords->watch($this->id);
@@ -113,7 +124,7 @@ class Runner
         return $this->queues[$connection] ??
             $this->queues[$connection] = new RecordingQueue(function (string $verdict, int $delay, ?\Throwable $error) {
                 $this->tell($verdict, $delay, $error ?? $this->thrown);
-            }, $this->app, $connection);
+            }, $this->app, $connection, $this->horizon);
     }
 
     /** Attempts are counted when a job is released: what drover holds is one behind, as Laravel wants it. */
@@ -130,6 +141,7 @@ class Runner
         $options = $this->makeOptions($frame);
         $this->app['events']->until(new Looping($frame['connection'], $frame['queue']));
         $job = $this->makeJob($frame);
+        $this->horizon->reserved($job);
         $this->setAlarm($job, $options);
         $this->inWorker(function ($job, $connection, $options) {
             $this->runJob($job, $connection, $options);

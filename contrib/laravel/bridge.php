@@ -31,6 +31,8 @@ register_shutdown_function([$lastWords, 'speak']);
 try {
     $application = new Application($hello);
     require __DIR__.'/Recording.php'; // extends classes of Laravel's: not before they are there
+    require __DIR__.'/Horizon.php';
+    require __DIR__.'/State.php';
     require __DIR__.'/Runner.php';
     $runner = new Runner($application->container, $channel, $lastWords);
 } catch (\Throwable $e) {
@@ -39,6 +41,6 @@ try {
     exit(1);
 }
 $lastWords->watch(null);
-$channel->write(['type' => 'hello', 'protocol' => 1], json_encode($application->describe(), JSON_INVALID_UTF8_SUBSTITUTE) ?: '{}');
+$channel->write(['type' => 'hello', 'protocol' => 1, 'state' => true], json_encode($application->describe(), JSON_INVALID_UTF8_SUBSTITUTE) ?: '{}');
 $runner->run();
 $application->terminate();

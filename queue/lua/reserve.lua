@@ -4,13 +4,15 @@
 --      3 drover:open  4 drover:crashes  5 drover:twins  6 drover:beats,
 --      then per queue: ready, delayed, reserved, notify
 -- ARGV 1 tag  2 lease, seconds  3 free slots  4 max_payload, bytes  5 horizon, seconds
---      6 spare uuid  7 number of queues n  8 number of acks, then n names ('' for a queue
---      that is paused: nothing is taken from it),
---      then per ack: queue (from 1), tag, payload, crash key ('' for none),
---      then per verdict that was sent before and is not answered: queue, payload
+--      6 spare uuid  7 bytes of a payload, as the caller knows them; 0: it does not
+--      8 number of queues n  9 number of groups of acks, then n names ('' for
+--      a queue that is paused: nothing is taken from it),
+--      then the groups of acks: queue (from 1), then as ack has them,
+--      then, to the end, verdicts that were sent before and are not answered, in groups:
+--      queue, number of jobs, their payloads
 -- Reply 1 gate: 1 open, 0 closed (only the first three elements then)
 --       2 Redis time, ms  3 acks (from 1) that were not ours
---       4 jobs: queue, payload, ...
+--       4 jobs: queue, list of payloads, ...
 --       5 whose drover lease had expired: queue, payload, 1 if its tag has no heartbeat, ...
 --       6 moved to the failed store for their size: queue, bytes
 --       7 problems: queue, text, ...  8 per queue: ready, delayed, reserved (-1 unknown)
@@ -25,13 +27,13 @@
 -- looked into.
 --@ begin
 
-local BATCH, ROOM, UNPACK = 100, 4194304, 1000
+local BATCH, ROOM = 100, 4194304
+local STEP, STEP_ROOM = 64, 134217728 -- jobs that are taken at one blow, and their bytes
 local LEFT = 60 -- seconds that a job which drover left to others is theirs alone
 
 local tag, lease, slots = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local max_payload, horizon = tonumber(ARGV[4]), tonumber(ARGV[5])
-local queue_ct, ack_ct = tonumber(ARGV[7]), tonumber(ARGV[8])
-local FIRST_ACK = 9 + queue_ct
+local queue_ct = tonumber(ARGV[8])
 
 begin_writing(KEYS[1])
 local clock = redis.call('TIME')
@@ -40,49 +42,41 @@ local now_ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
 --@ fence
 
--- ---- acks ----
+--@ acks
 
-local function ack(reserved, places, lost)
-    local members, crashes = {}, {}
-    for i, at in ipairs(places) do
-        members[i] = ARGV[at + 2]
+-- ---- verdicts ----
+
+-- Per queue: bytes that a verdict of ours may meet again.
+local settling = {}
+
+local function note_settling(q, first, last)
+    local bytes = settling[q] or {}
+    for i = first, last do
+        bytes[ARGV[i]] = true
     end
-    local scores = redis.pcall('ZMSCORE', reserved, unpack(members))
-    scores = is_wrong_type(scores) and {} or scores
-    local ours = {}
-    for i, at in ipairs(places) do
-        if tag_of(scores[i]) == tonumber(ARGV[at + 1]) then
-            ours[#ours + 1] = members[i]
-            if ARGV[at + 3] ~= '' then
-                crashes[#crashes + 1] = ARGV[at + 3]
-            end
-        else
-            lost[#lost + 1] = (at - FIRST_ACK) / 4 + 1
-        end
-    end
-    if #ours > 0 then
-        redis.call('ZREM', reserved, unpack(ours))
-    end
-    if #crashes > 0 then
-        redis.pcall('HDEL', KEYS[4], unpack(crashes))
-    end
+    settling[q] = bytes
 end
 
+-- Returns what was lost, and where the other verdicts begin.
 local function ack_all()
-    local lost, places = {}, {}
-    for at = FIRST_ACK, FIRST_ACK + 4 * ack_ct - 4, 4 do
-        local q = tonumber(ARGV[at])
-        places[q] = places[q] or {}
-        table.insert(places[q], at)
-        if #places[q] == UNPACK then
-            ack(KEYS[4 * q + 5], places[q], lost)
-            places[q] = nil
-        end
+    local lost, place, at = {}, 1, 10 + queue_ct
+    for _ = 1, tonumber(ARGV[9]) do
+        local q, ct, keyed = tonumber(ARGV[at]), tonumber(ARGV[at + 2]), ARGV[at + 3] == '1'
+        local first, last = at + 4, at + 3 + ct
+        ack(KEYS[4 * q + 5], KEYS[4], tonumber(ARGV[at + 1]), first, last, keyed, place, lost)
+        note_settling(q, first, last)
+        place, at = place + ct, last + 1 + (keyed and ct or 0)
     end
-    for q, list in pairs(places) do
-        ack(KEYS[4 * q + 5], list, lost)
+    return lost, at
+end
+
+local function note_verdicts(at)
+    local argc = #ARGV
+    while at < argc do
+        local ct = tonumber(ARGV[at + 1])
+        note_settling(tonumber(ARGV[at]), at + 2, at + 1 + ct)
+        at = at + 2 + ct
     end
-    return lost
 end
 
 -- Who is turned away may have popped a token for it, which somebody else needs then.
@@ -99,11 +93,12 @@ local function return_tokens()
     end
 end
 
-local lost = ack_all()
+local lost, verdicts_at = ack_all()
 if redis.call('SISMEMBER', KEYS[3], ARGV[1]) == 0 then
     return_tokens()
     return {0, now_ms, lost}
 end
+note_verdicts(verdicts_at)
 
 -- ---- the state of the queues ----
 
@@ -123,7 +118,7 @@ local function look_at(q)
     local k = 4 * q + 3
     local queue = {
         ready_key = KEYS[k], delayed_key = KEYS[k + 1], reserved_key = KEYS[k + 2],
-        notify_key = KEYS[k + 3], name = ARGV[8 + q],
+        notify_key = KEYS[k + 3], name = ARGV[9 + q], taken = {},
         ready = size(q, 'LLEN', KEYS[k], 'ready'),
         delayed = size(q, 'ZCARD', KEYS[k + 1], 'delayed'),
         reserved = size(q, 'ZCARD', KEYS[k + 2], 'reserved'),
@@ -198,29 +193,12 @@ end
 
 -- ---- taking ----
 
--- Per queue: bytes that a verdict of ours may meet again.
-local settling = {}
-
-local function note_settling(q, payload)
-    settling[q] = settling[q] or {}
-    settling[q][payload] = true
-end
-
-for i = 1, ack_ct do
-    local at = FIRST_ACK + 4 * (i - 1)
-    note_settling(tonumber(ARGV[at]), ARGV[at + 2])
-end
-for at = FIRST_ACK + 4 * ack_ct, #ARGV, 2 do
-    note_settling(tonumber(ARGV[at]), ARGV[at + 1])
-end
-
-local score = math.ceil(now + lease) + tag / TAGS
-local jobs, oversize, taken_bytes = {}, {}, 0
+local score = string.format('%.17g', math.ceil(now + lease) + tag / TAGS)
+local jobs, oversize, taken_bytes, biggest = {}, {}, 0, tonumber(ARGV[7])
 
 -- False: there is no store to move it to; it stays, and its queue with it.
 local function store_oversize(q, queue, payload)
     if is_wrong_type(redis.pcall('ZCARD', KEYS[1])) then
-        redis.call('LPUSH', queue.ready_key, payload)
         problems[#problems + 1] = q
         problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' ..
                                   KEYS[1] .. ' has a wrong type'
@@ -238,30 +216,106 @@ local function store_oversize(q, queue, payload)
     return true
 end
 
--- False: this call ends here.
-local function take_one(q, queue)
-    local payload = redis.call('LPOP', queue.ready_key)
-    if not payload then
-        queue.ready = 0
-        return true
-    end
+-- False: it has found no place.
+local function take_one(q, queue, payload)
     if #payload > max_payload and #without_pad(payload) > max_payload then
-        if #oversize > 0 then -- one spare uuid a call
-            redis.call('LPUSH', queue.ready_key, payload)
-            return false
-        end
-        store_oversize(q, queue, payload)
-        return true
+        return #oversize == 0 and store_oversize(q, queue, payload) -- one spare uuid a call
     end
     local bytes = add_distinct(queue.reserved_key, score, payload, KEYS[5], settling[q])
     if not bytes then
-        redis.call('RPUSH', queue.ready_key, payload)
         return false
     end
-    queue.ready, queue.reserved = queue.ready - 1, queue.reserved + 1
-    taken_bytes, slots = taken_bytes + #bytes, slots - 1
-    jobs[#jobs + 1] = q
-    jobs[#jobs + 1] = bytes
+    queue.ready, queue.reserved, slots = queue.ready - 1, queue.reserved + 1, slots - 1
+    taken_bytes = taken_bytes + #bytes
+    queue.taken[#queue.taken + 1] = bytes
+    return true
+end
+
+-- How many bytes they are; nil where one of them cannot be added just as it is.
+local function measure_plain(q, queue, payloads)
+    local avoid, bytes, ct = settling[q], 0, #payloads
+    for i = 1, ct do
+        local size = #payloads[i]
+        bytes = bytes + size
+        if size > biggest then
+            biggest = size
+        end
+        if size > max_payload or avoid and avoid[payloads[i]] then
+            return nil
+        end
+    end
+    local scores = redis.call('ZMSCORE', queue.reserved_key, unpack(payloads))
+    for i = 1, ct do
+        if scores[i] then
+            return nil
+        end
+    end
+    return bytes
+end
+
+-- Those of them that come a second time; the others are noted as taken.
+local function note_taken(queue, payloads, added, bytes)
+    local again, taken = {}, payloads
+    if added < #payloads then
+        local seen = {}
+        taken = {}
+        for _, payload in ipairs(payloads) do
+            local list = seen[payload] and again or taken
+            list[#list + 1] = payload
+            seen[payload] = true
+        end
+    end
+    queue.ready, queue.reserved, slots = queue.ready - added, queue.reserved + added, slots - added
+    taken_bytes = taken_bytes + bytes
+    if #queue.taken == 0 then
+        queue.taken = taken
+    else
+        for i = 1, #taken do
+            queue.taken[#queue.taken + 1] = taken[i]
+        end
+    end
+    return again
+end
+
+-- Adds them at one blow; returns those that have to be looked at one by one.
+local function take_plain(q, queue, payloads)
+    local bytes, args = measure_plain(q, queue, payloads), {}
+    if not bytes then
+        return payloads
+    end
+    for i = 1, #payloads do
+        args[2 * i - 1], args[2 * i] = score, payloads[i]
+    end
+    local added = redis.call('ZADD', queue.reserved_key, 'NX', unpack(args))
+    return note_taken(queue, payloads, added, bytes)
+end
+
+-- Payloads may be big: as many as fit if all are as big as the biggest; where nothing is
+-- known of them, the first one alone.
+local function step()
+    if biggest == 0 then
+        return 1
+    end
+    local most = math.min((ROOM - taken_bytes) / biggest, STEP_ROOM / max_payload, STEP)
+    return math.min(slots, math.max(1, math.floor(most)))
+end
+
+-- False: this call ends here.
+local function take_some(q, queue)
+    local payloads = redis.call('LPOP', queue.ready_key, step())
+    if not payloads then
+        queue.ready = 0
+        return true
+    end
+    payloads = take_plain(q, queue, payloads)
+    for i = 1, #payloads do
+        if not take_one(q, queue, payloads[i]) then
+            for k = #payloads, i, -1 do
+                redis.call('LPUSH', queue.ready_key, payloads[k])
+            end
+            return not queue.good -- a bad queue stops no other
+        end
+    end
     return true
 end
 
@@ -309,7 +363,11 @@ for q = 1, queue_ct do
             may_add(queues[q].reserved_key)
         end
         while going and queues[q].good and queues[q].ready > 0 and queues[q].name ~= '' do
-            going = take_one(q, queues[q]) and slots > 0 and taken_bytes < ROOM
+            going = take_some(q, queues[q]) and slots > 0 and taken_bytes < ROOM
+        end
+        if #queues[q].taken > 0 then
+            jobs[#jobs + 1] = q
+            jobs[#jobs + 1] = queues[q].taken
         end
         set_tokens(queues[q])
     end

@@ -143,13 +143,13 @@ START_TEST(what_the_applications_hook_adds_can_be_sent)
 {
     const char *got;
 
-    open_webhook("headers = [ \"X-Invoice: {plain.id}\" ]; body = \"{plain}\";");
+    open_webhook("headers = [ \"X-Tries: {plain.tries}\" ]; body = \"{plain}\";");
     php_stage_produce(&stage, "{\"op\":\"push\",\"queue\":\"default\",\"parcel\":{"
-                              "\"name\":\"" INVOICE "\"},\"plain\":{\"id\":17,\"lines\":"
-                              "[1,2]}}\n");
+                              "\"name\":\"" INVOICE "\",\"tries\":5,\"backoff\":[1,2]},"
+                              "\"plain\":[\"tries\",\"backoff\"]}\n");
     got = echoed();
-    assert_got("X-Invoice: 17\n");
-    assert_got("\n{\"id\":17,\"lines\":[1,2]}");
+    assert_got("X-Tries: 5\n");
+    assert_got("\n{\"tries\":5,\"backoff\":[1,2]}");
 }
 END_TEST
 

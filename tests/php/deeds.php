@@ -104,6 +104,20 @@ class Deed implements ShouldQueue
         case 'nap':
             usleep(500000);
             break;
+        case 'flood': // more than any pipe or record holds, on both
+            for ($i = 0; $i < 200; $i++) {
+                echo str_repeat('out ', 1 << 13);
+                fwrite(STDERR, str_repeat('err ', 1 << 13));
+            }
+            throw new ToldToFail('enough said');
+        case 'garble': // as a library might that takes 4 for its own
+            fwrite(fopen('php://fd/4', 'w'), "Warning: this is no frame\n");
+            usleep(60000000);
+            break;
+        case 'half': // of a frame
+            fwrite(fopen('php://fd/4', 'w'), pack('NN', 100, 0).'{"type":"ver');
+            posix_kill(getmypid(), SIGKILL);
+            break;
         case 'pid':
             self::ledger()->note('pid-'.getmypid(), $this->job);
             break;

@@ -9,6 +9,7 @@
  *   {"op":"bulk","queue":"high","jobs":["task"],"times":1000}
  *   {"op":"raw","queue":"high","payload":"{...}"}
  *   {"op":"pause","seconds":0.1}
+ *   {"op":"cache","key":"illuminate:queue:restart","value":7}: for ever; null: forgotten
  * and, in place of "job" or "parcel", "deed": a job of deeds.php, of which one with "unique"
  * is pushed only if no other has its lock. "plain", an object, is added to the payload by a
  * hook, as an application would do it. {"act":{..},"queue":".."} is one of acts.php, which
@@ -59,6 +60,10 @@ function enqueue(Queue $queue, array $order): void
     case 'raw':
         $queue->pushRaw($order['payload'], $order['queue']);
         break;
+    case 'cache':
+        $cache = \Illuminate\Container\Container::getInstance()->make(\Illuminate\Contracts\Cache\Repository::class);
+        $order['value'] === null ? $cache->forget($order['key']) : $cache->forever($order['key'], $order['value']);
+        break;
     case 'pause':
         usleep((int) ($order['seconds'] * 1e6));
         break;
@@ -75,14 +80,18 @@ if ($options['acts']) {
     prepare_acts($app, $options['acts']);
 }
 $queue = $app->make('queue')->connection();
-$plain = null;
+$plain = [];
 Queue::createPayloadUsing(function ($connection, $queue, array $payload) use (&$plain) {
-    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), ' ', substr($queue, strlen('queues:')), "\n";
+    echo $payload['uuid'], ' ', (int) (microtime(true) * 1000), "\n";
+    $added = [];
+    foreach ($plain as $name) {
+        $added['plain'][$name] = $payload['data']['command']->$name;
+    }
 
-    return $plain === null ? [] : ['plain' => $plain];
+    return $added;
 });
 while (($line = fgets(STDIN)) !== false) {
     $order = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
-    $plain = $order['plain'] ?? null;
+    $plain = $order['plain'] ?? [];
     isset($order['act']) ? stage_act($app, $order) : enqueue($queue, $order);
 }

@@ -1,8 +1,9 @@
 /* A co-process for tests, which does what it should not: how it boots stands in its first
- * argument, what it does with a job in the first word of the payload's data, and what
- * when it is asked about a job that another has died of in the second: boot: good,
- * silent, dies, garbage, old job:  see deeds[] then: after-fail, after-release,
- * after-crash, after-hang
+ * argument; what it answers when it is asked for its application's state in the file that
+ * the second names (the header of a frame; nothing: it falls silent); what it does with a
+ * job in the first word of the payload's data, and what when it is asked about a job that
+ * another has died of in the second: boot: good, states, silent, dies, garbage, old
+ * job: see deeds[] then: after-fail, after-release, after-crash, after-hang
  */
 #include <arpa/inet.h>
 #include <signal.h>
@@ -245,6 +246,12 @@ static void fall_silent(const struct job *job)
     hang(job);
 }
 
+static void volunteer(const struct job *job)
+{
+    say("", "{\"type\":\"state\"}");
+    hang(job);
+}
+
 static void explain(const struct job *job UNUSED)
 {
     say("", "{\"type\":\"dying\",\"reason\":\"out of something\"}");
@@ -294,6 +301,7 @@ static const struct {
     {"time-out", time_out},
     {"fall-silent", fall_silent},
     {"explain", explain},
+    {"volunteer", volunteer},
     {"show", show},
     {"header", repeat_header},
 };
@@ -349,7 +357,21 @@ static void boot(const char *how)
     }
     if (strcmp(how, "garbage") == 0)
         (void)puts("(stdout is of no concern)"), put("PHP Warning: x\n", 15);
-    say("{}", "{\"type\":\"hello\",\"protocol\":%d}", strcmp(how, "old") == 0 ? 0 : 1);
+    say("{}", "{\"type\":\"hello\",\"protocol\":%d,\"state\":%s}",
+        strcmp(how, "old") == 0 ? 0 : 1, strcmp(how, "states") == 0 ? "true" : "false");
+}
+
+static void tell_state(const char *path)
+{
+    char header[512];
+    FILE *file = fopen(path, "re");
+    size_t len = file ? fread(header, 1, sizeof(header) - 1, file) : 0;
+
+    if (len == 0)
+        hang(NULL);
+    header[len] = '\0';
+    say("", "%s", header);
+    (void)fclose(file);
 }
 
 int main(int argc, char **argv)
@@ -362,6 +384,10 @@ int main(int argc, char **argv)
         free(body);
         free(header);
         body = get_frame(&header);
+        if (argc > 2 && strstr(header, "\"type\":\"state\"")) {
+            tell_state(argv[2]);
+            continue;
+        }
         job.id = strtoll(strstr(header, "\"id\":") + 5, NULL, 10);
         job.nth++;
         job.header = header;

@@ -451,54 +451,6 @@ START_TEST(an_interrupt_says_how_many_went_in)
 }
 END_TEST
 
-/* ---- pause ---- */
-
-START_TEST(queues_are_paused_by_name_by_configuration_and_all_at_once)
-{
-    expect(0, "$D pause mail high");
-    ck_assert_str_eq(sh->out.data, "mail: paused\nhigh: paused");
-    expect(0, "$D pause high");
-    ck_assert_str_eq(sh->out.data, "high: paused already");
-    expect(0, "$D queue list");
-    IN_OUT("PAUSED SINCE");
-    expect(0, "$D queue list mail --json");
-    IN_OUT("\"paused\":true,\"paused_since\":\"20");
-    expect(0, "$D resume low high --json");
-    ck_assert_str_eq(sh->out.data,
-                     "[\n{\"queue\":\"low\",\"paused\":false,\"changed\":false},\n"
-                     "{\"queue\":\"high\",\"paused\":false,\"changed\":true}\n]");
-    expect(0, "$D pause");
-    ck_assert_str_eq(sh->out.data, "high: paused\ndefault: paused\nlow: paused");
-    expect(0, "$D pause --all");
-    ck_assert_str_eq(sh->out.data, "all queues: paused");
-    expect(0, "$D resume high");
-    IN_ERR("drover resume --all");
-    expect(0, "$D queue list other --json");
-    IN_OUT("\"paused\":true");
-    expect(0, "$D resume --all");
-    IN_OUT("all queues: resumed");
-    IN_OUT("mail: resumed");
-    expect(0, "redis-cli -s $S EXISTS drover:paused");
-    ck_assert_str_eq(sh->out.data, "0");
-    expect(0, "$D resume --all");
-    IN_ERR("nothing is paused");
-}
-END_TEST
-
-START_TEST(what_cannot_be_paused_is_refused)
-{
-    static const char *const lines[] = {"$D pause ''", "$D pause '*'",
-                                        "$D pause q:delayed", "$D pause q --all"};
-
-    for (size_t i = 0; i < ARRAY_CT(lines); i++)
-        expect(2, lines[i]);
-    expect(0, "redis-cli -s $S SET drover:paused x");
-    expect(1, "$D pause q");
-    expect(0, "$D queue list --json");
-    IN_OUT("\"paused\":null");
-}
-END_TEST
-
 /* ---- queue ---- */
 
 START_TEST(queue_list_shows_the_configured_queues_once)
@@ -624,8 +576,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_refused_push_of_lines_says_how_many_went_in);
     tcase_add_test(tc, a_redis_that_goes_away_in_the_middle_is_told);
     tcase_add_test(tc, an_interrupt_says_how_many_went_in);
-    tcase_add_test(tc, queues_are_paused_by_name_by_configuration_and_all_at_once);
-    tcase_add_test(tc, what_cannot_be_paused_is_refused);
     tcase_add_test(tc, queue_list_shows_the_configured_queues_once);
     tcase_add_test(tc, queue_peek_shows_without_touching);
     tcase_add_test(tc, queue_clear_counts_asks_and_spares_running_jobs);

@@ -203,6 +203,7 @@ START_TEST(a_request_is_what_was_configured_and_signed)
                                   NULL),
                      0);
     ck_assert_str_eq(signature, expected.data);
+    webhook_keys_wipe(&keys);
     buf_free(&expected);
     free(timestamp);
     free(signature);

@@ -293,6 +293,7 @@ static redisReply *parse(const char *resp)
 
 #define GOOD_HEAD "*10\r\n:1\r\n:1763726400123\r\n*0\r\n"
 #define JOB "*2\r\n:1\r\n$1\r\nx\r\n"
+#define JOBS "*2\r\n:1\r\n*2\r\n$1\r\nx\r\n$1\r\ny\r\n"
 #define RECLAIMED "*3\r\n:1\r\n$1\r\nx\r\n:1\r\n"
 #define NONE "*0\r\n"
 #define DEPTHS "*3\r\n:0\r\n:-1\r\n:2\r\n"
@@ -304,7 +305,9 @@ START_TEST(a_reserve_reply_is_read_or_refused_whole)
         const char *resp;
         bool good;
     } table[] = {
-        {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, true},
+        {GOOD_HEAD JOBS NONE NONE NONE DEPTHS NUMBERS, true},
+        {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:1\r\n*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
         {GOOD_HEAD NONE RECLAIMED NONE JOB DEPTHS NUMBERS, true},
         {GOOD_HEAD NONE JOB NONE JOB DEPTHS NUMBERS, false}, /* of whom? */
         {"*3\r\n:0\r\n:5\r\n*1\r\n:1\r\n", true},
@@ -314,12 +317,13 @@ START_TEST(a_reserve_reply_is_read_or_refused_whole)
         {"*3\r\n:1\r\n:5\r\n*0\r\n", false},      /* open, but cut short */
         {"*3\r\n:0\r\n$1\r\n5\r\n*0\r\n", false}, /* time is no number */
         {GOOD_HEAD "*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false}, /* half a pair */
-        {GOOD_HEAD "*2\r\n:2\r\n$1\r\nx\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD "*2\r\n:0\r\n$1\r\nx\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD "*2\r\n:1\r\n$-1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD JOB NONE JOB NONE DEPTHS NUMBERS, false}, /* oversize wants a length */
-        {GOOD_HEAD JOB NONE NONE NONE NONE NUMBERS, false},  /* depths of no queue */
-        {GOOD_HEAD JOB NONE NONE NONE DEPTHS ":0\r\n$1\r\n0\r\n", false},
+        {GOOD_HEAD "*2\r\n:2\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:0\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD "*2\r\n:1\r\n*-1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+        {GOOD_HEAD JOBS NONE JOB NONE DEPTHS NUMBERS, false}, /* oversize wants a length
+                                                               */
+        {GOOD_HEAD JOBS NONE NONE NONE NONE NUMBERS, false},  /* depths of no queue */
+        {GOOD_HEAD JOBS NONE NONE NONE DEPTHS ":0\r\n$1\r\n0\r\n", false},
     };
     redisReply *reply = parse(table[_i].resp);
     struct reserve_reply read;
