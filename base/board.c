@@ -9,8 +9,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-
 /* What the reader must be able to trust lies on a page of its own in front of the board,
  * which nobody can write to once it is filled. */
 struct front {
@@ -60,18 +58,35 @@ uint32_t board_job_ct(const struct board *board)
 
 static void set_text(char *field, size_t size, const char *text)
 {
-    (void)snprintf(field, size, "%s", text ? text : "");
+    size_t len = text ? strnlen(text, size - 1) : 0;
+
+    memcpy(field, text ? text : "", len);
+    field[len] = '\0';
 }
 
-struct board_job *board_take(struct board *board, const char *uuid, const char *name,
-                             const char *queue, int64_t attempt)
+/* Jobs end about in the order in which they began: the row behind the last one taken is
+ * most likely free. */
+static struct board_job *find_free(struct board *board)
 {
-    struct board_job *job = board->jobs, *end = job + board_job_ct(board);
-    int64_t now_ms = clock_mono_ms();
+    uint32_t job_ct = board_job_ct(board);
 
-    while (job < end && job->started_at_ms != 0)
-        job++;
-    MUST(job < end);
+    for (uint32_t i = 0; i < job_ct; i++) {
+        struct board_job *job = &board->jobs[(board->next + i) % job_ct];
+
+        if (job->started_at_ms == 0) {
+            board->next = (uint32_t)(job - board->jobs) + 1;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+struct board_job *board_take(struct board *board, int64_t now_ms, const char *uuid,
+                             const char *name, const char *queue, int64_t attempt)
+{
+    struct board_job *job = find_free(board);
+
+    MUST(job != NULL);
     job->group = 0;
     job->attempt = attempt;
     set_text(job->uuid, sizeof(job->uuid), uuid);
@@ -87,14 +102,33 @@ void board_end(struct board_job *job)
     job->group = 0;
 }
 
+static void set_changed_text(char *field, size_t size, const char *text)
+{
+    if (strncmp(field, text, size - 1) != 0)
+        set_text(field, size, text);
+}
+
 void board_set_away(struct board *board, size_t at, const char *name, int64_t failures)
 {
     struct board_away *away = &board->away[at];
 
     MUST(at < BOARD_AWAY);
-    if (failures > 0 && strncmp(away->name, name, sizeof(away->name) - 1) != 0)
-        set_text(away->name, sizeof(away->name), name);
+    if (failures > 0)
+        set_changed_text(away->name, sizeof(away->name), name);
     away->failures = failures;
+}
+
+void board_set_database(struct board *board, size_t at, const char *name, const char *why,
+                        int64_t put_off_ct)
+{
+    struct board_database *database = &board->databases[at];
+
+    MUST(at < BOARD_DATABASES);
+    if (put_off_ct > 0) {
+        set_changed_text(database->name, sizeof(database->name), name);
+        set_changed_text(database->why, sizeof(database->why), why);
+    }
+    database->put_off_ct = put_off_ct;
 }
 
 void board_text(const char *field, size_t field_size, char *text, size_t size)

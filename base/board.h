@@ -21,7 +21,8 @@ enum {
     BOARD_UUID_BYTES = 64,
     BOARD_NAME_BYTES = 96,
     BOARD_NOTE_BYTES = 128,
-    BOARD_AWAY = 8,    /* endpoints that can be told about */
+    BOARD_AWAY = 8, /* endpoints that can be told about */
+    BOARD_DATABASES = 8,
     BOARD_ORPHANS = 16 /* tags a successor can be told about */
 };
 
@@ -54,6 +55,13 @@ struct board_away {
     char name[BOARD_NAME_BYTES];
 };
 
+/* A database of SQL jobs that cannot be used for now. */
+struct board_database {
+    _Atomic int64_t put_off_ct; /* runs that were put off for it; 0: free */
+    char name[BOARD_NAME_BYTES];
+    char why[BOARD_NOTE_BYTES];
+};
+
 struct board {
     _Atomic int64_t beat; /* grows while the worker's loop turns */
     _Atomic int phase;    /* enum board_phase */
@@ -71,9 +79,11 @@ struct board {
     _Atomic uint64_t postponed;    /* runs that were put off before they were tried */
     _Atomic uint32_t away_ct;      /* endpoints left alone; `away` has the first */
     struct board_away away[BOARD_AWAY];
+    struct board_database databases[BOARD_DATABASES];
     _Atomic uint64_t failed; /* jobs moved to the failed store */
     _Atomic uint64_t lost;   /* leases that were no longer ours at settle or extend */
     struct board_orphan orphans[BOARD_ORPHANS];
+    uint32_t next;           /* the worker's alone: where it looks for a free row first */
     struct board_job jobs[]; /* board_job_ct() rows */
 };
 
@@ -82,13 +92,17 @@ void board_destroy(struct board *board); /* NULL is fine; unmaps in this process
 uint32_t board_job_ct(const struct board *board); /* whatever the worker wrote */
 
 /* For the worker. A taken row is borrowed from the board; NULL never: there are
- * rows enough. */
-struct board_job *board_take(struct board *board, const char *uuid, const char *name,
-                             const char *queue, int64_t attempt);
+ * rows enough. `now_ms` is monotonic. */
+struct board_job *board_take(struct board *board, int64_t now_ms, const char *uuid,
+                             const char *name, const char *queue, int64_t attempt);
 void board_end(struct board_job *job);
 
 /* For the worker: what is left alone now. Entry `at` of the list; failures 0: none. */
 void board_set_away(struct board *board, size_t at, const char *name, int64_t failures);
+
+/* Likewise for a database; put_off_ct 0: none. */
+void board_set_database(struct board *board, size_t at, const char *name, const char *why,
+                        int64_t put_off_ct);
 
 /* For the supervisor: copies at most size - 1 bytes, always NUL-terminated. */
 void board_text(const char *field, size_t field_size, char *text, size_t size);

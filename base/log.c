@@ -165,13 +165,18 @@ static void write_dropped(void)
     buf_free(&line);
 }
 
+bool log_is_on(enum log_level level)
+{
+    return level >= log_state.least;
+}
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t field_ct)
 {
     int saved_errno = errno;
     struct buf line;
 
-    if (level < log_state.least)
+    if (!log_is_on(level))
         return;
     if (log_state.dropped)
         write_dropped();

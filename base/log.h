@@ -39,10 +39,14 @@ struct log_field log_bool(const char *key, bool flag);
 #define log_info(event, ...) log_at(LOG_INFO, event, __VA_ARGS__)
 #define log_warning(event, ...) log_at(LOG_WARNING, event, __VA_ARGS__)
 #define log_error(event, ...) log_at(LOG_ERROR, event, __VA_ARGS__)
+/* The fields are not even made where the level is not wanted. */
 #define log_at(level, event, ...)                                                        \
-    log_write(level, event, (const struct log_field[]){__VA_ARGS__},                     \
-              sizeof((const struct log_field[]){__VA_ARGS__}) /                          \
-                  sizeof(struct log_field))
+    (log_is_on(level) ? log_write(level, event, (const struct log_field[]){__VA_ARGS__}, \
+                                  sizeof((const struct log_field[]){__VA_ARGS__}) /      \
+                                      sizeof(struct log_field))                          \
+                      : (void)0)
+
+bool log_is_on(enum log_level level);
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields,
                size_t field_ct);

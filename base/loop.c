@@ -139,8 +139,8 @@ void timer_init(struct timer *timer, struct loop *loop, timer_cb cb, void *arg)
 {
     timer->cb = cb;
     timer->arg = arg;
-    timer->event = evtimer_new(loop->base, timer_fired, timer);
-    MUST(timer->event != NULL);
+    MUST(evtimer_assign(&timer->event, loop->base, timer_fired, timer) == 0);
+    timer->is_made = true;
 }
 
 void timer_set(struct timer *timer, int64_t after_ms)
@@ -158,30 +158,29 @@ void timer_set_us(struct timer *timer, int64_t after_us)
         after_us = timer_us_max;
     tv.tv_sec = (time_t)(after_us / 1000000);
     tv.tv_usec = (suseconds_t)(after_us % 1000000);
-    MUST(evtimer_add(timer->event, &tv) == 0);
+    MUST(evtimer_add(&timer->event, &tv) == 0);
 }
 
 void timer_set_soon(struct timer *timer)
 {
-    event_active(timer->event, EV_TIMEOUT, 0);
+    event_active(&timer->event, EV_TIMEOUT, 0);
 }
 
 void timer_stop(struct timer *timer)
 {
-    if (timer->event)
-        (void)evtimer_del(timer->event);
+    if (timer->is_made)
+        (void)evtimer_del(&timer->event);
 }
 
 bool timer_is_set(const struct timer *timer)
 {
-    return timer->event && evtimer_pending(timer->event, NULL) != 0;
+    return timer->is_made && evtimer_pending(&timer->event, NULL) != 0;
 }
 
 void timer_free(struct timer *timer)
 {
-    if (timer->event)
-        event_free(timer->event);
-    timer->event = NULL;
+    timer_stop(timer);
+    timer->is_made = false;
 }
 
 static void note_signal(int signum)

@@ -11,10 +11,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <event2/event_struct.h>
+
 #include "base/err.h"
 
 struct event_base;
-struct event;
 struct loop;
 
 struct loop *loop_create(struct err *err) MUSTCHECK;
@@ -32,7 +33,8 @@ void loop_defer_free(struct loop *loop, void *ptr, void (*release)(void *ptr));
  * inside timer_set(). */
 typedef void (*timer_cb)(void *arg);
 struct timer {
-    struct event *event;
+    struct event event; /* loop.c's; inside, for every job has timers */
+    bool is_made;
     timer_cb cb;
     void *arg;
 };

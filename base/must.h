@@ -12,6 +12,13 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NORETURN __attribute__((noreturn))
 #define UNUSED __attribute__((unused))
+/* For a big local whose parts are all written before they are read: it is not filled with
+ * zeros first, as others are (-ftrivial-auto-var-init). */
+#if defined(__has_attribute) && __has_attribute(uninitialized)
+#define UNINITIALIZED __attribute__((uninitialized))
+#else
+#define UNINITIALIZED
+#endif
 
 #define ARRAY_CT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -1,9 +1,11 @@
-/* Starting a program with vfork: the child borrows this process's memory until exec, so
- * the start costs the same however large the process has grown.
+/* Starting a program as vfork does: the child borrows this process's memory until exec,
+ * and its table of descriptors until it has taken the few that it needs, so the start
+ * costs the same however large the process has grown.
  *
  * All the child needs is made before (the candidates of the PATH search too, for it is
- * in the child's directory that they are looked up). Between vfork and exec the child
- * makes system calls only and writes to two places: the failure cell and `note_pid`.
+ * in the child's directory that they are looked up). Until exec the child, on a stack of
+ * its own, makes system calls only and writes to two places: the failure cell and
+ * `note_pid`.
  * Signals are blocked around it, as a handler that ran in the child would run on this
  * process's memory. Knows nothing of jobs.
  */
@@ -11,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,7 +25,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STDIO_CT = 3, FD_SWEEP_MAX = 65536, EXIT_NOT_STARTED = 127 };
+enum {
+    STDIO_CT = 3,
+    FD_SWEEP_MAX = 65536,
+    EXIT_NOT_STARTED = 127,
+    STACK_BYTES = 64 * 1024
+};
 
 enum stage {
     STAGE_NONE,
@@ -44,6 +52,7 @@ struct plan {
     char **files; /* what to exec, in this order; NULL-terminated */
     pid_t parent;
     struct failure *failure;
+    bool shares_fds; /* the child begins in its parent's table */
 };
 
 pid_t (*spawn_hook)(const struct spawn *spawn, int *exec_errno,
@@ -77,7 +86,12 @@ static void free_files(char **files)
     free(files);
 }
 
-static NORETURN void give_up(const struct plan *plan, enum stage stage, int errnum)
+/* Of what runs in the child: AddressSanitizer knows the parent's stack alone, and says so
+ * on stderr before each call that does not return. */
+#define ON_OTHER_STACK __attribute__((no_sanitize_address))
+
+static NORETURN ON_OTHER_STACK void give_up(const struct plan *plan, enum stage stage,
+                                            int errnum)
 {
     plan->failure->errnum = errnum;
     plan->failure->stage = (int)stage;
@@ -108,6 +122,19 @@ void spawn_reset_signals(void)
 static unsigned fds_of(const struct spawn *spawn)
 {
     return spawn->fd_ct ? spawn->fd_ct : STDIO_CT;
+}
+
+/* Leaves the parent's table for one with what is named and what lies below. To copy
+ * thousands of connections first, and to close them then, took longer than all the rest.
+ */
+static int leave_table(const struct spawn *spawn)
+{
+    int last = STDIO_CT - 1;
+
+    for (unsigned i = 0; i < fds_of(spawn); i++)
+        if (spawn->fds[i] > last)
+            last = spawn->fds[i];
+    return close_range((unsigned)last + 1, ~0U, CLOSE_RANGE_UNSHARE);
 }
 
 /* The named fds become 0, 1, 2 and so on. One that lies among these at another's place is
@@ -168,7 +195,7 @@ static int exec_first(const struct plan *plan)
     return errnum;
 }
 
-static NORETURN __attribute__((noinline)) void become(const struct plan *plan)
+static NORETURN ON_OTHER_STACK void become(const struct plan *plan)
 {
     const struct spawn *spawn = plan->spawn;
     sigset_t none;
@@ -183,7 +210,7 @@ static NORETURN __attribute__((noinline)) void become(const struct plan *plan)
         _exit(EXIT_NOT_STARTED); /* it died before the kernel knew whom to tell */
     spawn_reset_signals();
     reset_internal_signals();
-    if (place_fds(spawn) != 0)
+    if ((plan->shares_fds && leave_table(spawn) != 0) || place_fds(spawn) != 0)
         give_up(plan, STAGE_FDS, errno);
     spawn_close_fds(fds_of(spawn));
     if (spawn->cwd && chdir(spawn->cwd) != 0)
@@ -193,13 +220,23 @@ static NORETURN __attribute__((noinline)) void become(const struct plan *plan)
     give_up(plan, STAGE_EXEC, exec_first(plan));
 }
 
-/* Apart from its caller, so that no variable lives across the double return. */
-static __attribute__((noinline)) pid_t start_child(const struct plan *plan)
+static ON_OTHER_STACK int enter(void *arg)
 {
-    pid_t pid = vfork();
+    become(arg);
+}
 
-    if (pid == 0)
-        become(plan);
+/* Returns once the child runs its program, or has ended. */
+static pid_t start_child(struct plan *plan)
+{
+    char *stack = must_realloc(NULL, STACK_BYTES, 1);
+    int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+    pid_t pid;
+
+    plan->shares_fds = close_range(~0U, ~0U, 0) == 0; /* else the child could not leave */
+    if (plan->shares_fds)
+        flags |= CLONE_FILES;
+    pid = clone(enter, stack + STACK_BYTES, flags, plan);
+    free(stack);
     return pid;
 }
 
@@ -236,6 +273,16 @@ static void bury_child(const struct spawn *spawn, pid_t pid)
         *spawn->note_pid = 0;
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         ;
+}
+
+int spawn_raise_fd(int fd)
+{
+    int raised = fcntl(fd, F_DUPFD_CLOEXEC, SPAWN_LOW_FDS);
+
+    if (raised < 0)
+        return fd; /* no room above */
+    (void)close(fd);
+    return raised;
 }
 
 pid_t spawn_start(const struct spawn *spawn, int *exec_errno, struct err *err)

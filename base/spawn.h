@@ -4,6 +4,9 @@
  * dispositions, an empty signal mask, the given environment, its own process group, and
  * (with `death_signal`) dies with the process that started it. Nothing between vfork and
  * exec allocates or takes a lock.
+ *
+ * A start copies the descriptors as far up as those that the child gets. So what a
+ * process opens by the thousand is moved above SPAWN_LOW_FDS, and numbers below are free.
  */
 #ifndef BASE_SPAWN_H
 #define BASE_SPAWN_H
@@ -12,7 +15,7 @@
 
 #include "base/err.h"
 
-enum { SPAWN_FD_MAX = 5 };
+enum { SPAWN_FD_MAX = 5, SPAWN_LOW_FDS = 256 };
 
 struct spawn {
     const char *file;        /* with a '/': as it is; else searched in `path` */
@@ -31,6 +34,9 @@ struct spawn {
  * be NULL) gets errno of the failed chdir or exec, 0 where the failure was another: by it
  * a caller tells ENOENT (127) from EACCES (126). No child is left after -1. */
 pid_t spawn_start(const struct spawn *spawn, int *exec_errno, struct err *err) MUSTCHECK;
+
+/* Moves a descriptor out of the low numbers, where there is room; its new number. */
+int spawn_raise_fd(int fd);
 
 /* For a child between fork and whatever comes: every signal's default, and no fds but
  * those below `first`. Neither allocates nor takes a lock. */

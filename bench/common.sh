@@ -9,6 +9,7 @@ dir=$(mktemp -d /tmp/drover-bench.XXXXXX)
 socket=$dir/redis.sock
 supervisor='' redis=''
 more_jobs='' # entries of drover.conf's jobs, beside the usual ones
+more_queues='' # of the pool, behind "bench"
 more_sections=''
 unset "${!REDIS_@}" "${!DROVER_@}"
 
@@ -40,7 +41,8 @@ start_drover() {
 redis: { url = "unix://$socket"; };
 state_dir = "$dir/state";
 log: { jobs = "failed"; };
-pools: ( { name = "main"; queues = [ "bench" ]; workers = $1; concurrency = $2; } );
+pools: ( { name = "main"; queues = [ "bench"$more_queues ]; workers = $1;
+           concurrency = $2; } );
 jobs: ( { name = "nothing"; type = "noop"; },
         { name = "stamp"; type = "shell"; command = [ "$PWD/$raw", "stamp", "$dir/fifo" ]; }
         ${more_jobs:+, $more_jobs} );

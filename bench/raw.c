@@ -113,19 +113,31 @@ static void print_percentiles(int64_t *samples_us, size_t ct)
     printf("%" PRId64 " %" PRId64 "\n", samples_us[ct / 2], samples_us[ct * 99 / 100]);
 }
 
-/* A payload as Laravel writes them, about 320 bytes, its ids made of `number`. */
+/* Spreads a number over 64 bits, as random ids are spread (splitmix64's last step). */
+static uint64_t scatter(uint64_t number)
+{
+    number += UINT64_C(0x9e3779b97f4a7c15);
+    number = (number ^ (number >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    number = (number ^ (number >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return number ^ (number >> 31);
+}
+
+/* A payload as Laravel writes them, about 320 bytes, its ids made of `number` and as
+ * unlike each other as Laravel's are: what hashes payloads must not be led astray. */
 static void write_payload(char *text, const char *job, long number)
 {
+    uint64_t a = scatter((uint64_t)number), b = scatter(a);
     int len = snprintf(
         text, PAYLOAD_BYTES,
-        "{\"uuid\":\"00000000-0000-4000-8000-%012ld\",\"displayName\":\"%s\",\"job\":\"%"
-        "s\","
+        "{\"uuid\":\"%08" PRIx32 "-%04" PRIx32 "-4%03" PRIx32
+        "-8000-%012ld\",\"displayName\":\"%s\",\"job\":\"%s\","
         "\"maxTries\":null,\"maxExceptions\":null,\"failOnTimeout\":false,\"backoff\":"
         "null,"
         "\"timeout\":null,\"retryUntil\":null,\"data\":{\"customer\":%ld,\"note\":"
         "\"abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz\"},"
-        "\"id\":\"%032ld\",\"attempts\":0}",
-        number, job, job, number, number);
+        "\"id\":\"%016" PRIx64 "%016" PRIx64 "\",\"attempts\":0}",
+        (uint32_t)a, (uint32_t)(a >> 48), (uint32_t)(a >> 32) & 0xfff, number, job, job,
+        number, a, b);
 
     MUST(len > 0 && len < PAYLOAD_BYTES);
 }

@@ -90,50 +90,43 @@ static void print_json(const struct findings *findings, const struct doctor_swit
 
 /* ---- gathering ---- */
 
-/* The configuration's Redis; without a file the application's. Where that tells of none
- * that can be used there is nobody to ask. */
-static void ask_redis(struct facts *facts, const struct redis_endpoint *told)
+static void ask_redis(struct facts *facts, const struct config *config)
 {
-    bool is_apps = !facts->has_file && facts->app.dir;
     struct redis_endpoint endpoint = {0};
     struct err err = {0};
 
-    if (is_apps && facts->app.redis)
-        doctor_ask_redis(facts, told, facts->app.prefix);
-    else if (redis_endpoint_resolve(facts->config, &endpoint, &err) != 0)
+    if (redis_endpoint_resolve(config, &endpoint, &err) == 0)
+        doctor_ask_redis(facts, &endpoint, config->redis.prefix);
+    else
         facts->redis_trouble = must_strdup(err.text);
-    else if (!is_apps || !endpoint.embedded)
-        doctor_ask_redis(facts, &endpoint, facts->config->redis.prefix);
     redis_endpoint_free(&endpoint);
 }
 
-/* Likewise. */
-static void ask_failed(struct facts *facts, const struct postgres_endpoint *told)
+static void ask_failed(struct facts *facts, const struct config *config)
 {
     struct postgres_endpoint endpoint = {0};
     struct err err = {0};
 
-    if (facts->config->failed.store == FAILED_IN_POSTGRES) {
-        if (postgres_endpoint_resolve(facts->config, &endpoint, &err) == 0)
-            doctor_ask_failed(facts, &endpoint);
-        postgres_endpoint_free(&endpoint);
-    } else if (told->dsn && !facts->has_file) {
-        doctor_ask_failed(facts, told);
-    }
+    if (config->failed.store == FAILED_IN_POSTGRES &&
+        postgres_endpoint_resolve(config, &endpoint, &err) == 0)
+        doctor_ask_failed(facts, &endpoint);
+    postgres_endpoint_free(&endpoint);
 }
 
+/* Without a file Redis and the failed jobs are the application's, where there is one. */
 static void gather(struct facts *facts, const char *path)
 {
-    struct redis_endpoint redis;
-    struct postgres_endpoint failed;
+    struct config *composed = doctor_ask_app(facts, path);
+    bool is_apps = !facts->has_file && facts->app.dir;
+    const struct config *config = is_apps ? composed : facts->config;
 
-    doctor_ask_app(facts, path, &redis, &failed);
-    ask_redis(facts, &redis);
+    if (config) {
+        ask_redis(facts, config);
+        ask_failed(facts, config);
+    }
     doctor_ask_machine(facts);
     doctor_ask_databases(facts);
-    ask_failed(facts, &failed);
-    redis_endpoint_free(&redis);
-    postgres_endpoint_free(&failed);
+    config_free(composed);
 }
 
 static int diagnose(const struct cli_args *args, struct facts *facts)

@@ -20,7 +20,8 @@ enum {
     QUEUES_MAX = 256,
     RETRY_AFTER_S = 90, /* as in Laravel's config/queue.php */
     NOTES_MAX = 20,     /* rows that are named on stderr */
-    ROWS_MAX = 1000     /* rows that are named in JSON */
+    ROWS_MAX = 1000,    /* rows that are named in JSON */
+    ADDED_BYTES = 256   /* more than a payload grows by */
 };
 
 struct command {
@@ -224,7 +225,8 @@ static void tell_text(const struct command *command, bool counted)
         return;
     say_left(sum->reserved, "reserved by Laravel's workers");
     say_left(sum->claimed, "claimed by an import; run it again");
-    say_left(sum->ready + sum->delayed + sum->forgotten - totals->bad - totals->refused,
+    say_left(sum->ready + sum->delayed + sum->forgotten - totals->bad + totals->doubt -
+                 totals->refused,
              "waiting, beyond --limit or come meanwhile");
 }
 
@@ -346,7 +348,7 @@ static int import_rows(struct command *command)
         .client = command->session.client,
         .filter = &command->filter,
         .max_payload_bytes =
-            (size_t)command->session.config->max_payload_mib * 1024 * 1024,
+            (size_t)command->session.config->max_payload_mib * 1024 * 1024 - ADDED_BYTES,
         .on_bad = note_bad,
         .arg = command};
     rc = move_all(command, &err);
@@ -358,9 +360,7 @@ static int import_rows(struct command *command)
     }
     if (stopped)
         output_note("interrupted: run it again, and it goes on from here");
-    return stopped || totals->bad > 0 || totals->refused > 0 || command->sum.claimed > 0
-               ? EXIT_ERROR
-               : EXIT_DONE;
+    return stopped || totals->bad > 0 || totals->refused > 0 ? EXIT_ERROR : EXIT_DONE;
 }
 
 static int run_connected(struct command *command)

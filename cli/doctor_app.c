@@ -205,8 +205,8 @@ static void judge_retry_after(const struct facts *facts, struct findings *out)
 
 static bool is_in_postgres(const struct app_facts *app)
 {
-    return app->failed_driver && strcmp(app->failed_driver, "database-uuids") == 0 &&
-           app->failed_database && strcmp(app->failed_database, "pgsql") == 0;
+    return app->failed_table && app->failed_database &&
+           strcmp(app->failed_database, "pgsql") == 0;
 }
 
 static void judge_failed(const struct facts *facts, struct findings *out)
@@ -251,10 +251,10 @@ static void judge_horizon(const struct facts *facts, struct findings *out)
     if (!is_known(facts) || !facts->app.has_horizon)
         return;
     doctor_say(out, DOCTOR_WARNING,
-               "Horizon is installed: jobs that drover takes stay \"pending\" in its "
-               "dashboard, and are missing in its metrics and its balancing");
-    doctor_advise(out,
-                  "move whole queues, out of config/horizon.php; see docs/laravel.md");
+               "Horizon is installed, and its balancing does not know of drover's "
+               "processes");
+    doctor_advise(out, "take the queues that drover reads out of config/horizon.php; see "
+                       "docs/laravel.md");
 }
 
 const struct doctor_check doctor_app_checks[] = {
@@ -358,6 +358,10 @@ static char *spell_pool(const struct facts *facts, const struct buf *list, int64
                    "; } );\njobs: ( { name = \"*\"; type = \"laravel\"; app = ",
                    tries);
     add_text(&text, facts->app.dir);
+    if (strcmp(facts->app.connection, "redis") != 0) {
+        (void)buf_add_text(&text, "; connection = ");
+        add_text(&text, facts->app.connection);
+    }
     (void)buf_add_text(&text, "; } );\n");
     return buf_take(&text);
 }

@@ -17,10 +17,8 @@ void doctor_ask_databases(struct facts *facts);
 void doctor_ask_failed(struct facts *facts, const struct postgres_endpoint *endpoint);
 
 /* The application in `path`; where that is NULL in the working directory, else the first
- * that facts->config names; none of them is fine. Boots it. Fills facts->app, and where
- * the application tells of them: `redis`, and `failed`, whose dsn stays NULL where its
- * failed jobs are elsewhere. Free both in any case. */
-void doctor_ask_app(struct facts *facts, const char *path, struct redis_endpoint *redis,
-                    struct postgres_endpoint *failed);
+ * that facts->config names; none of them is fine. Boots it, and fills facts->app. The
+ * configuration that `drover work` would run it with, the caller's, or NULL. */
+struct config *doctor_ask_app(struct facts *facts, const char *path) MUSTCHECK;
 
 #endif

@@ -1,14 +1,14 @@
-/* Asking a Laravel application: which it is, what it tells when it has booted, and where
- * that says that its Redis and its failed jobs are. */
-#include <inttypes.h>
+/* Asking a Laravel application: which it is, what it tells when it has booted, and what
+ * `drover work` would make of that. */
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/doctor_gather.h"
+#include "base/log.h"
 #include "cli/laravel_boot.h"
+#include "cli/work_compose.h"
 
 /* ---- which application ---- */
 
@@ -33,30 +33,40 @@ static const struct laravel_config *first_entry(const struct config *config)
 
 /* ---- what it tells ---- */
 
-static const char *text_of(const char *text, const char *otherwise)
+static void tell_redis(struct app_facts *facts, const struct laravel_redis *redis)
 {
-    return text && text[0] ? text : otherwise;
+    facts->client = must_strdup(redis->client);
+    facts->serializer = must_strdup(redis->serializer);
+    facts->compression = must_strdup(redis->compression);
+    facts->cluster = redis->cluster;
 }
 
-/* phpredis takes a socket's path as the host. */
-static void find_redis(const struct laravel_redis *redis, struct redis_endpoint *endpoint)
+static const struct laravel_connection *tell_connection(struct app_facts *facts,
+                                                        const struct laravel_app *app)
 {
-    enum { PORT = 6379 };
-    const char *host = text_of(redis->host, "127.0.0.1");
-    const char *path = host[0] == '/' ? host : NULL;
+    const struct laravel_connection *connection = laravel_app_connection(app, NULL, NULL);
 
-    if (redis->scheme && strcmp(redis->scheme, "unix") == 0)
-        path = redis->path;
-    *endpoint = (struct redis_endpoint){.unix_path = must_strdup(path),
-                                        .host = path ? NULL : must_strdup(host),
-                                        .port = redis->port > 0 ? (int)redis->port : PORT,
-                                        .username = must_strdup(redis->username),
-                                        .password = redis->password && redis->password[0]
-                                                        ? must_strdup(redis->password)
-                                                        : NULL,
-                                        .db = redis->db > 0 ? (int)redis->db : 0};
+    facts->connection = must_strdup(connection ? connection->name : app->fallback);
+    if (connection == NULL)
+        return NULL;
+    facts->driver = must_strdup(connection->driver);
+    facts->queue = must_strdup(connection->queue);
+    facts->retry_after_s = connection->retry_after_s;
+    if (connection->driver && strcmp(connection->driver, "redis") == 0)
+        tell_redis(facts, &connection->redis);
+    return connection;
 }
 
+static void tell_failed(struct app_facts *facts, const struct laravel_failed *failed)
+{
+    facts->failed_driver = must_strdup(failed->driver);
+    facts->failed_table = must_strdup(failed->table);
+    facts->failed_database = must_strdup(failed->database.driver);
+}
+
+/* ---- what drover would make of it ---- */
+
+/* As drover.conf has the address, without the password. */
 static char *spell_url(const struct redis_endpoint *endpoint)
 {
     const char *user = endpoint->username ? endpoint->username : "";
@@ -69,123 +79,54 @@ static char *spell_url(const struct redis_endpoint *endpoint)
                        endpoint->port, endpoint->db);
 }
 
-static void tell_redis(struct app_facts *facts,
-                       const struct laravel_connection *connection,
-                       struct redis_endpoint *endpoint)
+static void tell_addresses(struct app_facts *facts, const struct config *composed)
 {
-    const struct laravel_redis *redis = &connection->redis;
-    bool packed = redis->serializer || redis->compression;
+    const struct failed_config *failed = &composed->failed;
+    struct redis_endpoint endpoint = {0};
+
+    facts->prefix = must_strdup(composed->redis.prefix);
+    if (redis_endpoint_resolve(composed, &endpoint, NULL) == 0) {
+        facts->redis = redis_endpoint_text(&endpoint);
+        facts->redis_url = spell_url(&endpoint);
+    }
+    facts->has_secrets = endpoint.password || failed->password;
+    redis_endpoint_free(&endpoint);
+    if (failed->store == FAILED_IN_POSTGRES)
+        facts->failed_dsn = must_strdup(failed->dsn);
+}
+
+/* The configuration of `drover work` without arguments. A serializer does not keep from
+ * looking at the rest. NULL: there is none, said in the facts where it is not said yet.
+ */
+static struct config *compose(struct app_facts *facts, const struct laravel_app *app,
+                              const struct laravel_connection *connection)
+{
+    static const struct work_flags flags = {.sleep_ms = CONFIG_UNSET,
+                                            .rest_ms = CONFIG_UNSET,
+                                            .empty_ms = CONFIG_UNSET,
+                                            .level = LOG_WARNING};
+    const struct work_setting setting = {.flags = &flags,
+                                         .app = app,
+                                         .connection = connection,
+                                         .directory = facts->dir,
+                                         .bridge = "/",
+                                         .state_dir = "/"};
+    bool packed = facts->serializer || facts->compression;
+    struct config *composed = NULL;
     struct err err = {0};
+    struct buf notes;
 
-    facts->client = must_strdup(redis->client);
-    facts->serializer = must_strdup(redis->serializer);
-    facts->compression = must_strdup(redis->compression);
-    facts->prefix = must_strdup(text_of(redis->prefix, ""));
-    facts->cluster = redis->cluster;
-    if (redis->cluster)
-        return;
-    if (!packed && laravel_app_check(connection, &err) != 0) {
-        facts->redis_trouble = must_strdup(err.text);
-        return;
-    }
-    find_redis(redis, endpoint);
-    facts->redis = redis_endpoint_text(endpoint);
-    facts->redis_url = spell_url(endpoint);
-    facts->has_secrets = facts->has_secrets || endpoint->password;
-}
-
-static void tell_connection(struct app_facts *facts, const struct laravel_app *app,
-                            struct redis_endpoint *endpoint)
-{
-    struct err err = {0};
-    const struct laravel_connection *connection = laravel_app_connection(app, NULL, &err);
-
-    if (connection == NULL) {
-        facts->connection = must_strdup(app->fallback);
-        return;
-    }
-    facts->connection = must_strdup(connection->name);
-    facts->driver = must_strdup(connection->driver);
-    facts->queue = must_strdup(connection->queue);
-    facts->retry_after_s = connection->retry_after_s;
-    if (connection->driver && strcmp(connection->driver, "redis") == 0)
-        tell_redis(facts, connection, endpoint);
-}
-
-/* ---- where its failed jobs are ---- */
-
-/* Appends NAME='value' as libpq reads it. */
-static void add_parameter(struct buf *dsn, const char *name, const char *value)
-{
-    if (value == NULL || value[0] == '\0')
-        return;
-    (void)buf_addf(dsn, "%s%s='", dsn->len ? " " : "", name);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            (void)buf_add_char(dsn, '\\');
-        (void)buf_add_char(dsn, *value);
-    }
-    (void)buf_add_char(dsn, '\'');
-}
-
-/* "failed_jobs", "jobs.failed": each part quoted; NULL: it holds what needs more. */
-static char *quote_table(const char *name)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                "0123456789_";
-    size_t len = strspn(name, plain), rest;
-
-    if (len > 0 && name[len] == '\0')
-        return must_format("\"%s\"", name);
-    rest = name[len] == '.' ? strspn(name + len + 1, plain) : 0;
-    if (len == 0 || rest == 0 || name[len + 1 + rest] != '\0')
+    if (facts->driver == NULL || strcmp(facts->driver, "redis") != 0 || facts->cluster)
         return NULL;
-    return must_format("\"%.*s\".\"%s\"", (int)len, name, name + len + 1);
-}
-
-static void find_failed(const struct laravel_failed *failed,
-                        struct postgres_endpoint *endpoint)
-{
-    const struct laravel_database *database = &failed->database;
-    char *options, port[24] = "";
-    struct buf dsn;
-
-    endpoint->table = quote_table(failed->table ? failed->table : "failed_jobs");
-    if (endpoint->table == NULL)
-        return;
-    buf_init(&dsn, 0);
-    if (database->port > 0)
-        (void)snprintf(port, sizeof(port), "%" PRId64, database->port);
-    options = database->search_path && strpbrk(database->search_path, " \\") == NULL
-                  ? must_format("-csearch_path=%s", database->search_path)
-                  : NULL;
-    add_parameter(&dsn, "host", database->host);
-    add_parameter(&dsn, "port", port);
-    add_parameter(&dsn, "dbname", database->database);
-    add_parameter(&dsn, "user", database->username);
-    add_parameter(&dsn, "sslmode", database->sslmode);
-    add_parameter(&dsn, "sslcert", database->sslcert);
-    add_parameter(&dsn, "sslkey", database->sslkey);
-    add_parameter(&dsn, "sslrootcert", database->sslrootcert);
-    add_parameter(&dsn, "options", options);
-    free(options);
-    endpoint->dsn = buf_take(&dsn);
-    endpoint->password = must_strdup(database->password);
-}
-
-static void tell_failed(struct app_facts *facts, const struct laravel_failed *failed,
-                        struct postgres_endpoint *endpoint)
-{
-    const struct laravel_database *database = &failed->database;
-
-    facts->failed_driver = must_strdup(failed->driver);
-    facts->failed_table = must_strdup(failed->table);
-    facts->failed_database = must_strdup(database->driver);
-    if (failed->driver && strcmp(failed->driver, "database-uuids") == 0 &&
-        database->driver && strcmp(database->driver, "pgsql") == 0)
-        find_failed(failed, endpoint);
-    facts->failed_dsn = must_strdup(endpoint->dsn);
-    facts->has_secrets = facts->has_secrets || endpoint->password;
+    buf_init(&notes, 0);
+    if (packed || laravel_app_check(connection, &err) == 0)
+        composed = work_compose(&setting, &notes, &err);
+    buf_free(&notes);
+    if (composed)
+        tell_addresses(facts, composed);
+    else
+        facts->redis_trouble = must_strdup(err.text);
+    return composed;
 }
 
 /* ---- all of it ---- */
@@ -210,44 +151,43 @@ static struct laravel_app *boot(const char *dir, const struct laravel_config *en
     return app;
 }
 
-static void tell(struct facts *facts, const struct laravel_app *app,
-                 struct redis_endpoint *redis, struct postgres_endpoint *failed)
+static struct config *tell(struct app_facts *facts, const struct laravel_app *app)
 {
-    struct app_facts *told = &facts->app;
+    const struct laravel_connection *connection;
 
-    told->laravel = must_strdup(app->laravel);
-    told->php = must_strdup(app->php);
-    told->has_pcntl = app->has_pcntl;
-    told->has_phpredis = app->has_phpredis;
-    told->has_horizon = app->has_horizon;
-    told->is_down = app->is_down;
-    tell_connection(told, app, redis);
-    tell_failed(told, &app->failed, failed);
+    facts->laravel = must_strdup(app->laravel);
+    facts->php = must_strdup(app->php);
+    facts->has_pcntl = app->has_pcntl;
+    facts->has_phpredis = app->has_phpredis;
+    facts->has_horizon = app->has_horizon;
+    facts->is_down = app->is_down;
+    tell_failed(facts, &app->failed);
+    connection = tell_connection(facts, app);
+    return compose(facts, app, connection);
 }
 
-void doctor_ask_app(struct facts *facts, const char *path, struct redis_endpoint *redis,
-                    struct postgres_endpoint *failed)
+struct config *doctor_ask_app(struct facts *facts, const char *path)
 {
     const struct laravel_config *entry = first_entry(facts->config);
+    struct config *composed = NULL;
     struct laravel_app *app = NULL;
     struct err err = {0};
     char *dir;
 
-    memset(redis, 0, sizeof(*redis));
-    memset(failed, 0, sizeof(*failed));
     if (path == NULL && is_project("."))
         path = ".";
     if (path == NULL && entry)
         path = entry->app;
     if (path == NULL)
-        return;
+        return NULL;
     dir = laravel_find(path, entry ? entry->bootstrap : NULL, &err);
     if (dir)
         app = boot(dir, entry, &err);
     facts->app.dir = dir ? dir : must_strdup(path);
     if (app)
-        tell(facts, app, redis, failed);
+        composed = tell(&facts->app, app);
     else
         facts->app.trouble = must_strdup(err.text);
     laravel_app_free(app);
+    return composed;
 }

@@ -12,8 +12,8 @@ int enter_worker(const struct config *config, const struct pool_config *pool,
                                  .endpoint = endpoint,
                                  .slot = slot,
                                  .board = board,
-                                 .grace_ms = config->stop_grace_ms,
-                                 .end_at_restart = config->work.on};
+                                 .end_at_restart = config->work.on,
+                                 .grace_ms = config->stop_grace_ms};
 
     return worker_main(&start);
 }

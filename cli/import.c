@@ -242,6 +242,7 @@ static void add_totals(struct import_totals *sum, const struct import_totals *pa
     sum->before += part->before;
     sum->bad += part->bad;
     sum->refused += part->refused;
+    sum->doubt += part->doubt;
 }
 
 /* Of an id that has a mark nothing is decided here. Where there are more marks than one
@@ -262,6 +263,7 @@ static int look_at_marks(struct import *import, struct batch *batch, struct err 
                                   (at < ct && marks[at].id == batch->rows[i].id)
                               ? FATE_UNKNOWN
                               : FATE_LEAVE;
+        batch->totals.doubt += batch->fates[i] == FATE_UNKNOWN;
     }
     free(marks);
     return rc;

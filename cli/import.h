@@ -13,6 +13,7 @@ struct import_totals {
         before;  /* pushed by an earlier run that did not end; gone from the table now */
     int64_t bad; /* no jobs: left in the table, and told to on_bad() */
     int64_t refused; /* Redis does not take them for their queue: left in the table */
+    int64_t doubt;   /* of `bad`: maybe in Redis by an earlier run; they stay claimed */
 };
 
 struct import {

@@ -191,7 +191,7 @@ static size_t length_at(struct slice in, size_t at)
 static int read_members(struct slice header, struct json_value values[MEMBER_CT],
                         struct err *err)
 {
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct json_value value;
     struct slice key;
     int rc;

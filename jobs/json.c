@@ -27,6 +27,8 @@ void json_open(struct json_reader *reader, struct slice text)
     reader->at = reader->start;
     reader->end = reader->start + text.len;
     reader->depth = 0;
+    reader->key = slice_of(NULL, 0);
+    reader->entered = false;
 }
 
 static int fail_here(const struct json_reader *reader, struct err *err, const char *what)
@@ -102,11 +104,35 @@ static int read_escape(struct json_reader *reader, struct err *err)
     return 0;
 }
 
+/* Whether one of eight bytes is a quote, a backslash or below 0x20. */
+static bool has_special(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
+    uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
+
+    return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
+            ((word - ones * 0x20) & ~word)) &
+           highs;
+}
+
+static void skip_plain(struct json_reader *reader)
+{
+    uint64_t word;
+
+    while ((size_t)(reader->end - reader->at) >= sizeof(word)) {
+        memcpy(&word, reader->at, sizeof(word));
+        if (has_special(word))
+            return;
+        reader->at += sizeof(word);
+    }
+}
+
 static int read_string(struct json_reader *reader, struct err *err)
 {
     if (peek(reader) != '"')
         return fail_here(reader, err, "a key in quotes is missing");
     reader->at++;
+    skip_plain(reader);
     while (reader->at < reader->end) {
         unsigned char c = (unsigned char)*reader->at;
 
@@ -115,8 +141,11 @@ static int read_string(struct json_reader *reader, struct err *err)
         reader->at++;
         if (c == '"')
             return 0;
-        if (c == '\\' && read_escape(reader, err) != 0)
-            return -1;
+        if (c == '\\') {
+            if (read_escape(reader, err) != 0)
+                return -1;
+            skip_plain(reader);
+        }
     }
     return fail_here(reader, err, "");
 }
@@ -334,7 +363,7 @@ static bool index_is(struct slice name, size_t index)
 struct json_value json_child(struct json_value parent, struct slice name)
 {
     struct json_value found = {.kind = VALUE_ABSENT}, value;
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct slice key;
     size_t index = 0;
 

@@ -37,7 +37,8 @@ const char *json_kind_text(enum json_kind kind); /* "a string", "null": for mess
 struct slice json_trim(struct slice text);
 
 /* A place in a text; its fields are json.c's. 8 KiB, mostly the stack of bits that says
- * which of the open containers are objects. */
+ * which of the open containers are objects; json_open() writes all but these, and a bit
+ * is written before it is read: make it UNINITIALIZED. */
 struct json_reader {
     const char *start, *at, *end;
     size_t depth;
@@ -73,6 +74,10 @@ struct json_value json_child(struct json_value parent, struct slice name);
 
 /* Whether a string's text, quotes included, means these bytes. */
 bool json_string_is(struct slice text, struct slice bytes);
+
+/* What is between the quotes, where that is what the string means: it has no escapes.
+ * Absent: it has, or is no string. */
+struct slice json_plain_string(struct slice text);
 
 /* Appends a string value's decoded bytes: UTF-8, but for bytes that were none before. -1
  * and `out` as it was: a lone surrogate, no string, or `out` is full. \u0000 gives a NUL

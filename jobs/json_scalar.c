@@ -102,13 +102,24 @@ static struct slice unquote(struct slice text)
     return slice_of(text.ptr + 1, text.len - 2);
 }
 
+struct slice json_plain_string(struct slice text)
+{
+    struct slice inside = unquote(text);
+
+    if (inside.ptr != NULL && memchr(inside.ptr, '\\', inside.len) != NULL)
+        return slice_of(NULL, 0);
+    return inside;
+}
+
 bool json_string_is(struct slice text, struct slice bytes)
 {
     struct slice inside = unquote(text);
     const char *at = inside.ptr, *end;
     char out[UTF8_BYTES_MAX];
 
-    if (inside.ptr == NULL)
+    if (inside.ptr == NULL || inside.len < bytes.len) /* an escape is never shorter */
+        return false;
+    if (bytes.len > 0 && *at != bytes.ptr[0] && *at != '\\')
         return false;
     end = at + inside.len;
     if (memchr(at, '\\', inside.len) == NULL)

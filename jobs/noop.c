@@ -38,20 +38,20 @@ static void finish(void *arg)
 enum wish { WISH_SLEEP, WISH_FAIL, WISH_FAIL_TIMES, WISH_FATAL, WISH_CT };
 
 static const struct {
-    const char *name;
+    struct slice name;
     enum json_kind kind;
 } wishes[WISH_CT] = {
-    [WISH_SLEEP] = {"sleep", VALUE_NUMBER},
-    [WISH_FAIL] = {"fail", VALUE_STRING},
-    [WISH_FAIL_TIMES] = {"fail_times", VALUE_NUMBER},
-    [WISH_FATAL] = {"fatal", VALUE_STRING},
+    [WISH_SLEEP] = {{"sleep", 5}, VALUE_NUMBER},
+    [WISH_FAIL] = {{"fail", 4}, VALUE_STRING},
+    [WISH_FAIL_TIMES] = {{"fail_times", 10}, VALUE_NUMBER},
+    [WISH_FATAL] = {{"fatal", 5}, VALUE_STRING},
 };
 
 /* One walk over the members; other names are no concern of ours. */
 static int read_members(struct json_value values[WISH_CT], struct json_value data,
                         struct err *err)
 {
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct json_value value;
     struct slice key;
     int rc;
@@ -61,7 +61,7 @@ static int read_members(struct json_value values[WISH_CT], struct json_value dat
         return -1;
     while ((rc = json_next(&reader, &key, &value, err)) > 0)
         for (int i = 0; i < WISH_CT; i++)
-            if (json_string_is(key, slice_text(wishes[i].name)))
+            if (json_string_is(key, wishes[i].name))
                 values[i] = value;
     return rc;
 }
@@ -76,7 +76,7 @@ static int read_wishes(struct json_value values[WISH_CT], const struct payload *
         return -1;
     for (int i = 0; i < WISH_CT; i++)
         if (values[i].kind != VALUE_ABSENT && values[i].kind != wishes[i].kind)
-            return err_set(err, ERR_BAD_INPUT, "data.%s must be %s", wishes[i].name,
+            return err_set(err, ERR_BAD_INPUT, "data.%s must be %s", wishes[i].name.ptr,
                            json_kind_text(wishes[i].kind));
     return 0;
 }

@@ -27,20 +27,24 @@ enum field {
     FIELD_CT
 };
 
-static const char *const field_names[FIELD_CT] = {
-    [FIELD_UUID] = "uuid",
-    [FIELD_DISPLAY_NAME] = "displayName",
-    [FIELD_JOB] = "job",
-    [FIELD_ID] = "id",
-    [FIELD_DATA] = "data",
-    [FIELD_ATTEMPTS] = "attempts",
-    [FIELD_MAX_TRIES] = "maxTries",
-    [FIELD_TIMEOUT] = "timeout",
-    [FIELD_RETRY_UNTIL] = "retryUntil",
-    [FIELD_BACKOFF] = "backoff",
-    [FIELD_DELAY] = "delay",
-    [FIELD_PUSHED_AT] = "pushedAt",
-    [FIELD_CREATED_AT] = "createdAt",
+#define NAME(text)                                                                       \
+    {                                                                                    \
+        text, sizeof(text) - 1                                                           \
+    }
+static const struct slice field_names[FIELD_CT] = {
+    [FIELD_UUID] = NAME("uuid"),
+    [FIELD_DISPLAY_NAME] = NAME("displayName"),
+    [FIELD_JOB] = NAME("job"),
+    [FIELD_ID] = NAME("id"),
+    [FIELD_DATA] = NAME("data"),
+    [FIELD_ATTEMPTS] = NAME("attempts"),
+    [FIELD_MAX_TRIES] = NAME("maxTries"),
+    [FIELD_TIMEOUT] = NAME("timeout"),
+    [FIELD_RETRY_UNTIL] = NAME("retryUntil"),
+    [FIELD_BACKOFF] = NAME("backoff"),
+    [FIELD_DELAY] = NAME("delay"),
+    [FIELD_PUSHED_AT] = NAME("pushedAt"),
+    [FIELD_CREATED_AT] = NAME("createdAt"),
 };
 
 enum { UUID_CHARS_MAX = 63, LOOSE_DIGITS_MAX = 18 };
@@ -79,14 +83,18 @@ static int refuse_top(struct json_reader *reader, struct err *err)
 static void note_field(struct json_value *fields, struct slice key,
                        struct json_value value)
 {
+    struct slice plain = json_plain_string(key);
+
     for (size_t i = 0; i < FIELD_CT; i++)
-        if (json_string_is(key, slice_text(field_names[i])))
+        if (plain.ptr
+                ? plain.len == field_names[i].len && slice_equal(plain, field_names[i])
+                : json_string_is(key, field_names[i]))
             fields[i] = value;
 }
 
 static int read_fields(struct slice raw, struct json_value *fields, struct err *err)
 {
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct json_value value;
     struct slice key;
     int more;
@@ -254,9 +262,9 @@ static int read_delays(struct payload *p, const struct json_value *fields,
     if (p->delay_ms < 0)
         p->delay_ms = 0;
     if (is_given(backoff))
-        return read_backoff(p, field_names[FIELD_BACKOFF], backoff, err);
+        return read_backoff(p, field_names[FIELD_BACKOFF].ptr, backoff, err);
     if (is_given(delay))
-        return read_backoff(p, field_names[FIELD_DELAY], delay, err);
+        return read_backoff(p, field_names[FIELD_DELAY].ptr, delay, err);
     return 0;
 }
 
@@ -348,14 +356,30 @@ static struct json_value naming_field(const struct payload *p, enum field *field
     return p->job;
 }
 
-static int check_name(const struct buf *name, struct err *err)
+static int check_name(struct slice name, struct err *err)
 {
-    if (name->len == 0)
+    if (name.len == 0)
         return err_set(err, ERR_BAD_INPUT, "is empty");
-    if (memchr(name->data, '\0', name->len) != NULL)
+    if (memchr(name.ptr, '\0', name.len) != NULL)
         return err_set(err, ERR_BAD_INPUT, "holds a NUL byte");
-    if (!text_is_utf8(buf_slice(name)))
+    if (!text_is_utf8(name))
         return err_set(err, ERR_BAD_INPUT, "is not UTF-8");
+    return 0;
+}
+
+/* What the string means, without a copy where it has no escapes; else in `decoded`. */
+static int read_string(struct slice text, struct buf *decoded, struct slice *string,
+                       struct err *err)
+{
+    *string = json_plain_string(text);
+    if (string->ptr != NULL) {
+        if (string->len > decoded->max)
+            return err_set(err, ERR_LIMIT, "longer than %zu bytes", decoded->max);
+        return 0;
+    }
+    if (json_decode_string(text, decoded, err) != 0)
+        return -1;
+    *string = buf_slice(decoded);
     return 0;
 }
 
@@ -363,6 +387,7 @@ int payload_name(const struct payload *p, char *name, size_t size, struct err *e
 {
     enum field field;
     struct json_value value = naming_field(p, &field);
+    struct slice string;
     struct buf decoded;
     int rc = -1;
 
@@ -370,14 +395,16 @@ int payload_name(const struct payload *p, char *name, size_t size, struct err *e
     if (!is_given(value))
         return err_set(err, ERR_BAD_INPUT, "the payload names no job");
     if (value.kind != VALUE_STRING)
-        return refuse_field(field_names[field], value, "a string", err);
+        return refuse_field(field_names[field].ptr, value, "a string", err);
     buf_init(&decoded, PAYLOAD_NAME_MAX);
-    if (json_decode_string(value.text, &decoded, err) == 0)
-        rc = check_name(&decoded, err);
-    if (rc == 0)
-        memcpy(name, decoded.data, decoded.len + 1);
-    else
-        (void)err_prefix(err, "the payload's %s", field_names[field]);
+    if (read_string(value.text, &decoded, &string, err) == 0)
+        rc = check_name(string, err);
+    if (rc == 0) {
+        memcpy(name, string.ptr, string.len);
+        name[string.len] = '\0';
+    } else {
+        (void)err_prefix(err, "the payload's %s", field_names[field].ptr);
+    }
     buf_free(&decoded);
     return rc;
 }
@@ -392,16 +419,19 @@ static bool is_plain(struct slice text)
 
 bool payload_uuid(const struct payload *p, char *uuid, size_t size)
 {
+    struct slice string;
     struct buf decoded;
     bool good;
 
     if (p->uuid.kind != VALUE_STRING)
         return false;
     buf_init(&decoded, UUID_CHARS_MAX);
-    good = json_decode_string(p->uuid.text, &decoded, NULL) == 0 &&
-           is_plain(buf_slice(&decoded)) && decoded.len < size;
-    if (good)
-        memcpy(uuid, decoded.data, decoded.len + 1);
+    good = read_string(p->uuid.text, &decoded, &string, NULL) == 0 && is_plain(string) &&
+           string.len < size;
+    if (good) {
+        memcpy(uuid, string.ptr, string.len);
+        uuid[string.len] = '\0';
+    }
     buf_free(&decoded);
     return good;
 }

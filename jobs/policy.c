@@ -66,10 +66,15 @@ static void name_passed_time(int64_t at_s, char *text, size_t size)
     (void)snprintf(text, size, "retryUntil %s has passed", when);
 }
 
+bool policy_is_timed(const struct policy *policy)
+{
+    return policy->retry_until >= 0;
+}
+
 bool policy_may_run(const struct policy *policy, int64_t attempt, int64_t now_s,
                     struct decision *decision)
 {
-    bool timed = policy->retry_until >= 0;
+    bool timed = policy_is_timed(policy);
     int64_t runs = attempt - 1;
 
     if (timed ? now_s <= policy->retry_until
@@ -87,7 +92,7 @@ bool policy_may_run(const struct policy *policy, int64_t attempt, int64_t now_s,
 
 static bool is_too_late(const struct policy *policy, int64_t now_s)
 {
-    return policy->retry_until >= 0 && policy->retry_until <= now_s;
+    return policy_is_timed(policy) && policy->retry_until <= now_s;
 }
 
 static int64_t longer(int64_t a_ms, int64_t b_ms)
@@ -97,7 +102,7 @@ static int64_t longer(int64_t a_ms, int64_t b_ms)
 
 static bool is_last_run(const struct policy *policy, int64_t attempt, int64_t now_s)
 {
-    if (policy->retry_until >= 0)
+    if (policy_is_timed(policy))
         return is_too_late(policy, now_s);
     return policy->tries > 0 && attempt >= policy->tries;
 }

@@ -48,6 +48,9 @@ struct decision {
                                           tries */
 };
 
+/* Whether a retryUntil decides: else the time told to the two below does not matter. */
+bool policy_is_timed(const struct policy *policy);
+
 /* Before a run, `attempt` (from 1) being the one to begin: false, with decision FAIL,
  * where attempts or time are used up already; `decision` is untouched otherwise. This is
  * so where an earlier run ended without a verdict, by a PHP worker's crash say. */

@@ -30,8 +30,7 @@ struct gather {
 /* One jobs entry. */
 struct lane {
     struct sql *sql;
-    const struct sql_config *config;
-    struct sql_database *database;
+    struct sql_entry entry;
     TAILQ_HEAD(, gather) gathers; /* one for each search_path */
 };
 
@@ -93,7 +92,7 @@ static void hand_over(struct gather *gather)
         tasks[ct++] = &run->task;
     }
     end_gather(gather);
-    sql_batch_run(lane->database, lane->config, tasks, ct);
+    sql_batch_run(&lane->entry, tasks, ct);
     free(tasks);
 }
 
@@ -121,7 +120,7 @@ static struct gather *gather_for(struct lane *lane, const struct run *run)
     gather->lane = lane;
     TAILQ_INIT(&gather->runs);
     timer_init(&gather->over, lane->sql->loop, gather_over, gather);
-    timer_set(&gather->over, lane->config->batch_wait_ms);
+    timer_set(&gather->over, lane->entry.config->batch_wait_ms);
     TAILQ_INSERT_TAIL(&lane->gathers, gather, link);
     return gather;
 }
@@ -133,7 +132,7 @@ static void add_run(struct lane *lane, struct run *run)
     TAILQ_INSERT_TAIL(&gather->runs, run, link);
     run->gather = gather;
     gather->ct++;
-    if ((int64_t)gather->ct == lane->config->batch)
+    if ((int64_t)gather->ct == lane->entry.config->batch)
         hand_over(gather);
 }
 
@@ -207,25 +206,27 @@ static struct run *create_run(struct sql *sql, const struct job *job, run_done_c
 static int read_job(struct run *run, const struct lane *lane, const struct job *job,
                     struct err *err)
 {
-    const char *search_path = sql_database_config(lane->database)->search_path;
+    const char *search_path = sql_database_config(lane->entry.database)->search_path;
     struct payload payload = *job->payload;
 
-    if (lane->config->once && !payload_uuid(&payload, run->uuid, sizeof(run->uuid)))
+    if (lane->entry.config->once && !payload_uuid(&payload, run->uuid, sizeof(run->uuid)))
         return err_set(err, ERR_BAD_INPUT,
                        "a job that is run once needs a uuid of its own in its payload");
-    return sql_values_read(&run->task.values, lane->config, search_path, job->payload,
-                           err);
+    return sql_values_read(&run->task.values, lane->entry.config, search_path,
+                           job->payload, err);
 }
 
 static bool admit(struct lane *lane, struct outcome *outcome)
 {
-    int64_t wait_ms;
+    struct sql_database *database = lane->entry.database;
+    int64_t put_off_ct;
 
-    if (sql_database_admits(lane->database, &wait_ms))
+    if (sql_database_admits(database))
         return true;
     outcome_init(outcome, OUTCOME_POSTPONE, "database %s is away: %s",
-                 lane->config->database, sql_database_trouble(lane->database));
-    outcome->wait_ms = wait_ms;
+                 lane->entry.config->database,
+                 sql_database_trouble(database, &put_off_ct));
+    outcome->wait_ms = sql_database_put_off(database);
     return false;
 }
 
@@ -278,9 +279,12 @@ static int open_lane(struct sql *sql, size_t at, struct err *err)
         *database = sql_database_open(
             sql->loop, config_database_of(sql->config, config),
             has_inbox(sql->config, config_database_of(sql->config, config)), err);
-    *lane = (struct lane){.sql = sql, .config = config, .database = *database};
+    *lane = (struct lane){.sql = sql, .entry = {.database = *database, .config = config}};
     TAILQ_INIT(&lane->gathers);
-    return *database ? 0 : -1;
+    if (*database == NULL)
+        return -1;
+    lane->entry.wide = sql_wide_create(*database, config);
+    return 0;
 }
 
 int sql_open(struct loop *loop, const struct config *config, struct sql **sql,
@@ -306,6 +310,23 @@ int sql_open(struct loop *loop, const struct config *config, struct sql **sql,
         }
     *sql = opened;
     return 0;
+}
+
+void sql_tell_board(const struct sql *sql, struct board *board)
+{
+    size_t told = 0;
+
+    for (size_t i = 0; i < sql->config->database_ct && told < BOARD_DATABASES; i++) {
+        const struct sql_database *database = sql->databases[i];
+        int64_t put_off_ct = 0;
+        const char *why = database ? sql_database_trouble(database, &put_off_ct) : NULL;
+
+        if (why && put_off_ct > 0)
+            board_set_database(board, told++, sql->config->databases[i].name, why,
+                               put_off_ct);
+    }
+    while (told < BOARD_DATABASES)
+        board_set_database(board, told++, "", "", 0);
 }
 
 static void free_runs(struct run_list *runs)
@@ -339,6 +360,8 @@ void sql_close(struct sql *sql)
         close_lane(&sql->lanes[i]);
     for (size_t i = 0; i < sql->config->database_ct; i++)
         sql_database_close(sql->databases[i]);
+    for (size_t i = 0; i < sql->config->job_ct; i++)
+        sql_wide_free(sql->lanes[i].entry.wide);
     free_runs(&sql->sent);
     free_runs(&sql->cancelled);
     timer_free(&sql->over);

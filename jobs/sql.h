@@ -4,6 +4,7 @@
 #ifndef JOBS_SQL_H
 #define JOBS_SQL_H
 
+#include "base/board.h"
 #include "base/loop.h"
 #include "config/config.h"
 
@@ -15,5 +16,8 @@ int sql_open(struct loop *loop, const struct config *config, struct sql **sql,
              struct err *err) MUSTCHECK;
 /* NULL is fine. Runs that are left are not told. */
 void sql_close(struct sql *sql);
+
+/* Writes down which databases cannot be used for now, and what that has cost. */
+void sql_tell_board(const struct sql *sql, struct board *board);
 
 #endif

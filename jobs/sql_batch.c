@@ -1,13 +1,14 @@
 /* A batch: sent, answered, and where need be sent again in parts.
  *
  *   sent --committed--> done, all
+ *        --the wide statement refused--> the same again, a statement for each
  *        --a statement refused--> that one over, the others in parts
  *        --noted in the inbox before--> looked up --> those done, the others again
  *        --no answer to COMMIT--> with once again, else over, all
  *        --no connection--> postponed, all
  *
  * Parts are batches of their own. Invariant: a task is in one batch, and told once. Knows
- * no lease and no retries; every statement of the configuration comes from `config`.
+ * no lease, no retries and no statement.
  */
 #include "jobs/sql_batch.h"
 
@@ -17,39 +18,37 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "jobs/sql_form.h"
 #include "jobs/sql_verdict.h"
+#include "pg/sqlstate.h"
 
 enum {
-    HEAD_MAX = 3,     /* statements before those of the jobs */
     REPEATS_MAX = 20, /* runs again that made no progress by themselves */
     UNKNOWN_MAX = 3,  /* the same, before lost connections are left to the retries */
     LATE_MS = 1000,   /* the worker's word on the time comes first */
     NO_LIMIT_MS = 1000 * 1000 * 1000
 };
 
-static const char note_sql[] =
-    "INSERT INTO drover_inbox (uuid) SELECT unnest($1::text[])";
-static const char look_sql[] =
-    "SELECT uuid FROM drover_inbox WHERE uuid = ANY($1::text[])";
-static const char path_sql[] = "SELECT set_config('search_path', $1, true)";
-static const char read_only_sql[] = "SET TRANSACTION READ ONLY";
-
-struct sql_batch {
-    struct sql_database *database;
-    const struct sql_config *config;
-    struct sql_task **tasks;
-    size_t ct;
+/* How a batch is run, if not for the first time. */
+struct manner {
     unsigned repeats;
-    struct pg_request *request; /* NULL: answered */
-    bool withdrawn;             /* before it was sent, for one that was cancelled */
-    struct pg_statement *statements;
-    size_t head_ct;
-    struct buf uuids; /* an array's text */
-    struct pg_param uuids_param, path_param;
+    bool narrow; /* not as one statement */
+    bool doubts; /* that one was refused; if all goes well now, it was at fault */
 };
 
-static void start_batch(struct sql_database *database, const struct sql_config *config,
-                        struct sql_task *const *tasks, size_t ct, unsigned repeats);
+struct sql_batch {
+    const struct sql_entry *entry;
+    struct sql_task **tasks;
+    size_t ct;
+    struct manner manner;
+    struct pg_request *request; /* NULL: answered */
+    bool withdrawn;             /* before it was sent, for one that was cancelled */
+    struct sql_form form;
+    struct pg_statement look;
+};
+
+static void start_batch(const struct sql_entry *entry, struct sql_task *const *tasks,
+                        size_t ct, const struct manner *manner);
 
 /* ---- telling ---- */
 
@@ -60,19 +59,16 @@ static void tell(struct sql_batch *batch, struct sql_task *task, struct outcome 
 
     task->batch = NULL;
     buf_init(&detail, 0);
-    if (outcome->kind != OUTCOME_DONE)
-        sql_describe(&detail, batch->config->database, refused);
+    sql_describe(&detail, batch->entry->config->database, refused);
     outcome->detail = buf_slice(&detail);
     task->done(task, outcome);
     buf_free(&detail);
 }
 
-static void tell_done(struct sql_batch *batch, struct sql_task *task)
+static void tell_done(struct sql_task *task, const struct outcome *done)
 {
-    struct outcome outcome;
-
-    outcome_init(&outcome, OUTCOME_DONE, "%s", "");
-    tell(batch, task, &outcome, NULL);
+    task->batch = NULL;
+    task->done(task, done);
 }
 
 static void tell_stopped(struct sql_batch *batch, struct sql_task *task)
@@ -98,7 +94,8 @@ void sql_task_stopped(const struct sql_task *task, struct outcome *outcome)
 /* ---- again, and in parts ---- */
 
 /* Those that were cancelled meanwhile end here. */
-static void run_part(struct sql_batch *batch, size_t from, size_t to, unsigned repeats)
+static void run_part(struct sql_batch *batch, size_t from, size_t to,
+                     const struct manner *manner)
 {
     struct sql_task **left = must_alloc((to - from + 1) * sizeof(*left));
     size_t ct = 0;
@@ -114,16 +111,22 @@ static void run_part(struct sql_batch *batch, size_t from, size_t to, unsigned r
             left[ct++] = task;
     }
     if (ct > 0)
-        start_batch(batch->database, batch->config, left, ct, repeats);
+        start_batch(batch->entry, left, ct, manner);
     free(left);
 }
 
-static void run_halves(struct sql_batch *batch, size_t from, size_t to, unsigned repeats)
+static void run_halves(struct sql_batch *batch, size_t from, size_t to,
+                       const struct manner *manner)
 {
     size_t middle = from + (to - from) / 2;
 
-    run_part(batch, from, middle, repeats);
-    run_part(batch, middle, to, repeats);
+    run_part(batch, from, middle, manner);
+    run_part(batch, middle, to, manner);
+}
+
+static void run_again(struct sql_batch *batch)
+{
+    run_part(batch, 0, batch->ct, &batch->manner);
 }
 
 /* The same for all that have not been told; a cancelled one was stopped instead. */
@@ -135,10 +138,13 @@ static void tell_all(struct sql_batch *batch, const struct outcome *outcome,
 
         if (batch->tasks[i] == NULL)
             continue;
-        if (batch->tasks[i]->cancelled)
+        if (batch->tasks[i]->cancelled) {
             tell_stopped(batch, batch->tasks[i]);
-        else
-            tell(batch, batch->tasks[i], &copy, refused);
+            continue;
+        }
+        if (copy.kind == OUTCOME_POSTPONE)
+            copy.wait_ms = sql_database_put_off(batch->entry->database);
+        tell(batch, batch->tasks[i], &copy, refused);
     }
 }
 
@@ -150,13 +156,12 @@ static void take_unsent(struct sql_batch *batch, const struct pg_answer *answer)
     struct buf line;
 
     if (batch->withdrawn) {
-        run_part(batch, 0, batch->ct, batch->repeats);
+        run_again(batch);
         return;
     }
     buf_init(&line, OUTCOME_REASON_BYTES - 1);
     text_escape(&line, slice_text(answer->why.text));
     outcome_init(&outcome, OUTCOME_POSTPONE, "%s", line.data ? line.data : "");
-    outcome.wait_ms = sql_database_wait_ms(batch->database);
     tell_all(batch, &outcome, NULL);
     buf_free(&line);
 }
@@ -166,8 +171,9 @@ static void take_unknown(struct sql_batch *batch, const struct pg_answer *answer
     struct outcome outcome;
     struct buf line;
 
-    if (batch->config->once && batch->repeats < UNKNOWN_MAX) {
-        run_part(batch, 0, batch->ct, batch->repeats + 1);
+    if (batch->entry->config->once && batch->manner.repeats < UNKNOWN_MAX) {
+        batch->manner.repeats++;
+        run_again(batch);
         return;
     }
     buf_init(&line, OUTCOME_REASON_BYTES - 1);
@@ -180,21 +186,24 @@ static void take_unknown(struct sql_batch *batch, const struct pg_answer *answer
 
 static void take_found(struct sql_batch *batch, const struct pg_result *found)
 {
+    struct outcome done;
     size_t found_ct = 0;
 
+    outcome_init(&done, OUTCOME_DONE, "%s", "");
     for (size_t i = 0; i < batch->ct; i++)
         for (size_t row = 0; row < found->row_ct; row++)
             if (slice_is(pg_value(found, row, 0), batch->tasks[i]->uuid)) {
-                tell_done(batch, batch->tasks[i]);
+                tell_done(batch->tasks[i], &done);
                 batch->tasks[i] = NULL;
                 found_ct++;
                 break;
             }
+    batch->manner.repeats++;
     /* None: two of the batch itself have the same uuid. */
     if (found_ct > 0 || batch->ct == 1)
-        run_part(batch, 0, batch->ct, batch->repeats + 1);
+        run_again(batch);
     else
-        run_halves(batch, 0, batch->ct, batch->repeats + 1);
+        run_halves(batch, 0, batch->ct, &batch->manner);
 }
 
 static void free_batch(struct sql_batch *batch);
@@ -204,7 +213,7 @@ static void looked(void *arg, const struct pg_answer *answer)
     struct sql_batch *batch = arg;
 
     batch->request = NULL;
-    if (sql_database_is_closing(batch->database))
+    if (sql_database_is_closing(batch->entry->database))
         ;
     else if (answer->end == PG_DONE)
         take_found(batch, &answer->results[0]);
@@ -217,18 +226,16 @@ static void looked(void *arg, const struct pg_answer *answer)
 
 static void look_into_inbox(struct sql_batch *batch)
 {
-    const struct pg_batch look = {.kind = PG_ONE,
-                                  .statements = batch->statements,
-                                  .ct = 1,
-                                  .within_ms = LATE_MS * 30};
+    const struct pg_batch look = {
+        .kind = PG_ONE, .statements = &batch->look, .ct = 1, .within_ms = LATE_MS * 30};
 
-    batch->statements[0].sql = look_sql; /* with the same parameter */
-    batch->request = sql_database_run(batch->database, &look, looked, batch);
+    batch->look = sql_form_look(&batch->form);
+    batch->request = sql_database_run(batch->entry->database, &look, looked, batch);
 }
 
 static bool is_inbox(const struct sql_batch *batch, const struct pg_answer *answer)
 {
-    return batch->config->once && answer->results[0].state == PG_REFUSED;
+    return batch->entry->config->once && answer->results[0].state == PG_REFUSED;
 }
 
 /* What is missing is the operator's to make, and no job is to suffer for it. */
@@ -236,11 +243,10 @@ static void take_no_inbox(struct sql_batch *batch, const struct pg_result *refus
 {
     struct outcome outcome;
 
-    sql_database_no_inbox(batch->database, refused->message);
+    sql_database_no_inbox(batch->entry->database, refused->message);
     outcome_init(&outcome, OUTCOME_POSTPONE,
                  "drover_inbox cannot be written, see `drover sql migrate`: SQLSTATE %s",
                  refused->sqlstate);
-    outcome.wait_ms = 30 * 1000;
     tell_all(batch, &outcome, refused);
 }
 
@@ -248,14 +254,22 @@ static void take_no_inbox(struct sql_batch *batch, const struct pg_result *refus
 static void take_bad_job(struct sql_batch *batch, size_t bad,
                          const struct pg_answer *answer)
 {
-    const struct pg_result *refused = &answer->results[batch->head_ct + bad];
+    const struct pg_result *refused = &answer->results[batch->form.head_ct + bad];
     struct outcome outcome;
 
     sql_outcome_refused(&outcome, answer, refused);
     tell(batch, batch->tasks[bad], &outcome, refused);
     batch->tasks[bad] = NULL;
-    run_part(batch, 0, bad, batch->repeats);
-    run_halves(batch, bad + 1, batch->ct, batch->repeats);
+    run_part(batch, 0, bad, &batch->manner);
+    run_halves(batch, bad + 1, batch->ct, &batch->manner);
+}
+
+/* It does not say whose values they were. */
+static void take_bad_wide(struct sql_batch *batch, const struct pg_answer *answer)
+{
+    batch->manner.narrow = true;
+    batch->manner.doubts = sqlstate_judge(answer->sqlstate) == SQLSTATE_DATA;
+    run_again(batch);
 }
 
 static void take_refusal(struct sql_batch *batch, const struct pg_answer *answer)
@@ -266,13 +280,16 @@ static void take_refusal(struct sql_batch *batch, const struct pg_answer *answer
 
     while (at < answer->ct && answer->results[at].state != PG_REFUSED)
         at++;
-    if (theirs && at < answer->ct && at >= batch->head_ct) {
-        take_bad_job(batch, at - batch->head_ct, answer);
+    batch->manner.doubts = false;
+    if (theirs && at < answer->ct && at >= batch->form.head_ct && batch->form.wide) {
+        take_bad_wide(batch, answer);
+    } else if (theirs && at < answer->ct && at >= batch->form.head_ct) {
+        take_bad_job(batch, at - batch->form.head_ct, answer);
     } else if (theirs && at == answer->ct && batch->ct > 1) { /* COMMIT itself */
-        run_halves(batch, 0, batch->ct, batch->repeats);
+        run_halves(batch, 0, batch->ct, &batch->manner);
     } else {
         sql_outcome_refused(&outcome, answer, NULL);
-        if (at < batch->head_ct) /* no job's doing */
+        if (at < batch->form.head_ct) /* no job's doing */
             outcome.kind = OUTCOME_RETRY;
         tell_all(batch, &outcome, at < answer->ct ? &answer->results[at] : NULL);
     }
@@ -292,9 +309,9 @@ static bool was_stopped(const struct sql_batch *batch, const struct pg_answer *a
 static bool take_turned_down(struct sql_batch *batch, const struct pg_answer *answer)
 {
     if (was_stopped(batch, answer)) {
-        run_part(batch, 0, batch->ct, batch->repeats);
+        run_again(batch);
     } else if (is_inbox(batch, answer) && strcmp(answer->sqlstate, "23505") == 0 &&
-               batch->repeats < REPEATS_MAX) {
+               batch->manner.repeats < REPEATS_MAX) {
         look_into_inbox(batch);
         return false;
     } else if (is_inbox(batch, answer) && strncmp(answer->sqlstate, "42", 2) == 0) {
@@ -305,16 +322,28 @@ static bool take_turned_down(struct sql_batch *batch, const struct pg_answer *an
     return true;
 }
 
+static void take_done(struct sql_batch *batch)
+{
+    struct outcome done;
+
+    outcome_init(&done, OUTCOME_DONE, "%s", "");
+    if (batch->manner.doubts)
+        sql_wide_doubt(batch->entry->wide);
+    if (batch->entry->config->once)
+        sql_database_has_inbox(batch->entry->database);
+    for (size_t i = 0; i < batch->ct; i++)
+        tell_done(batch->tasks[i], &done);
+}
+
 static void answered(void *arg, const struct pg_answer *answer)
 {
     struct sql_batch *batch = arg;
 
     batch->request = NULL;
-    if (!sql_database_is_closing(batch->database)) {
+    if (!sql_database_is_closing(batch->entry->database)) {
         switch (answer->end) {
         case PG_DONE:
-            for (size_t i = 0; i < batch->ct; i++)
-                tell_done(batch, batch->tasks[i]);
+            take_done(batch);
             break;
         case PG_UNSENT:
             take_unsent(batch, answer);
@@ -333,59 +362,9 @@ static void answered(void *arg, const struct pg_answer *answer)
 
 /* ---- the start ---- */
 
-/* {"uuid","uuid"}, as PostgreSQL reads arrays. */
-static void write_uuids(struct sql_batch *batch)
-{
-    struct buf *out = &batch->uuids;
-
-    (void)buf_add_char(out, '{');
-    for (size_t i = 0; i < batch->ct; i++) {
-        (void)buf_add_text(out, i ? ",\"" : "\"");
-        for (const char *at = batch->tasks[i]->uuid; *at; at++) {
-            if (*at == '"' || *at == '\\')
-                (void)buf_add_char(out, '\\');
-            (void)buf_add_char(out, *at);
-        }
-        (void)buf_add_char(out, '"');
-    }
-    (void)buf_add_char(out, '}');
-    batch->uuids_param.value = buf_slice(out);
-}
-
-static void add_head(struct sql_batch *batch, const char *sql,
-                     const struct pg_param *param)
-{
-    batch->statements[batch->head_ct++] =
-        (struct pg_statement){.sql = sql, .params = param, .param_ct = param ? 1 : 0};
-}
-
-/* The inbox before the search_path: it is where the server looks by itself. */
-static void write_statements(struct sql_batch *batch)
-{
-    const struct buf *path = &batch->tasks[0]->values.search_path;
-
-    batch->statements = must_alloc((HEAD_MAX + batch->ct) * sizeof(*batch->statements));
-    if (batch->config->once) {
-        write_uuids(batch);
-        add_head(batch, note_sql, &batch->uuids_param);
-    }
-    if (path->len > 0) {
-        batch->path_param.value = buf_slice(path);
-        add_head(batch, path_sql, &batch->path_param);
-    }
-    if (sql_database_config(batch->database)->read_only)
-        add_head(batch, read_only_sql, NULL);
-    for (size_t i = 0; i < batch->ct; i++)
-        batch->statements[batch->head_ct + i] =
-            (struct pg_statement){.sql = batch->config->statement,
-                                  .params = batch->tasks[i]->values.params,
-                                  .param_ct = batch->tasks[i]->values.ct};
-}
-
 static void free_batch(struct sql_batch *batch)
 {
-    free(batch->statements);
-    buf_free(&batch->uuids);
+    sql_form_free(batch->entry, &batch->form);
     free(batch->tasks);
     free(batch);
 }
@@ -410,38 +389,38 @@ static void send_batch(struct sql_batch *batch)
 {
     int64_t left = left_ms(batch);
     const struct pg_batch send = {.kind = PG_ALL,
-                                  .statements = batch->statements,
-                                  .ct = batch->head_ct + batch->ct,
-                                  .same_ct = batch->ct,
+                                  .statements = batch->form.statements,
+                                  .ct = batch->form.head_ct + batch->form.body_ct,
+                                  .same_ct = batch->form.body_ct,
                                   .statement_ms =
                                       batch->ct > 1 && left > 1 ? left / 2 : left,
                                   .within_ms = left + LATE_MS};
 
-    batch->request = sql_database_run(batch->database, &send, answered, batch);
+    batch->request = sql_database_run(batch->entry->database, &send, answered, batch);
 }
 
-static void start_batch(struct sql_database *database, const struct sql_config *config,
-                        struct sql_task *const *tasks, size_t ct, unsigned repeats)
+static void start_batch(const struct sql_entry *entry, struct sql_task *const *tasks,
+                        size_t ct, const struct manner *manner)
 {
     struct sql_batch *batch = must_alloc(sizeof(*batch));
 
-    batch->database = database;
-    batch->config = config;
+    batch->entry = entry;
     batch->tasks = must_alloc(ct * sizeof(struct sql_task *));
     batch->ct = ct;
-    batch->repeats = repeats;
+    batch->manner = *manner;
     memcpy(batch->tasks, tasks, ct * sizeof(struct sql_task *));
-    buf_init(&batch->uuids, 0);
     for (size_t i = 0; i < ct; i++)
         tasks[i]->batch = batch;
-    write_statements(batch);
+    sql_form_write(&batch->form, entry, batch->tasks, ct, manner->narrow);
     send_batch(batch);
+    if (ct > 1)
+        sql_wide_look(entry->wide);
 }
 
-void sql_batch_run(struct sql_database *database, const struct sql_config *config,
-                   struct sql_task *const *tasks, size_t ct)
+void sql_batch_run(const struct sql_entry *entry, struct sql_task *const *tasks,
+                   size_t ct)
 {
-    start_batch(database, config, tasks, ct, 0);
+    start_batch(entry, tasks, ct, &(const struct manner){0});
 }
 
 void sql_task_cancel(struct sql_task *task, enum cancel_reason why)

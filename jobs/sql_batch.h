@@ -9,6 +9,9 @@
  * is there already, nothing happens; which ones those are is then looked up, they are
  * done, and the others are run again. So it is with a transaction whose COMMIT got no
  * answer: run again, it finds itself there or not.
+ *
+ * Where the statement has a wide form, the jobs are one statement at first; where that is
+ * refused, they are run again as one each, and what is refused then is what counts.
  */
 #ifndef JOBS_SQL_BATCH_H
 #define JOBS_SQL_BATCH_H
@@ -16,8 +19,16 @@
 #include "jobs/handler.h"
 #include "jobs/sql_database.h"
 #include "jobs/sql_values.h"
+#include "jobs/sql_wide.h"
 
 struct sql_batch;
+
+/* What the jobs of a batch have in common. */
+struct sql_entry {
+    struct sql_database *database;
+    const struct sql_config *config;
+    struct sql_wide *wide; /* NULL: none */
+};
 
 /* One job in it: the caller's, until `done`. */
 struct sql_task {
@@ -31,10 +42,10 @@ struct sql_task {
     void (*done)(struct sql_task *task, const struct outcome *outcome);
 };
 
-/* Runs the tasks, 1 at least; `tasks` is copied. Calls back later only. Their statement
- * and search_path are the same. */
-void sql_batch_run(struct sql_database *database, const struct sql_config *config,
-                   struct sql_task *const *tasks, size_t ct);
+/* Runs the tasks, 1 at least; `entry` is borrowed until all are done, `tasks` copied.
+ * Calls back later only. Their search_path is the same. */
+void sql_batch_run(const struct sql_entry *entry, struct sql_task *const *tasks,
+                   size_t ct);
 
 /* Any number of times until it is done; one that was not handed over is merely marked. A
  * batch that waits or runs is stopped, and those of it that were not cancelled are run

@@ -19,6 +19,8 @@ enum {
     PATIENCE_MS = 3000, /* of a batch while no connection is up */
     AWAY_FIRST_MS = 1000,
     AWAY_MAX_MS = 30000,
+    BACK_FIRST_MS = 2000, /* where the inbox is missing */
+    BACK_GAP_MS = 2,      /* between two that come back */
     JITTER_PERCENT = 25,
     PRUNE_MS = 5 * 60 * 1000,
     PRUNE_PARTS = 10,    /* of the time that notes are kept, where that is shorter */
@@ -37,7 +39,10 @@ struct sql_database {
     int64_t away_until_ms;
     bool probing; /* one try was let through */
     struct err trouble;
-    bool no_inbox; /* has been said */
+    bool no_inbox;
+    struct err inbox_trouble;
+    int64_t back_at_ms; /* when the last that was put off comes back */
+    int64_t put_off_ct; /* runs, since there is trouble */
 
     struct timer prune;
     char keep_s[24];
@@ -76,45 +81,86 @@ static void note_away(struct sql_database *database, const struct err *why)
     database->away_until_ms = now_ms + away_ms(database);
 }
 
+static void forget_trouble(struct sql_database *database)
+{
+    if (database->away_ct == 0 && !database->no_inbox)
+        database->put_off_ct = 0;
+}
+
 static void note_there(struct sql_database *database)
 {
     database->away_ct = 0;
     database->away_until_ms = 0;
     database->probing = false;
+    forget_trouble(database);
 }
 
-bool sql_database_admits(struct sql_database *database, int64_t *wait_ms)
+bool sql_database_admits(struct sql_database *database)
 {
     int64_t now_ms = clock_mono_ms();
 
     if (database->away_ct == 0)
         return true;
-    if (now_ms < database->away_until_ms) {
-        *wait_ms = random_jitter(database->away_until_ms - now_ms, JITTER_PERCENT);
+    if (now_ms < database->away_until_ms)
         return false;
-    }
     database->probing = true;
     database->away_until_ms = now_ms + PATIENCE_MS; /* for the others */
     return true;
 }
 
-int64_t sql_database_wait_ms(const struct sql_database *database)
-{
-    return random_jitter(away_ms(database), JITTER_PERCENT);
-}
-
-const char *sql_database_trouble(const struct sql_database *database)
-{
-    return database->trouble.text;
-}
-
 void sql_database_no_inbox(struct sql_database *database, const char *why)
 {
+    (void)err_set(&database->inbox_trouble, ERR_DATABASE, "%s: drover sql migrate", why);
     if (database->no_inbox)
         return;
     database->no_inbox = true;
     log_error("sql.no_inbox", log_str("database", database->config->name),
               log_str("reason", why), log_str("do", "drover sql migrate"));
+}
+
+void sql_database_has_inbox(struct sql_database *database)
+{
+    if (!database->no_inbox)
+        return;
+    database->no_inbox = false;
+    log_info("sql.inbox_found", log_str("database", database->config->name),
+             log_int("postponed", database->put_off_ct));
+    forget_trouble(database);
+}
+
+/* They come back one after the other: all at once they would be one more burden, and no
+ * sooner done. */
+static int64_t back_in_ms(struct sql_database *database, int64_t now_ms)
+{
+    int64_t at_ms = database->back_at_ms + BACK_GAP_MS;
+
+    if (at_ms < now_ms + BACK_FIRST_MS)
+        at_ms = now_ms + BACK_FIRST_MS;
+    if (at_ms > now_ms + AWAY_MAX_MS)
+        at_ms = now_ms + AWAY_MAX_MS;
+    database->back_at_ms = at_ms;
+    return at_ms - now_ms;
+}
+
+int64_t sql_database_put_off(struct sql_database *database)
+{
+    int64_t now_ms = clock_mono_ms();
+
+    database->put_off_ct++;
+    if (database->away_ct == 0)
+        return back_in_ms(database, now_ms);
+    return random_jitter(now_ms < database->away_until_ms
+                             ? database->away_until_ms - now_ms
+                             : away_ms(database),
+                         JITTER_PERCENT);
+}
+
+const char *sql_database_trouble(const struct sql_database *database, int64_t *put_off_ct)
+{
+    *put_off_ct = database->put_off_ct;
+    if (database->away_ct > 0)
+        return database->trouble.text;
+    return database->no_inbox ? database->inbox_trouble.text : NULL;
 }
 
 /* ---- running ---- */
@@ -129,8 +175,6 @@ static void take_answer(void *arg, const struct pg_answer *answer)
         note_there(copy.database);
     else if (!pg_pool_is_up(copy.database->pool))
         note_away(copy.database, &answer->why);
-    if (answer->end == PG_DONE)
-        copy.database->no_inbox = false;
     copy.done(copy.arg, answer);
 }
 

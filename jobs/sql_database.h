@@ -28,17 +28,19 @@ struct pg_request *sql_database_run(struct sql_database *database,
                                     void *arg);
 
 /* Whether it is worth trying: not where the last try found no connection, until a wait is
- * over that grows from 1 s to 30 s; then one try is let through. On false `*wait_ms` says
- * for how long to leave it alone. */
-bool sql_database_admits(struct sql_database *database, int64_t *wait_ms);
+ * over that grows from 1 s to 30 s; then one try is let through. */
+bool sql_database_admits(struct sql_database *database);
 
-/* The same wait, for what has just found no connection. */
-int64_t sql_database_wait_ms(const struct sql_database *database);
-
-/* Why the last try found no connection. */
-const char *sql_database_trouble(const struct sql_database *database);
-
-/* Says once per trouble that jobs cannot be noted. */
+/* Jobs cannot be noted, says `why`; and they can. Each is said once. */
 void sql_database_no_inbox(struct sql_database *database, const char *why);
+void sql_database_has_inbox(struct sql_database *database);
+
+/* One more run is put off: for how long. That is until the next try; and where the inbox
+ * is missing 2 s, or more where many wait, so that 500 at most come back in a second. */
+int64_t sql_database_put_off(struct sql_database *database);
+
+/* Why runs are put off, and how many were since it is so; NULL: they are not. */
+const char *sql_database_trouble(const struct sql_database *database,
+                                 int64_t *put_off_ct);
 
 #endif

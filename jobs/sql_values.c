@@ -23,18 +23,76 @@ void sql_values_free(struct sql_values *values)
     buf_free(&values->search_path);
 }
 
+/* ---- finding ---- */
+
+static const char data_prefix[] = "data.";
+
+static bool is_in_data(const char *path)
+{
+    return strncmp(path, data_prefix, strlen(data_prefix)) == 0;
+}
+
+/* A value of `data` that was met on the way: the last of equal keys is what counts. */
+static void note_member(const struct text_list *paths, struct slice key,
+                        struct json_value value, struct json_value *found)
+{
+    for (size_t i = 0; i < paths->ct; i++) {
+        const char *name = paths->items[i] + strlen(data_prefix);
+
+        if (is_in_data(paths->items[i]) &&
+            json_string_is(key, slice_of(name, strcspn(name, "."))))
+            found[i] = value;
+    }
+}
+
+/* From the member of `data` that a path begins with to where it leads. */
+static struct json_value follow(struct json_value value, const char *path)
+{
+    while ((path = strchr(path, '.')) != NULL && value.kind != VALUE_ABSENT) {
+        path++;
+        value = json_child(value, slice_of(path, strcspn(path, ".")));
+    }
+    return value;
+}
+
+/* As payload_lookup() of each path, but through `data` once for all of them. */
+static void look_up(const struct payload *payload, const struct text_list *paths,
+                    struct json_value *found)
+{
+    bool is_object = payload->data.kind == VALUE_OBJECT;
+    struct json_reader reader UNINITIALIZED;
+    struct json_value value;
+    struct slice key;
+
+    if (is_object) {
+        json_open(&reader, payload->data.text);
+        MUST(json_enter(&reader, NULL) == 0);
+        while (json_next(&reader, &key, &value, NULL) > 0)
+            note_member(paths, key, value, found);
+    }
+    for (size_t i = 0; i < paths->ct; i++)
+        found[i] = is_object && is_in_data(paths->items[i])
+                       ? follow(found[i], paths->items[i] + strlen(data_prefix))
+                       : payload_lookup(payload, paths->items[i]);
+}
+
 /* ---- parameters ---- */
 
-/* Decodes a string behind those before it. The buffer may move: where it is is told by
- * place_strings(), until then `value` holds the length alone. */
-static int decode(struct sql_values *values, struct slice text, struct pg_param *param,
-                  struct err *err)
+/* Stands for a place in `text`, which may move until all is there. */
+static const char decoded[1];
+
+/* Most strings hold no escape, and are taken as they lie. */
+static int read_string(struct sql_values *values, struct slice text,
+                       struct pg_param *param, struct err *err)
 {
     size_t from = values->text.len;
 
+    param->value = slice_of(text.ptr + 1, text.len - 2);
+    if (memchr(text.ptr, '\\', text.len) == NULL)
+        return 0;
     if (json_decode_string(text, &values->text, err) != 0)
         return -1;
-    param->value.len = values->text.len - from;
+    param->value = slice_of(decoded, values->text.len - from);
     if (param->value.len == 0 ||
         memchr(values->text.data + from, '\0', param->value.len) == NULL)
         return 0;
@@ -50,7 +108,7 @@ static int read_param(struct sql_values *values, struct json_value value,
     case VALUE_NULL:
         return 0;
     case VALUE_STRING:
-        return decode(values, value.text, param, err);
+        return read_string(values, value.text, param, err);
     case VALUE_BOOL:
     case VALUE_NUMBER:
     case VALUE_ARRAY:
@@ -61,12 +119,12 @@ static int read_param(struct sql_values *values, struct json_value value,
     return 0;
 }
 
-static void place_strings(struct sql_values *values, const bool *is_string)
+static void place_decoded(struct sql_values *values)
 {
     size_t at = 0;
 
     for (size_t i = 0; i < values->ct; i++) {
-        if (!is_string[i])
+        if (values->params[i].value.ptr != decoded)
             continue;
         values->params[i].value.ptr = values->text.data ? values->text.data + at : "";
         at += values->params[i].value.len;
@@ -76,23 +134,21 @@ static void place_strings(struct sql_values *values, const bool *is_string)
 static int read_params(struct sql_values *values, const struct text_list *paths,
                        const struct payload *payload, struct err *err)
 {
-    bool *is_string = must_alloc((paths->ct + 1) * sizeof(*is_string));
-    struct err why = {0};
+    struct json_value *found = must_alloc((paths->ct + 1) * sizeof(*found));
+    struct err why;
     int rc = 0;
 
+    look_up(payload, paths, found);
     values->params = must_alloc((paths->ct + 1) * sizeof(*values->params));
     values->ct = paths->ct;
     for (size_t i = 0; i < paths->ct && rc == 0; i++) {
-        struct json_value value = payload_lookup(payload, paths->items[i]);
-
-        is_string[i] = value.kind == VALUE_STRING;
-        rc = read_param(values, value, &values->params[i], &why);
+        rc = read_param(values, found[i], &values->params[i], &why);
         if (rc != 0)
             (void)err_set(err, why.code, "%s: %s", paths->items[i], why.text);
     }
     if (rc == 0)
-        place_strings(values, is_string);
-    free(is_string);
+        place_decoded(values);
+    free(found);
     return rc;
 }
 

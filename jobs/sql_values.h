@@ -15,7 +15,7 @@ enum { SQL_IDENTIFIER_MAX = 63 }; /* bytes; PostgreSQL would cut a longer one */
 struct sql_values {
     struct pg_param *params; /* borrow from the payload and from `text` */
     size_t ct;
-    struct buf text;        /* decoded strings */
+    struct buf text;        /* decoded strings, of those that hold escapes */
     struct buf search_path; /* "": the server's own */
 };
 

@@ -15,6 +15,8 @@
 #include "base/clock.h"
 #include "pg/exchange.h"
 
+static const char read_only_sqlstate[] = "25006";
+
 enum { LATE_MS = 1000 }; /* what the server has to say that it gave up */
 
 enum conn_state {
@@ -41,7 +43,8 @@ struct pg_conn {
     pg_answer_cb done;
     void *arg;
     int64_t within_ms;
-    bool cancelled; /* the batch; the word may reach the server late */
+    bool cancelled;  /* the batch; the word may reach the server late */
+    bool unwritable; /* the last batch was refused for that: another host may be better */
     int64_t ready_at_ms;
     struct err why;
 };
@@ -114,12 +117,14 @@ static void listen_for(struct pg_conn *conn, short what)
 static void end_exchange(struct pg_conn *conn, const char *lost)
 {
     struct exchange *exchange = conn->exchange;
-    pg_answer_cb done = conn->done;
+    const struct pg_answer *answer;
 
     if (exchange == NULL)
         return;
     conn->exchange = NULL;
-    done(conn->arg, exchange_conclude(exchange, lost));
+    answer = exchange_conclude(exchange, lost);
+    conn->unwritable = strcmp(answer->sqlstate, read_only_sqlstate) == 0;
+    conn->done(conn->arg, answer);
     exchange_free(exchange);
 }
 
@@ -225,6 +230,8 @@ static void finish_batch(struct pg_conn *conn)
         return;
     if (conn->cancelled) /* or it would hit the next batch */
         fail(conn, "closed after a cancel");
+    else if (conn->unwritable)
+        fail(conn, "the server takes no writes");
     else
         conn->options.on_ready(conn->options.arg, conn);
 }

@@ -35,7 +35,7 @@ struct exchange *exchange_create(const struct pg_batch *batch)
 {
     struct exchange *exchange = must_alloc(sizeof(*exchange));
 
-    MUST(batch->ct > 0 && (batch->kind != PG_ONE || batch->ct == 1));
+    MUST(batch->ct > 0 && (!script_is_single(batch) || batch->ct == 1));
     exchange->batch = batch;
     exchange->step_ct = script_step_ct(batch);
     exchange->sync_ct = script_sync_ct(batch);
@@ -110,6 +110,8 @@ static bool send_query(PGconn *conn, const struct script_step *step)
 
     if (step->parses)
         return PQsendPrepare(conn, "", step->sql, 0, NULL) == 1;
+    if (step->describes)
+        return PQsendDescribePrepared(conn, "") == 1;
     lay_out(&wire, step->params, step->param_ct);
     values = (const char *const *)wire.values;
     if (step->bound)
@@ -299,7 +301,7 @@ enum exchange_state exchange_take(struct exchange *exchange, PGconn *conn)
 static bool is_committed(const struct exchange *exchange)
 {
     return exchange->committed && !exchange->refused &&
-           (exchange->batch->kind != PG_ONE || exchange->syncs == exchange->sync_ct);
+           (!script_is_single(exchange->batch) || exchange->syncs == exchange->sync_ct);
 }
 
 const struct pg_answer *exchange_conclude(struct exchange *exchange, const char *lost)
@@ -334,4 +336,20 @@ struct slice pg_value(const struct pg_result *result, size_t row, size_t column)
         return slice_of(NULL, 0);
     return slice_of(PQgetvalue(rows, (int)row, (int)column),
                     (size_t)PQgetlength(rows, (int)row, (int)column));
+}
+
+static const PGresult *described(const struct pg_result *result)
+{
+    return (const PGresult *)(const void *)result->rows;
+}
+
+size_t pg_param_ct(const struct pg_result *result)
+{
+    return (size_t)PQnparams(described(result));
+}
+
+unsigned pg_param_type(const struct pg_result *result, size_t param)
+{
+    MUST(param < pg_param_ct(result));
+    return PQparamtype(described(result), (int)param);
 }

@@ -45,6 +45,7 @@ enum pg_kind {
     PG_ALL,  /* one transaction: all of them or none */
     PG_EACH, /* one transaction, a savepoint around each: a refused one leaves no trace,
                 the others are committed */
+    PG_LOOK  /* a single statement is understood, but not run: see pg_param_type() */
 };
 
 struct pg_batch {

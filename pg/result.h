@@ -44,4 +44,9 @@ struct pg_result {
 /* A value as text, NUL-terminated; ptr NULL: NULL. Borrowed as the result is. */
 struct slice pg_value(const struct pg_result *result, size_t row, size_t column);
 
+/* Of PG_LOOK: how many parameters the statement has, and the OID of the type that $1 (0),
+ * $2 (1), ... was found to have. */
+size_t pg_param_ct(const struct pg_result *result);
+unsigned pg_param_type(const struct pg_result *result, size_t param);
+
 #endif

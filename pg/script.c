@@ -16,11 +16,18 @@ static bool parses_once(const struct pg_batch *batch)
     return batch->kind == PG_ALL && batch->same_ct > 1;
 }
 
+bool script_is_single(const struct pg_batch *batch)
+{
+    return batch->kind == PG_ONE || batch->kind == PG_LOOK;
+}
+
 size_t script_step_ct(const struct pg_batch *batch)
 {
     switch (batch->kind) {
     case PG_ONE:
         return 1;
+    case PG_LOOK:
+        return 2;
     case PG_ALL:
         return HEAD_CT + parses_once(batch) + batch->ct + 1;
     case PG_EACH:
@@ -33,6 +40,7 @@ size_t script_sync_ct(const struct pg_batch *batch)
 {
     switch (batch->kind) {
     case PG_ONE:
+    case PG_LOOK:
         return 1;
     case PG_ALL:
         return 2;
@@ -52,6 +60,14 @@ static void put_statement(const struct pg_batch *batch, size_t index,
     step->param_ct = statement->param_ct;
     step->statement = (int64_t)index;
     step->is_statement = true;
+}
+
+static void put_look(const struct pg_batch *batch, size_t at, struct script_step *step)
+{
+    put_statement(batch, 0, step);
+    step->parses = at == 0;
+    step->describes = step->commits = step->sync = at > 0;
+    step->is_statement = at > 0;
 }
 
 static void put_head(size_t at, const struct pg_param *timeout, struct script_step *step)
@@ -148,6 +164,9 @@ void script_step(const struct pg_batch *batch, size_t at, const struct pg_param 
         put_statement(batch, 0, step);
         step->commits = true;
         step->sync = true;
+        break;
+    case PG_LOOK:
+        put_look(batch, at, step);
         break;
     case PG_ALL:
         put_all(batch, at, timeout, step);

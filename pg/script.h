@@ -22,9 +22,13 @@ struct script_step {
     bool is_statement; /* it is that statement itself */
     bool parses;       /* `sql` is to be parsed, for steps that are bound */
     bool bound;        /* what was parsed last, with these values */
+    bool describes;    /* what was parsed last, which is not run */
     bool commits;      /* the batch is committed when this has gone well */
     bool sync;         /* a synchronization point follows */
 };
+
+/* Whether the batch is one statement, without a transaction around it. */
+bool script_is_single(const struct pg_batch *batch);
 
 size_t script_step_ct(const struct pg_batch *batch);
 

@@ -146,6 +146,9 @@ static void add_workers(struct buf *out, const json_t *pools)
     add_head(out, "drover_endpoints_away", "gauge",
              "Endpoints of webhooks that a worker leaves alone (8 at most are counted).");
     add_slots(out, "drover_endpoints_away", pools, "away", NULL);
+    add_head(out, "drover_databases_away", "gauge",
+             "Databases of SQL jobs that a worker cannot use for now.");
+    add_slots(out, "drover_databases_away", pools, "databases", NULL);
 }
 
 /* ---- Redis ---- */

@@ -162,9 +162,9 @@ static json_t *pick(const json_t *from, const char *const *names, size_t ct)
 
 static json_t *workers_json(const json_t *workers)
 {
-    static const char *const names[] = {"slot", "pid",    "state",    "running",
-                                        "done", "failed", "restarts", "postponed",
-                                        "away", "paused"};
+    static const char *const names[] = {"slot", "pid",       "state",    "running",
+                                        "done", "failed",    "restarts", "postponed",
+                                        "away", "databases", "paused"};
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_array_size(workers); i++)

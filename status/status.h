@@ -2,15 +2,17 @@
  *
  *   {"supervisor":{"pid","state","uptime_s","paused","draining"},
  *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
- *              "restarts","postponed","away":[{"endpoint","failures"}],"paused"}]}],
+ *              "restarts","postponed","away":[{"endpoint","failures"}],
+ *              "databases":[{"database","postponed","reason"}],"paused"}]}],
  *    "queues":[{"name","ready","delayed","reserved","paused","paused_since"}],
  *    "failed":N,
  *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
  * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
  * "reachable" is what this program saw, "up" what the workers tell the supervisor. "away"
- * are endpoints of webhooks that a worker leaves alone, the first few; a worker's
- * "paused" is who lets it take no jobs: "supervisor", "application" or null.
+ * are endpoints of webhooks that a worker leaves alone, the first few; "databases" are
+ * those of SQL jobs that it cannot use, with how many runs were put off for it; a
+ * worker's "paused" is who lets it take no jobs: "supervisor", "application" or null.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H

@@ -138,6 +138,33 @@ static void add_away(struct buf *out, const json_t *pool, const json_t *worker)
     }
 }
 
+static const char *member_text(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text ? text : "?";
+}
+
+static void add_databases(struct buf *out, const json_t *pool, const json_t *worker)
+{
+    const json_t *databases = json_object_get(worker, "databases");
+
+    for (size_t i = 0; i < json_array_size(databases); i++) {
+        const json_t *row = json_array_get(databases, i);
+
+        buf_add_text(out, "database ");
+        text_escape(out, slice_text(member_text(row, "database")));
+        buf_add_text(out, " cannot be used: ");
+        text_escape(out, slice_text(member_text(row, "reason")));
+        buf_addf(out,
+                 ", %" JSON_INTEGER_FORMAT " runs put off, by %s/%" JSON_INTEGER_FORMAT
+                 "\n",
+                 json_integer_value(json_object_get(row, "postponed")),
+                 member_text(pool, "name"),
+                 json_integer_value(json_object_get(worker, "slot")));
+    }
+}
+
 /* What its supervisor paused is said above; the application's word is about one pool. */
 static void add_held(struct buf *out, const json_t *pool)
 {
@@ -154,7 +181,7 @@ static void add_held(struct buf *out, const json_t *pool)
         buf_addf(out, "paused by the application: %zu of %s\n", ct, name ? name : "?");
 }
 
-static void add_endpoints(struct buf *out, const json_t *pools)
+static void add_troubles(struct buf *out, const json_t *pools)
 {
     size_t before = out->len;
 
@@ -164,8 +191,10 @@ static void add_endpoints(struct buf *out, const json_t *pools)
         const json_t *workers = json_object_get(pool, "workers");
 
         add_held(out, pool);
-        for (size_t k = 0; k < json_array_size(workers); k++)
+        for (size_t k = 0; k < json_array_size(workers); k++) {
             add_away(out, pool, json_array_get(workers, k));
+            add_databases(out, pool, json_array_get(workers, k));
+        }
     }
     if (out->len == before + 1)
         out->data[out->len = before] = '\0';
@@ -229,7 +258,7 @@ void status_text(const json_t *document, enum status_colour colour, struct buf *
     add_supervisor(out, json_object_get(document, "supervisor"));
     add_redis(out, json_object_get(document, "redis"));
     add_workers(out, json_object_get(document, "pools"), titles);
-    add_endpoints(out, json_object_get(document, "pools"));
+    add_troubles(out, json_object_get(document, "pools"));
     add_queues(out, json_object_get(document, "queues"), titles);
     add_failed(out, document);
 }

@@ -75,6 +75,33 @@ static json_t *away_status(const struct worker_slot *ws)
     return array;
 }
 
+/* Nothing where what is found is no text. */
+static void add_database(json_t *array, const struct board_database *database)
+{
+    char name[BOARD_NAME_BYTES], why[BOARD_NOTE_BYTES];
+    int64_t put_off_ct = database->put_off_ct;
+    json_t *row;
+
+    board_text(database->name, sizeof(database->name), name, sizeof(name));
+    board_text(database->why, sizeof(database->why), why, sizeof(why));
+    if (put_off_ct <= 0 || !text_is_utf8(slice_text(name)))
+        return;
+    row = whole(json_pack("{s:s, s:I, s:s}", "database", name, "postponed",
+                          (json_int_t)put_off_ct, "reason",
+                          text_is_utf8(slice_text(why)) ? why : ""));
+    MUST(json_array_append_new(array, row) == 0);
+}
+
+static json_t *databases_status(const struct worker_slot *ws)
+{
+    json_t *array = whole(json_array());
+
+    for (size_t i = 0; child_is_alive(&ws->child) && ws->board && i < BOARD_DATABASES;
+         i++)
+        add_database(array, &ws->board->databases[i]);
+    return array;
+}
+
 /* Why it takes no jobs; null: it does. */
 static json_t *paused_status(const struct worker_slot *ws)
 {
@@ -89,14 +116,14 @@ static json_t *worker_status(const struct worker_slot *ws)
 {
     struct tally tally = worker_slot_tally(ws);
 
-    return whole(json_pack("{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "slot",
-                           (json_int_t)ws->index, "pid", (json_int_t)ws->child.pid,
-                           "state", slot_state_name(ws->child.slot.state), "running",
-                           (json_int_t)worker_slot_running(ws), "done",
-                           (json_int_t)tally.done, "failed", (json_int_t)tally.failed,
-                           "restarts", (json_int_t)ws->child.slot.restarts, "postponed",
-                           (json_int_t)tally.postponed, "away", away_status(ws), "paused",
-                           paused_status(ws)));
+    return whole(json_pack(
+        "{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "slot",
+        (json_int_t)ws->index, "pid", (json_int_t)ws->child.pid, "state",
+        slot_state_name(ws->child.slot.state), "running",
+        (json_int_t)worker_slot_running(ws), "done", (json_int_t)tally.done, "failed",
+        (json_int_t)tally.failed, "restarts", (json_int_t)ws->child.slot.restarts,
+        "postponed", (json_int_t)tally.postponed, "away", away_status(ws), "databases",
+        databases_status(ws), "paused", paused_status(ws)));
 }
 
 static json_t *pool_status(const struct pool *pool)

@@ -80,8 +80,9 @@ static void flight_start(struct flight *flight)
     worker->running_ct++;
     worker->started_ct++;
     flight->started_us = clock_mono_us();
-    flight->row = board_take(worker->start->board, flight->uuid, flight->name,
-                             flight->job.queue, flight->job.attempt);
+    flight->row =
+        board_take(worker->start->board, flight->started_us / 1000, flight->uuid,
+                   flight->name, flight->job.queue, flight->job.attempt);
     flight->job.group = &flight->row->group;
     atomic_store(&worker->start->board->running, worker->running_ct);
     log_debug("job.start", log_str("uuid", flight->uuid), log_str("job", flight->name),
@@ -189,8 +190,10 @@ static bool flight_turn_away(struct flight *flight)
         return true;
     }
     flight->handler = handler_of(flight->job.config->type);
-    if (!flight->handler->decides && !policy_may_run(&flight->policy, flight->job.attempt,
-                                                     clock_wall_ms() / 1000, &decision)) {
+    if (!flight->handler->decides &&
+        !policy_may_run(&flight->policy, flight->job.attempt,
+                        policy_is_timed(&flight->policy) ? clock_wall_ms() / 1000 : 0,
+                        &decision)) {
         verdict_refuse(flight, decision.reason);
         return true;
     }

@@ -117,7 +117,8 @@ static void apply_policy(struct flight *flight, const struct outcome *outcome)
     struct decision decision;
     struct outcome final = *outcome;
 
-    policy_decide(&flight->policy, flight->job.attempt, outcome, clock_wall_ms() / 1000,
+    policy_decide(&flight->policy, flight->job.attempt, outcome,
+                  policy_is_timed(&flight->policy) ? clock_wall_ms() / 1000 : 0,
                   &decision);
     switch (decision.verdict) {
     case VERDICT_ACK:

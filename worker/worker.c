@@ -306,6 +306,8 @@ static void beat(void *arg)
         worker_drain(worker, "memory");
     if (worker->env.http != NULL)
         http_tell_board(worker->env.http, board);
+    if (worker->env.sql != NULL)
+        sql_tell_board(worker->env.sql, board);
     pausing_look(worker);
     if (pausing_is_on(worker))
         stint_empty(worker);

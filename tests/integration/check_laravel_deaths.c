@@ -4,6 +4,9 @@
 #include "tests/support/laravel_fixture.h"
 #include "tests/unit/suite.h"
 
+/* For jobs that hang still when the test is over. */
+#define IN_NO_TIME "stop_grace = 1;\n"
+
 /* ---- what a job does to its process ---- */
 
 static const struct {
@@ -179,8 +182,9 @@ END_TEST
 
 START_TEST(a_killed_process_gives_its_job_back_at_once)
 {
-    scene_configure(stage.scene, "pools: ( { name = \"main\"; queues = [ \"default\" ]; "
-                                 "workers = 1; } );\n" RUNNER(""));
+    scene_configure(stage.scene,
+                    IN_NO_TIME "pools: ( { name = \"main\"; queues = [ \"default\" ]; "
+                               "workers = 1; } );\n" RUNNER(""));
     push("\"does\":\"hang\"");
     scene_start(stage.scene);
     ck_assert_int_eq(kill(process_of("start-hang"), SIGKILL), 0);
@@ -194,6 +198,7 @@ START_TEST(a_killed_worker_takes_its_php_along_and_the_job_runs_again)
 {
     pid_t php;
 
+    scene_configure(stage.scene, IN_NO_TIME POOL RUNNER(""));
     push("\"does\":\"hang\",\"tries\":1");
     scene_start(stage.scene);
     php = process_of("start-hang");
@@ -210,7 +215,7 @@ START_TEST(a_job_that_is_deaf_to_a_stop_is_killed_and_given_back)
 {
     char *payload;
 
-    scene_configure(stage.scene, "stop_grace = 1;\n" POOL RUNNER(""));
+    scene_configure(stage.scene, IN_NO_TIME POOL RUNNER(""));
     push("\"does\":\"freeze\",\"tries\":1");
     scene_start(stage.scene);
     (void)process_of("start-freeze");

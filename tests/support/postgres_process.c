@@ -313,6 +313,19 @@ void postgres_process_set_read_only(struct postgres_process *process, bool read_
     WAIT_FOR(is_read_only(process) == read_only);
 }
 
+void postgres_process_limit_files(struct postgres_process *process, const char *bytes)
+{
+    char *pid = must_format("--pid=%d", (int)process->pid);
+    char *limit = must_format("--fsize=%s:", bytes); /* the soft limit alone */
+    char *log = must_format("%s/prlimit.log", process->dir);
+    const char *const argv[] = {"/usr/bin/prlimit", pid, limit, NULL};
+
+    MUST(wait_for(postgres_process_spawn(log, SIGKILL, argv)) == 0);
+    free(pid);
+    free(limit);
+    free(log);
+}
+
 void postgres_process_end_sessions(struct postgres_process *process)
 {
     (void)postgres_process_do(

@@ -47,6 +47,11 @@ long long postgres_process_int(struct postgres_process *process, const char *fmt
 /* What every transaction is from now on; in sessions that are open a moment later. */
 void postgres_process_set_read_only(struct postgres_process *process, bool read_only);
 
+/* Of sessions from now on: no file may be larger (bytes, or "unlimited"). A write that
+ * reaches the limit is cut short there, which is what a full disk does; segments of the
+ * log are 16 MiB. */
+void postgres_process_limit_files(struct postgres_process *process, const char *bytes);
+
 /* Ends all other sessions, as an administrator would. */
 void postgres_process_end_sessions(struct postgres_process *process);
 

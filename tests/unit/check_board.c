@@ -79,7 +79,7 @@ END_TEST
 
 START_TEST(a_taken_row_tells_of_its_job_until_the_end)
 {
-    struct board_job *job = board_take(board, "u-1", "resize", "high", 3);
+    struct board_job *job = board_take(board, 1, "u-1", "resize", "high", 3);
 
     ck_assert_int_gt(job->started_at_ms, 0);
     ck_assert_int_eq(job->attempt, 3);
@@ -99,21 +99,21 @@ START_TEST(rows_are_taken_again_once_free)
     struct board_job *jobs[ROWS];
 
     for (int i = 0; i < ROWS; i++)
-        jobs[i] = board_take(board, "u", "n", "q", 1);
+        jobs[i] = board_take(board, 1, "u", "n", "q", 1);
     for (int i = 0; i < ROWS; i++)
         for (int j = 0; j < i; j++)
             ck_assert_ptr_ne(jobs[i], jobs[j]);
     board_end(jobs[2]);
-    ck_assert_ptr_eq(board_take(board, "u", "n", "q", 1), jobs[2]);
+    ck_assert_ptr_eq(board_take(board, 1, "u", "n", "q", 1), jobs[2]);
 }
 END_TEST
 
 START_TEST(more_jobs_than_rows_are_a_bug)
 {
     for (int i = 0; i < ROWS; i++)
-        (void)board_take(board, "u", "n", "q", 1);
+        (void)board_take(board, 1, "u", "n", "q", 1);
     (void)close(STDERR_FILENO);
-    (void)board_take(board, "u", "n", "q", 1);
+    (void)board_take(board, 1, "u", "n", "q", 1);
 }
 END_TEST
 
@@ -124,7 +124,7 @@ START_TEST(long_names_are_cut_and_missing_ones_empty)
 
     memset(name, 'n', sizeof(name) - 1);
     name[sizeof(name) - 1] = '\0';
-    job = board_take(board, name, name, NULL, 1);
+    job = board_take(board, 1, name, name, NULL, 1);
     ck_assert_uint_eq(strlen(job->uuid), BOARD_UUID_BYTES - 1);
     ck_assert_uint_eq(strlen(job->name), BOARD_NAME_BYTES - 1);
     ck_assert_str_eq(job->queue, "");
@@ -155,7 +155,7 @@ START_TEST(what_a_child_wrote_outlives_it)
     ck_assert_int_ge(pid, 0);
     if (pid == 0) {
         board->done = 17;
-        board_take(board, "u-2", "n", "q", 2)->group = getpid();
+        board_take(board, 1, "u-2", "n", "q", 2)->group = getpid();
         (void)kill(getpid(), SIGKILL);
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -208,8 +208,8 @@ START_TEST(the_groups_of_all_rows_are_killed)
 
     for (int i = 0; i < 2; i++) {
         fds[i] = start_group(&pids[i]);
-        (void)board_take(board, "u", "none", "q", 1);
-        board_take(board, "u", "n", "q", 1)->group = pids[i];
+        (void)board_take(board, 1, "u", "none", "q", 1);
+        board_take(board, 1, "u", "n", "q", 1)->group = pids[i];
     }
     ck_assert_uint_eq(board_kill_groups(board), 2);
     for (int i = 0; i < 2; i++) {
@@ -239,14 +239,14 @@ START_TEST(the_guards_spare_the_caller_and_the_world)
 
     kills_are_held = true;
     for (size_t i = 0; i < ARRAY_CT(groups); i++) {
-        struct board_job *job = board_take(board, "u", "n", "q", 1);
+        struct board_job *job = board_take(board, 1, "u", "n", "q", 1);
 
         job->group = groups[i];
         ck_assert_uint_eq(board_kill_groups(board), 0);
         board_end(job);
     }
     ck_assert_uint_eq(held_kill_ct, 0);
-    board_take(board, "u", "n", "q", 1)->group = getpid() + 1;
+    board_take(board, 1, "u", "n", "q", 1)->group = getpid() + 1;
     ck_assert_uint_eq(board_kill_groups(board), 1); /* else holding proves nothing */
     ck_assert_uint_eq(held_kill_ct, 1);
 }

@@ -255,6 +255,22 @@ START_TEST(the_pool_that_is_printed_can_be_used)
 }
 END_TEST
 
+/* And its command runs the jobs that are there. */
+START_TEST(the_command_that_is_printed_does_the_work)
+{
+    expect(0, PROJECT "$D doctor --json >$T/doctor.json");
+    expect(0,
+           "python3 -c \"import json; s = json.load(open('$T/doctor.json'))['switch']; "
+           "open('$T/over', 'w').write(s['over']); "
+           "open('$T/switch.conf', 'w').write(s['pool'])\"");
+    expect(0, "$D push task '{}' -c $T/switch.conf");
+    expect(0, "set -- $(cat $T/over); shift; " PROJECT
+              "TEST_DIR=$T $D \"$@\" --stop-when-empty");
+    expect(0, "grep -c '^end ' $T/ledger");
+    ck_assert_str_eq(sh->out.data, "1");
+}
+END_TEST
+
 static const struct {
     const char *environment, *words;
 } refusals[] = {
@@ -311,6 +327,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, postgres_and_its_tables_are_looked_at_and_no_password_is_shown);
     tcase_add_test(tc, a_project_is_asked_where_its_queues_are);
     tcase_add_test(tc, the_pool_that_is_printed_can_be_used);
+    tcase_add_test(tc, the_command_that_is_printed_does_the_work);
     tcase_add_loop_test(tc, what_drover_cannot_work_for_is_refused_with_the_reason, 0,
                         (int)ARRAY_CT(refusals));
     tcase_add_test(tc, the_projects_own_table_of_failed_jobs_is_looked_at);

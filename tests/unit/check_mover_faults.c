@@ -77,23 +77,6 @@ START_TEST(a_read_only_server_is_waited_for)
 }
 END_TEST
 
-/* Of sessions from now on: no file may be larger. A write that reaches the limit is cut
- * short there, which is what a full disk does; segments of the log are 16 MiB. */
-static void limit_files(const char *bytes)
-{
-    char *pid = must_format("--pid=%d", (int)scene.server.pid);
-    char *limit = must_format("--fsize=%s:", bytes); /* the soft limit alone */
-    char *log = must_format("%s/prlimit.log", scene.server.dir);
-    const char *const argv[] = {"/usr/bin/prlimit", pid, limit, NULL};
-    int status = -1;
-
-    ck_assert_int_gt(waitpid(postgres_process_spawn(log, SIGKILL, argv), &status, 0), 0);
-    ck_assert_int_eq(status, 0);
-    free(pid);
-    free(limit);
-    free(log);
-}
-
 /* Rows of a whole page each, so that none has room for another, until no more fit. */
 static void fill_table(void)
 {
@@ -109,12 +92,12 @@ static void fill_table(void)
 START_TEST(a_full_disk_is_waited_for)
 {
     world_keep_log(&scene.world);
-    limit_files("17829888");
+    postgres_process_limit_files(&scene.server, "17829888");
     fill_table();
     scene_open_mover(NULL);
     scene_fail_many("u", RECORD_CT);
     hold_out();
-    limit_files("unlimited");
+    postgres_process_limit_files(&scene.server, "unlimited");
     postgres_process_end_sessions(&scene.server);
     UNTIL(&scene.world, scene_is_moved());
     scene_expect_once("u", RECORD_CT);

@@ -49,6 +49,54 @@ START_TEST(affected_rows_are_counted)
 }
 END_TEST
 
+struct looked {
+    bool done;
+    char sqlstate[PG_SQLSTATE_BYTES];
+    struct buf types;
+};
+
+static void take_look(void *arg, const struct pg_answer *answer)
+{
+    struct looked *looked = arg;
+
+    looked->done = true;
+    memcpy(looked->sqlstate, answer->sqlstate, sizeof(looked->sqlstate));
+    if (answer->end != PG_DONE)
+        return;
+    for (size_t i = 0; i < pg_param_ct(&answer->results[0]); i++)
+        (void)buf_addf(&looked->types, "%u ", pg_param_type(&answer->results[0], i));
+}
+
+static const struct {
+    const char *sql, *types, *sqlstate;
+} looks[] = {
+    {"INSERT INTO t VALUES ($1, $2)", "23 25 ", ""},
+    {"DELETE FROM t WHERE note = $2::jsonb->>$1", "25 3802 ", ""},
+    {"SELECT 1", "", ""},
+    {"INSERT INTO none VALUES ($1)", "", "42P01"},
+    {"INSERT INTO t VALUES (1, $2)", "", "42P18"},
+};
+
+START_TEST(a_look_tells_types_and_changes_nothing)
+{
+    const struct pg_statement statement = {.sql = looks[_i].sql};
+    const struct pg_batch batch = {
+        .kind = PG_LOOK, .statements = &statement, .ct = 1, .within_ms = LONG_MS};
+    struct looked looked = {0};
+
+    pg_open(pg.server.dsn, 1);
+    pg_run_sql(PG_ONE, "INSERT INTO t VALUES (1, 'x')");
+    (void)pg_pool_run(pg.pool, &batch, take_look, &looked);
+    UNTIL(looked.done);
+    ck_assert_str_eq(looked.types.data ? looked.types.data : "", looks[_i].types);
+    ck_assert_str_eq(looked.sqlstate, looks[_i].sqlstate);
+    ck_assert_int_eq(pg_row_ct(), 1);
+    pg_run_sql(PG_ONE, "INSERT INTO t VALUES (2, 'x')"); /* the connection is well */
+    ck_assert_int_eq(pg.told[0].end, PG_DONE);
+    buf_free(&looked.types);
+}
+END_TEST
+
 START_TEST(a_refusal_undoes_the_transaction)
 {
     static const struct pg_statement statements[] = {
@@ -261,6 +309,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, pg_scene_set_up, pg_scene_tear_down);
     tcase_add_test(tc, values_come_back_as_they_went);
     tcase_add_test(tc, affected_rows_are_counted);
+    tcase_add_loop_test(tc, a_look_tells_types_and_changes_nothing, 0, ARRAY_CT(looks));
     tcase_add_test(tc, a_refusal_undoes_the_transaction);
     tcase_add_loop_test(tc, with_savepoints_the_others_are_committed, 0, 1);
     tcase_add_loop_test(tc, with_savepoints_the_others_are_committed, 0x15, 0x16);

@@ -2,12 +2,17 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,7 +137,7 @@ END_TEST
 START_TEST(further_fds_are_open_where_they_are_named)
 {
     struct spawn spec =
-        spec_of(ARGV("/bin/sh", "-c", "ls -l /proc/$$/fd | wc -l; cat <&3"));
+        spec_of(ARGV("/bin/sh", "-c", "set -- /proc/$$/fd/*; echo $#; cat <&3"));
     int in[2], leak = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
@@ -142,7 +147,7 @@ START_TEST(further_fds_are_open_where_they_are_named)
     spec.fd_ct = 5;
     spec.fds[3] = in[0];
     spec.fds[4] = -1;
-    assert_output(&spec, "6\non 3\n"); /* five, and the line of the total */
+    assert_output(&spec, "6\non 3\n"); /* five, and the directory */
     (void)close(in[0]);
 }
 END_TEST
@@ -410,6 +415,64 @@ START_TEST(the_child_starts_where_it_is_told)
 }
 END_TEST
 
+/* They are the parent's for a while: what the child does to them is the child's alone. */
+START_TEST(the_parents_fds_stay_as_they_are)
+{
+    struct spawn spec = spec_of(ARGV("/bin/sh", "-c", "set -- /proc/$$/fd/*; echo $#"));
+    int low = open("/dev/null", O_RDONLY | O_CLOEXEC), raised[300];
+
+    for (size_t i = 0; i < ARRAY_CT(raised); i++) {
+        raised[i] = spawn_raise_fd(fcntl(low, F_DUPFD_CLOEXEC, 0));
+        ck_assert_int_ge(raised[i], SPAWN_LOW_FDS);
+    }
+    ck_assert_int_eq(fcntl(low, F_DUPFD_CLOEXEC, low), low + 1); /* numbers are free */
+    spec.fds[2] = raised[299];
+    assert_output(&spec, "4\n"); /* three, and the directory */
+    for (size_t i = 0; i < ARRAY_CT(raised); i++)
+        ck_assert_int_eq(fcntl(raised[i], F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(fcntl(low, F_GETFD), FD_CLOEXEC);
+    ck_assert_int_eq(fcntl(low + 2, F_GETFD), -1);
+}
+END_TEST
+
+START_TEST(without_room_above_an_fd_stays_where_it_is)
+{
+    struct rlimit few = {.rlim_cur = SPAWN_LOW_FDS, .rlim_max = SPAWN_LOW_FDS};
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    ck_assert_int_eq(spawn_raise_fd(fd), fd);
+    ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+}
+END_TEST
+
+/* As in a sandbox that does not know it. */
+static void forbid_close_range(void)
+{
+    struct sock_filter steps[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = ARRAY_CT(steps), .filter = steps};
+
+    ck_assert_int_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+    ck_assert_int_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+START_TEST(without_close_range_the_child_has_its_fds_too)
+{
+    struct spawn spec = spec_of(ARGV("/bin/ls", "/proc/self/fd"));
+    int leak = open("/dev/null", O_RDONLY); /* no O_CLOEXEC */
+
+    forbid_close_range();
+    ck_assert_int_eq(dup2(leak, 200), 200);
+    assert_output(&spec, "0\n1\n2\n3\n");
+    ck_assert_int_eq(fcntl(leak, F_GETFD), 0);
+}
+END_TEST
+
 /* Started often from one frame: nothing of the child's may stay in it. */
 START_TEST(starts_do_not_disturb_their_caller)
 {
@@ -446,6 +509,9 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, the_path_is_searched_in_the_childs_directory, 0,
                         ARRAY_CT(searches));
     tcase_add_test(tc, the_child_starts_where_it_is_told);
+    tcase_add_test(tc, the_parents_fds_stay_as_they_are);
+    tcase_add_test(tc, without_close_range_the_child_has_its_fds_too);
+    tcase_add_test(tc, without_room_above_an_fd_stays_where_it_is);
     tcase_add_test(tc, starts_do_not_disturb_their_caller);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "jobs/sql_inbox.h"
 #include "tests/unit/sql_trial.h"
 #include "tests/unit/suite.h"
 
@@ -200,13 +201,53 @@ START_TEST(old_notes_are_dropped)
 }
 END_TEST
 
+/* Few come back within seconds, many one after the other. */
 START_TEST(without_an_inbox_jobs_wait)
 {
+    int64_t last_ms = 0;
+
     (void)postgres_process_do(&server, "DROP TABLE drover_inbox");
-    (void)start_job(0, ONCE, 1, "\"n\"");
+    for (int i = 0; i < 96; i++)
+        (void)start_job((size_t)i, ONCE, i, "\"n\"");
     finish_all();
-    outcome_is(0, OUTCOME_POSTPONE, "drover_inbox cannot be written, see `drover sql");
+    for (size_t i = 0; i < 96; i++) {
+        outcome_is(i, OUTCOME_POSTPONE,
+                   "drover_inbox cannot be written, see `drover sql");
+        ck_assert_int_ge(trials[i].outcome.wait_ms, 2000);
+        ck_assert_int_lt(trials[i].outcome.wait_ms, 4000);
+        if (trials[i].outcome.wait_ms > last_ms)
+            last_ms = trials[i].outcome.wait_ms;
+    }
+    ck_assert_int_ge(last_ms, 2100);
     ck_assert_int_eq(count("t"), 0);
+}
+END_TEST
+
+/* What the supervisor is told: which database, why, and how many runs that has cost. */
+START_TEST(a_database_that_cannot_be_used_is_on_the_board)
+{
+    struct board *board = board_create(1, NULL);
+
+    sql_tell_board(env.sql, board);
+    ck_assert_int_eq(board->databases[0].put_off_ct, 0);
+    (void)postgres_process_do(&server, "DROP TABLE drover_inbox");
+    for (int i = 0; i < 3; i++)
+        (void)start_job((size_t)i, ONCE, i, "\"n\"");
+    finish_all();
+    (void)start_job(3, PLAIN, 9, "\"n\""); /* changes nothing about the inbox */
+    finish_all();
+    sql_tell_board(env.sql, board);
+    ck_assert_int_eq(board->databases[0].put_off_ct, 3);
+    ck_assert_str_eq(board->databases[0].name, "main");
+    ck_assert_str_eq(board->databases[0].why,
+                     "relation \"drover_inbox\" does not exist: drover sql migrate");
+    ck_assert_int_eq(board->databases[1].put_off_ct, 0);
+    (void)postgres_process_do(&server, "%s", sql_inbox_text);
+    (void)start_job(4, ONCE, 4, "\"n\"");
+    finish_all();
+    sql_tell_board(env.sql, board);
+    ck_assert_int_eq(board->databases[0].put_off_ct, 0);
+    board_destroy(board);
 }
 END_TEST
 
@@ -228,6 +269,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, once_needs_a_uuid_of_the_jobs_own);
     tcase_add_test(tc, old_notes_are_dropped);
     tcase_add_test(tc, without_an_inbox_jobs_wait);
+    tcase_add_test(tc, a_database_that_cannot_be_used_is_on_the_board);
 }
 
 int main(void)

@@ -91,6 +91,64 @@ START_TEST(a_restart_in_the_middle_of_a_batch_is_tried_again)
 }
 END_TEST
 
+START_TEST(too_many_connections_spend_no_attempt)
+{
+    char *dsn = must_format("host=%s dbname=postgres user=limited", server.dir);
+
+    (void)postgres_process_do(
+        &server,
+        "CREATE ROLE limited LOGIN CONNECTION LIMIT 0; GRANT ALL ON t TO limited; "
+        "GRANT USAGE ON SCHEMA public TO limited");
+    sql_close(env.sql);
+    databases[0].dsn = dsn;
+    ck_assert_int_eq(sql_open(env.loop, &config, &env.sql, NULL), 0);
+    (void)start_job(0, PLAIN, 1, "\"n\"");
+    finish_all();
+    outcome_is(0, OUTCOME_POSTPONE, "no connection in time: ");
+    ck_assert_ptr_nonnull(
+        strstr(trials[0].outcome.reason, "too many connections for role"));
+    (void)postgres_process_do(&server, "ALTER ROLE limited CONNECTION LIMIT -1");
+    UNTIL(start_job(1, PLAIN, 2, "\"n\"")->run != NULL);
+    finish_all();
+    outcome_is(1, OUTCOME_DONE, "");
+    free(dsn);
+}
+END_TEST
+
+/* Rows of a whole page each, so that none has room for another, until no more fit. */
+static void fill_table(void)
+{
+    (void)postgres_process_do(
+        &server, "ALTER TABLE t ALTER note SET STORAGE PLAIN; DO $$ BEGIN FOR n IN "
+                 "1001..4000 LOOP BEGIN INSERT INTO t VALUES (n, repeat('x', 8050)); "
+                 "EXCEPTION WHEN disk_full THEN EXIT; END; END LOOP; END $$");
+    ck_assert_int_lt(count("t"), 3000);
+}
+
+START_TEST(a_full_disk_is_no_jobs_fault)
+{
+    char note[8053];
+
+    memset(note, 'x', sizeof(note));
+    note[0] = note[sizeof(note) - 2] = '"';
+    note[sizeof(note) - 1] = '\0';
+    postgres_process_limit_files(&server, "17829888");
+    fill_table();
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 8; i++)
+            (void)start_job((size_t)i, MANY, i, note);
+        finish_all();
+        for (size_t i = 0; i < 8; i++)
+            outcome_is(i, round == 0 ? OUTCOME_RETRY : OUTCOME_DONE,
+                       round == 0 ? "SQLSTATE 53100: " : "");
+        postgres_process_limit_files(&server, "unlimited");
+        postgres_process_end_sessions(&server);
+        UNTIL(proxy_link_ct(proxy) == 0);
+    }
+    ck_assert_int_eq(count("t WHERE id < 8"), 8);
+}
+END_TEST
+
 /* ---- cancelling ---- */
 
 START_TEST(a_stop_ends_the_statement)
@@ -192,6 +250,19 @@ START_TEST(closing_tells_nobody)
 }
 END_TEST
 
+/* Also what has not been sent, nor ever will be. */
+START_TEST(closing_ends_what_waits_for_a_connection)
+{
+    proxy_refuse(proxy);
+    (void)start_job(0, PLAIN, 1, "\"n\"");
+    turn_once();
+    sql_close(env.sql);
+    ck_assert_uint_eq(trials[0].left, 1);
+    trials[0].left = 0;
+    open_scene();
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     add_scene(tc);
@@ -199,12 +270,15 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_commit_without_an_answer_is_tried_again_without_once);
     tcase_add_test(tc, a_database_that_is_away_spends_no_attempt);
     tcase_add_test(tc, a_restart_in_the_middle_of_a_batch_is_tried_again);
+    tcase_add_test(tc, too_many_connections_spend_no_attempt);
+    tcase_add_test(tc, a_full_disk_is_no_jobs_fault);
     tcase_add_test(tc, a_stop_ends_the_statement);
     tcase_add_test(tc, the_timed_out_leave_and_the_others_go_on);
     tcase_add_test(tc, the_server_ends_what_takes_too_long);
     tcase_add_test(tc, a_lost_job_is_taken_out_before_it_is_sent);
     tcase_add_test(tc, a_lost_job_leaves_a_batch_that_waits_for_a_connection);
     tcase_add_test(tc, closing_tells_nobody);
+    tcase_add_test(tc, closing_ends_what_waits_for_a_connection);
 }
 
 int main(void)

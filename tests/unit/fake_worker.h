@@ -114,7 +114,7 @@ static inline void fake_begin(unsigned slot, struct board *board)
     if (stage->leaves_tag > 0)
         board->tag = (uint32_t)stage->leaves_tag + 10 * slot + start;
     if (stage->holds_job) {
-        struct board_job *job = board_take(board, "a-job", "name", "default", 1);
+        struct board_job *job = board_take(board, 1, "a-job", "name", "default", 1);
 
         job->group = fake_job();
         stage->group = job->group;
