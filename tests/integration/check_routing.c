@@ -204,11 +204,20 @@ START_TEST(an_exact_name_counts_before_globs_and_php_gets_the_rest)
         "jobs: ( " REST ",\n"
         "{ name = \"App\\\\Jobs\\\\*\"; " NOTE(
             "glob {displayName}") "},\n"
-                                  "{ name = \"App\\\\Jobs\\\\Sync*\"; " NOTE(
-                                      "longer {displayName}") "},\n"
-                                                              "{ name = \"" INVOICE
-                                                              "\"; " NOTE(
-                                                                  "exact {displayName}") "} );\n");
+                                  "{ name = \"App\\\\Jobs\\\\Sync*Invoice*\"; " NOTE(
+                                      "decoy") "},\n"
+                                               "{ name = \"App\\\\Jobs\\\\Sync*\"; " NOTE(
+                                                   "longer {displayName}") "},\n"
+                                                                           "{ name = "
+                                                                           "\"" INVOICE
+                                                                           "\"; " NOTE(
+                                                                               "exact "
+                                                                               "{displayN"
+                                                                               "ame}") "}"
+                                                                                       " "
+                                                                                       ")"
+                                                                                       ";"
+                                                                                       "\n");
     push_parcel(INVOICE);
     push_parcel("App\\\\Jobs\\\\SyncAll");
     push_parcel("App\\\\Jobs\\\\Mail");
