@@ -15,8 +15,8 @@
 #include "tests/support/php_stage.h"
 #include "tests/support/wait.h"
 
-#ifndef TOP_SRCDIR
-#define TOP_SRCDIR "." /* where this is compiled alone; tests get it from the makefile */
+#ifndef TOP_SRCDIR /* compiled alone; tests get it from the makefile */
+#define TOP_SRCDIR "."
 #endif
 
 #define POOL                                                                             \
