@@ -23,7 +23,6 @@ struct coprocess *coprocess_open(const struct handler_env *env,
  * call. */
 struct coprocess_watch {
     const struct text_list *queues; /* the pool's; borrowed */
-    bool force; /* maintenance does not matter, whatever the entries say */
     /* Nothing is to be taken from a queue for now, or again. */
     void (*paused)(void *arg, unsigned queue, bool on);
     /* Nothing is to be taken at all: "maintenance", "listener"; NULL: again. */

@@ -127,8 +127,7 @@ static const char *is_held(const struct inquiry *inquiry)
 
     for (size_t i = 0; i < inquiry->team_ct && why == NULL; i++)
         why = app_state_held(&inquiry->teams[i].app,
-                             inquiry->watch.force ||
-                                 inquiry->teams[i].config->laravel.force);
+                             inquiry->teams[i].config->laravel.force);
     return why;
 }
 

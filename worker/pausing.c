@@ -79,7 +79,6 @@ static void on_restart(void *arg)
 void pausing_watch(struct worker *worker)
 {
     struct coprocess_watch watch = {.queues = &worker->start->pool->queues,
-                                    .force = worker->start->config->work.force,
                                     .paused = on_paused,
                                     .held = on_held,
                                     .restart = on_restart,

@@ -53,7 +53,8 @@ static void assert_has(const struct buf *text, const char *words)
 
 static void set_up(void)
 {
-    expect(0, "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down; : > $T/ledger");
+    expect(0,
+           "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down; : > $T/ledger");
 }
 
 static void nothing_is_left(void)
