@@ -291,7 +291,29 @@ START_TEST(json_lines_tell_of_each_job)
     assert_has(&sh->out, "\"status\":\"failed\",\"result\":\"failed\",\"attempts\":1,"
                          "\"exception\":\"Drover\\\\Tests\\\\ToldToFail\","
                          "\"message\":\"told to\"");
-    expect_out("grep -vc '^{' $T/errors", "1"); /* where failed jobs go, for people */
+    expect_out("grep -c '^drover: failed jobs go to Redis' $T/errors", "1");
+}
+END_TEST
+
+/* An application that logs to stderr, as in containers, is read there. */
+START_TEST(what_php_prints_is_printed)
+{
+    expect(1, "push speak; $D work --once --php /nonexistent/php");
+    expect(0, "$D work --once 2> $T/errors");
+    assert_has(&sh->out, "said on stdout");
+    expect(0, "grep -q 'said on stderr' $T/errors");
+}
+END_TEST
+
+/* status, reload and the like reach it where its state directory is known. */
+START_TEST(it_can_be_asked_but_takes_no_reload)
+{
+    expect(2, "echo 'state_dir = \"'$T'/st\"; redis: { url = \"unix://'$S'\"; };' > "
+              "$T/st.conf; $D work --state-dir $T/st & pid=$!; "
+              "until_ '$D status -c $T/st.conf > $T/seen 2>&1'; "
+              "$D reload -c $T/st.conf; rc=$?; $D stop -c $T/st.conf; wait $pid || rc=9; "
+              "exit $rc");
+    assert_has(&sh->err, "it has its settings from its command line");
 }
 END_TEST
 
@@ -353,6 +375,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_restart_of_the_applications_ends_it);
     tcase_add_test(tc, as_the_first_process_it_works_and_ends_as_any_other);
     tcase_add_test(tc, json_lines_tell_of_each_job);
+    tcase_add_test(tc, what_php_prints_is_printed);
+    tcase_add_test(tc, it_can_be_asked_but_takes_no_reload);
     tcase_add_test(tc, nobody_who_reads_its_lines_can_hold_it_up);
     tcase_add_test(tc, a_failed_job_is_in_the_applications_table_once);
 }
