@@ -53,7 +53,8 @@ static void assert_has(const struct buf *text, const char *words)
 
 static void set_up(void)
 {
-    expect(0, "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break; : > $T/ledger");
+    expect(0,
+           "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down; : > $T/ledger");
 }
 
 static void nothing_is_left(void)
@@ -236,6 +237,30 @@ START_TEST(a_worker_that_was_killed_is_replaced)
 }
 END_TEST
 
+/* The value that is there when it first looks is that of before. */
+START_TEST(a_restart_that_the_application_asks_for_ends_it)
+{
+    expect(
+        0,
+        "redis-cli -s $S SET shop_database_cache:illuminate:queue:restart 6 >/dev/null;"
+        "$D work redis -v 2> $T/log & w=$!; push ok;"
+        "until_ '[ $(noted start-ok) = 1 ]' || exit 9;"
+        "redis-cli -s $S SET shop_database_cache:illuminate:queue:restart 7 >/dev/null;"
+        "wait $w");
+    expect(0, "grep -q 'event=worker.drain .*why=restart' $T/log");
+    nothing_is_left();
+}
+END_TEST
+
+START_TEST(in_maintenance_it_works_only_where_it_is_forced_to)
+{
+    expect(0, "touch $T/down; push ok; $D work redis --once --sleep=0.1");
+    expect_out("echo $(ready) $(held) $(noted start-ok)", "1 0 0");
+    expect(0, "$D work redis --once --force; rm $T/down");
+    expect_out("echo $(ready) $(held) $(noted start-ok)", "0 0 1");
+}
+END_TEST
+
 START_TEST(a_pause_lasts_until_it_is_told_to_go_on)
 {
     expect(0,
@@ -371,6 +396,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_second_signal_gives_the_job_back);
     tcase_add_test(tc, a_signal_while_the_application_boots_ends_it);
     tcase_add_test(tc, a_worker_that_was_killed_is_replaced);
+    tcase_add_test(tc, a_restart_that_the_application_asks_for_ends_it);
+    tcase_add_test(tc, in_maintenance_it_works_only_where_it_is_forced_to);
     tcase_add_test(tc, a_pause_lasts_until_it_is_told_to_go_on);
     tcase_add_test(tc, a_restart_of_the_applications_ends_it);
     tcase_add_test(tc, as_the_first_process_it_works_and_ends_as_any_other);
