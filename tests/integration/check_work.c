@@ -254,7 +254,7 @@ END_TEST
 
 START_TEST(in_maintenance_it_works_only_where_it_is_forced_to)
 {
-    expect(0, "touch $T/down; push ok; $D work redis --once --sleep=0.1");
+    expect(0, "touch $T/down; push ok; timeout 40 $D work redis --once --sleep=0.1");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "1 0 0");
     expect(0, "$D work redis --once --force; rm $T/down");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "0 0 1");
@@ -269,16 +269,6 @@ START_TEST(a_pause_lasts_until_it_is_told_to_go_on)
            "until_ 'grep -q worker.paused $T/log'; push ok; sleep 0.3; [ $(ready) = 1 ] "
            "|| exit 8; kill -CONT $pid; until_ '[ $(noted start-ok) = 2 ]'; "
            "kill -TERM $pid; wait $pid");
-    nothing_is_left();
-}
-END_TEST
-
-/* As `php artisan queue:restart` writes it; whoever started drover starts it anew. */
-START_TEST(a_restart_of_the_applications_ends_it)
-{
-    expect(0, "$D work & pid=$!; push ok; until_ '[ $(noted start-ok) = 1 ]'; "
-              "redis-cli -s $S SET shop_database_cache:illuminate:queue:restart 1795; "
-              "wait $pid");
     nothing_is_left();
 }
 END_TEST
@@ -399,7 +389,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_restart_that_the_application_asks_for_ends_it);
     tcase_add_test(tc, in_maintenance_it_works_only_where_it_is_forced_to);
     tcase_add_test(tc, a_pause_lasts_until_it_is_told_to_go_on);
-    tcase_add_test(tc, a_restart_of_the_applications_ends_it);
     tcase_add_test(tc, as_the_first_process_it_works_and_ends_as_any_other);
     tcase_add_test(tc, json_lines_tell_of_each_job);
     tcase_add_test(tc, what_php_prints_is_printed);
