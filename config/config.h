@@ -156,7 +156,6 @@ struct work_config {
     int64_t empty_ms;       /* ... and has been none for so long */
     int64_t rest_ms;        /* between two jobs */
     int64_t memory_mib;     /* it ends when a co-process holds so much; 0: never */
-    bool force;             /* works in maintenance mode too */
     int output;             /* enum work_output: on stdout, of each job */
     bool colour;
     char *timezone; /* of the times in it; NULL: the system's */
