@@ -40,7 +40,7 @@ start_postgres() {
     psql -qX "$dsn" -c 'CREATE TABLE entries (id bigserial PRIMARY KEY,
             reference uuid NOT NULL UNIQUE, customer bigint NOT NULL,
             amount numeric(12, 2) NOT NULL, note text NOT NULL);
-        CREATE TABLE drover_inbox (uuid text PRIMARY KEY,
+        CREATE TABLE drover_inbox (uuid text COLLATE "C" PRIMARY KEY,
                                    done_at timestamptz NOT NULL DEFAULT now());
         CREATE INDEX ON drover_inbox (done_at)'
 }

@@ -20,7 +20,8 @@ enum {
     QUEUES_MAX = 256,
     RETRY_AFTER_S = 90, /* as in Laravel's config/queue.php */
     NOTES_MAX = 20,     /* rows that are named on stderr */
-    ROWS_MAX = 1000     /* rows that are named in JSON */
+    ROWS_MAX = 1000,    /* rows that are named in JSON */
+    ADDED_BYTES = 256   /* more than a payload grows by */
 };
 
 struct command {
@@ -347,7 +348,7 @@ static int import_rows(struct command *command)
         .client = command->session.client,
         .filter = &command->filter,
         .max_payload_bytes =
-            (size_t)command->session.config->max_payload_mib * 1024 * 1024,
+            (size_t)command->session.config->max_payload_mib * 1024 * 1024 - ADDED_BYTES,
         .on_bad = note_bad,
         .arg = command};
     rc = move_all(command, &err);

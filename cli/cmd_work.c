@@ -10,13 +10,16 @@
 #include "cli/cli.h"
 #include "cli/enter.h"
 #include "cli/laravel_boot.h"
+#include "cli/load.h"
 #include "cli/output.h"
 #include "cli/work_compose.h"
+#include "config/build.h"
 #include "queue/client.h"
 #include "supervisor/supervisor.h"
 
 struct working { /* all its own */
     struct work_flags flags;
+    const char *config_path; /* -c alone: files that lie about are for drover supervise */
     char *directory, *bridge, *state_dir;
     bool made_state_dir;
     struct laravel_app *app;
@@ -93,6 +96,7 @@ static int compose(struct working *working, struct err *err)
                                    .directory = working->directory,
                                    .bridge = working->bridge,
                                    .state_dir = working->state_dir,
+                                   .config_path = working->config_path,
                                    .terminal = isatty(STDOUT_FILENO) == 1};
     struct buf notes;
 
@@ -101,7 +105,7 @@ static int compose(struct working *working, struct err *err)
     if (working->config)
         print_notes(&notes);
     buf_free(&notes);
-    return working->config ? 0 : -1;
+    return working->config ? cli_check_config(working->config, err) : -1;
 }
 
 /* Where it is to end when there is nothing to do, it must not wait for a Redis that is
@@ -161,16 +165,29 @@ static int start(struct working *working)
     return err.code == ERR_USAGE ? EXIT_BAD_USAGE : EXIT_ERROR;
 }
 
+/* What can be known to be wrong without the application. */
+static int read_arguments(struct working *working, const struct cli_args *args,
+                          struct buf *ignored, struct err *err)
+{
+    struct config *file;
+
+    if (work_flags_read(&working->flags, args, ignored, err) != 0 ||
+        work_check_flags(&working->flags, err) != 0)
+        return -1;
+    file = config_begin(working->config_path, err);
+    config_free(file);
+    return file ? 0 : -1;
+}
+
 static int run(const struct cli_args *args)
 {
-    struct working working = {.directory = NULL};
+    struct working working = {.config_path = args->config_path};
     struct err err = {0};
     struct buf ignored;
     int exit_code;
 
     buf_init(&ignored, 0);
-    if (work_flags_read(&working.flags, args, &ignored, &err) != 0 ||
-        work_check_flags(&working.flags, &err) != 0) {
+    if (read_arguments(&working, args, &ignored, &err) != 0) {
         exit_code = cli_fail(&err);
     } else {
         if (ignored.len > 0)

@@ -251,10 +251,10 @@ static void judge_horizon(const struct facts *facts, struct findings *out)
     if (!is_known(facts) || !facts->app.has_horizon)
         return;
     doctor_say(out, DOCTOR_WARNING,
-               "Horizon is installed: jobs that drover takes stay \"pending\" in its "
-               "dashboard, and are missing in its metrics and its balancing");
-    doctor_advise(out,
-                  "move whole queues, out of config/horizon.php; see docs/laravel.md");
+               "Horizon is installed, and its balancing does not know of drover's "
+               "processes");
+    doctor_advise(out, "take the queues that drover reads out of config/horizon.php; see "
+                       "docs/laravel.md");
 }
 
 const struct doctor_check doctor_app_checks[] = {

@@ -12,6 +12,7 @@ int enter_worker(const struct config *config, const struct pool_config *pool,
                                  .endpoint = endpoint,
                                  .slot = slot,
                                  .board = board,
+                                 .end_at_restart = config->work.on,
                                  .grace_ms = config->stop_grace_ms};
 
     return worker_main(&start);

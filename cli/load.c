@@ -51,14 +51,21 @@ static int check_failed_dsn(const struct config *config, struct err *err)
     return rc;
 }
 
+int cli_check_config(const struct config *config, struct err *err)
+{
+    if (config_check_templates(config, template_check, err) == 0 &&
+        check_webhooks(config, err) == 0 && check_failed_dsn(config, err) == 0)
+        return 0;
+    return -1;
+}
+
 struct config *cli_load_config(const char *path, struct err *err)
 {
     struct config *config = config_load(path, err);
 
     if (config == NULL)
         return NULL;
-    if (config_check_templates(config, template_check, err) == 0 &&
-        check_webhooks(config, err) == 0 && check_failed_dsn(config, err) == 0)
+    if (cli_check_config(config, err) == 0)
         return config;
     config_free(config);
     return NULL;

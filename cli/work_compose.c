@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "config/build.h"
 #include "config/check.h"
@@ -38,11 +39,25 @@ struct composing {
 
 /* ---- giving a setting its value ---- */
 
+/* The value itself: of the jobs' settings the one of the entry for all. */
+static struct config_value value_of(const struct composing *c, enum section_id section,
+                                    const char *name)
+{
+    return config_value_named(c->config, section, name,
+                              section == SECTION_JOBS ? c->config->job_ct - 1 : 0);
+}
+
+static bool is_in_file(const struct composing *c, enum section_id section,
+                       const char *name)
+{
+    return value_of(c, section, name).origin->kind == ORIGIN_FILE;
+}
+
 /* `whose`: what the text came from, for the error. */
 static int set(const struct composing *c, enum section_id section, const char *name,
                const char *text, const char *whose)
 {
-    struct config_value value = config_value_named(c->config, section, name, 0);
+    struct config_value value = value_of(c, section, name);
 
     if (text == NULL)
         return 0;
@@ -56,11 +71,14 @@ static int set(const struct composing *c, enum section_id section, const char *n
 static int give(const struct composing *c, enum section_id section, const char *name,
                 const char *text)
 {
-    char *whose =
-        must_format("the application's %s.%s",
-                    sections[section].name[0] ? sections[section].name : "own", name);
-    int rc = set(c, section, name, text, whose);
+    const char *group = sections[section].name[0] ? sections[section].name : "own";
+    char *whose;
+    int rc;
 
+    if (is_in_file(c, section, name))
+        return 0;
+    whose = must_format("the application's %s.%s", group, name);
+    rc = set(c, section, name, text, whose);
     free(whose);
     return rc;
 }
@@ -148,7 +166,7 @@ static int give_server(const struct composing *c)
         host = "127.0.0.1";
     if (strncmp(host, "unix://", strlen("unix://")) == 0)
         host += strlen("unix://");
-    if (is_from_environment(c, "REDIS_URL", NULL))
+    if (is_in_file(c, SECTION_REDIS, "url") || is_from_environment(c, "REDIS_URL", NULL))
         return 0;
     if (give_redis_text(c, "host", "REDIS_HOST", host) != 0 ||
         give_redis_text(c, "username", "REDIS_USERNAME", redis->username) != 0 ||
@@ -241,6 +259,8 @@ static int give_failed(const struct composing *c)
     const char *trouble = failed->trouble ? failed->trouble : database->trouble;
     const char *driver = failed->driver ? failed->driver : "null";
 
+    if (is_in_file(c, SECTION_FAILED, "store"))
+        return 0;
     if (failed->table && database->driver && strcmp(database->driver, "pgsql") == 0)
         return give_postgres(c);
     (void)buf_add_text(c->notes, "failed jobs go to Redis (`drover failed list`), not ");
@@ -335,7 +355,9 @@ static int give_entry(const struct composing *c)
         give(c, SECTION_JOBS, "bridge", setting->bridge) == 0 &&
         give(c, SECTION_JOBS, "bootstrap", setting->flags->bootstrap) == 0 &&
         give(c, SECTION_JOBS, "php", setting->flags->php) == 0 &&
+        give(c, SECTION_JOBS, "force", setting->flags->force ? "true" : NULL) == 0 &&
         give(c, SECTION_JOBS, "connection", setting->connection->name) == 0 &&
+        give(c, SECTION_JOBS, "echo", "true") == 0 &&
         give(c, SECTION_JOBS, "env", env) == 0)
         rc = 0;
     free(env);
@@ -353,9 +375,12 @@ static int give_top(const struct composing *c)
                            ? timeout_ms + GRACE_MARGIN_MS
                            : GRACE_MAX_MS;
 
-    if (give(c, SECTION_TOP, "state_dir", c->setting->state_dir) != 0 ||
-        give_ms(c, SECTION_TOP, "stop_grace", grace_ms) != 0 ||
-        give(c, SECTION_LOG, "level", levels[flags->level]) != 0)
+    /* Not the file's: that is the one of another supervisor. */
+    if (set(c, SECTION_TOP, "state_dir", c->setting->state_dir, "--state-dir") != 0 ||
+        give_ms(c, SECTION_TOP, "stop_grace", grace_ms) != 0)
+        return -1;
+    if ((flags->level != LOG_WARNING || !is_in_file(c, SECTION_LOG, "level")) &&
+        set(c, SECTION_LOG, "level", levels[flags->level], "-v") != 0)
         return -1;
     return flags->output == WORK_JSON ? give(c, SECTION_LOG, "format", "json") : 0;
 }
@@ -379,8 +404,7 @@ static void set_work(const struct composing *c)
         .leaves_when_empty = flags->once || flags->stop_when_empty || flags->empty_ms > 0,
         .empty_ms = flags->empty_ms > 0 ? flags->empty_ms : 0,
         .rest_ms = flags->rest_ms > 0 ? flags->rest_ms : 0,
-        .memory_mib = c->config->jobs[0].laravel.memory_mib,
-        .force = flags->force,
+        .memory_mib = c->config->jobs[c->config->job_ct - 1].laravel.memory_mib,
         .output = flags->output,
         .colour = flags->output != WORK_JSON && wants_colour(c->setting),
         .timezone = must_strdup(c->setting->app->timezone),
@@ -397,7 +421,8 @@ static int compose(const struct composing *c)
         give_entry(c) != 0 || give_top(c) != 0)
         return -1;
     set_work(c);
-    if (config_fill(c->config, c->err) != 0)
+    if (config_fill(c->config, c->err) != 0 ||
+        config_read_secrets(c->config, c->err) != 0)
         return -1;
     return config_check(c->config, c->err);
 }
@@ -419,10 +444,12 @@ int work_check_flags(const struct work_flags *flags, struct err *err)
 struct config *work_compose(const struct work_setting *setting, struct buf *notes,
                             struct err *err)
 {
-    struct config *config = config_create(NULL, 1, 1, 0);
+    struct config *config = config_begin(setting->config_path, err);
     struct composing composing = {
         .setting = setting, .config = config, .notes = notes, .err = err};
 
+    if (config == NULL)
+        return NULL;
     if (compose(&composing) == 0)
         return config;
     config_free(config);

@@ -30,7 +30,7 @@ const struct cli_option work_options[] = {
     {"--path", "DIR", "the Laravel project [the working directory]"},
     {"--php", "PROGRAM", "the PHP that runs it [php]"},
     {"--bootstrap", "FILE", "returns the container, for bootstrap/app.php"},
-    {"--state-dir", "DIR", "for `drover status -c` and the like [a private one]"},
+    {"--state-dir", "DIR", "keep the control socket there [a private one]"},
     {"-q", NULL, "no lines about jobs"},
     {"--quiet", NULL, "the same"},
     {"--silent", NULL, "the same"},

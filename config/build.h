@@ -13,6 +13,13 @@ struct config *config_create(const char *path, size_t pool_ct, size_t job_ct,
 struct config *config_parse(const char *name, const char *text,
                             struct err *err) MUSTCHECK;
 
+/* All values of `from` but those of its pools, and behind them one pool and one job more,
+ * unset. Takes `from`. */
+struct config *config_extend(struct config *from) MUSTCHECK;
+
+/* From the file (NULL: none), extended, and not filled yet. */
+struct config *config_begin(const char *path, struct err *err) MUSTCHECK;
+
 /* Environment, then defaults, for all that is not set yet. */
 int config_fill(struct config *config, struct err *err) MUSTCHECK;
 

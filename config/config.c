@@ -49,6 +49,24 @@ void config_free(struct config *config)
     free(config);
 }
 
+struct config *config_extend(struct config *from)
+{
+    struct config *to = config_create(from->path, 1, from->job_ct + 1, from->database_ct);
+
+    for (struct config_value value = {0}; config_next(from, &value);) {
+        struct config_value own;
+
+        if (value.setting->section == SECTION_POOLS)
+            continue;
+        own = config_value_of(to, value.setting, value.index);
+        field_move(value.setting, own.base, value.base);
+        *own.origin = *value.origin;
+        value.origin->file = NULL;
+    }
+    config_free(from);
+    return to;
+}
+
 int64_t config_longest_kill_grace_ms(const struct config *config)
 {
     int64_t longest_ms = 0;

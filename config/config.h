@@ -116,8 +116,9 @@ struct laravel_config {
     int64_t max_jobs; /* 0: without limit */
     int64_t boot_timeout_ms;
     bool inherit_env;
-    bool force; /* also while the application is down for maintenance */
+    bool force;       /* also while the application is down for maintenance */
     char *connection; /* name of Laravel's queue connection */
+    bool echo;        /* its output goes to drover's own too */
 };
 
 struct job_config {
@@ -156,7 +157,6 @@ struct work_config {
     int64_t empty_ms;       /* ... and has been none for so long */
     int64_t rest_ms;        /* between two jobs */
     int64_t memory_mib;     /* it ends when a co-process holds so much; 0: never */
-    bool force;             /* works in maintenance mode too */
     int output;             /* enum work_output: on stdout, of each job */
     bool colour;
     char *timezone; /* of the times in it; NULL: the system's */

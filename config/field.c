@@ -41,6 +41,36 @@ void field_unset(const struct setting *setting, void *field)
     }
 }
 
+static size_t field_bytes(const struct setting *setting)
+{
+    switch (setting->type) {
+    case SETTING_TEXT:
+    case SETTING_SECRET:
+    case SETTING_URL:
+        return sizeof(char *);
+    case SETTING_INTEGER:
+    case SETTING_SECONDS:
+    case SETTING_MIB:
+    case SETTING_KIB:
+        return sizeof(int64_t);
+    case SETTING_ENUM:
+        return sizeof(int);
+    case SETTING_BOOL:
+        return sizeof(bool);
+    case SETTING_TEXTS:
+        return sizeof(struct text_list);
+    case SETTING_TIMES:
+        break;
+    }
+    return sizeof(struct time_list);
+}
+
+void field_move(const struct setting *setting, void *to, void *from)
+{
+    memcpy(to, from, field_bytes(setting));
+    field_unset(setting, from);
+}
+
 bool field_is_set(const struct setting *setting, const void *field)
 {
     switch (setting->type) {

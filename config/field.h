@@ -6,6 +6,8 @@
 #include "config/settings.h"
 
 void field_unset(const struct setting *setting, void *field); /* nothing to free in it */
+/* `to` is unset before, `from` afterwards. */
+void field_move(const struct setting *setting, void *to, void *from);
 bool field_is_set(const struct setting *setting, const void *field);
 bool field_equal(const struct setting *setting, const void *a, const void *b);
 void field_free(const struct setting *setting, void *field); /* wipes secrets; unsets */

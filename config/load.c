@@ -81,6 +81,25 @@ static struct config *load_file(struct err *broken, const char *path, struct err
     return config;
 }
 
+struct config *config_begin(const char *path, struct err *err)
+{
+    struct config *config = NULL;
+    struct buf text;
+    struct err why = {0};
+
+    if (path == NULL)
+        return config_create(NULL, 1, 1, 0);
+    buf_init(&text, 0);
+    if (source_read_file(path, SOURCE_BYTES_MAX, &text, &why) != 0)
+        (void)err_set(err, ERR_CONFIG, "%s: %s", path, why.text);
+    else
+        config = config_parse(path, text.data ? text.data : "", err);
+    if (text.data)
+        explicit_bzero(text.data, text.cap);
+    buf_free(&text);
+    return config ? config_extend(config) : NULL;
+}
+
 /* A file that somebody named must be there. */
 static struct config *load_named(struct err *broken, const char *path, struct err *err)
 {

@@ -10,9 +10,11 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/spawn.h"
 
 enum {
@@ -305,6 +307,22 @@ void http_multi_abort(struct http_multi *multi, struct http_transfer *transfer)
 
 /* ---- the whole ---- */
 
+/* A process begins with a soft limit of 1,024 mostly, for the sake of select(), which is
+ * not used here: for each connection one descriptor more than the low ones. */
+static void make_room(long connections)
+{
+    rlim_t wanted = (rlim_t)connections + SPAWN_LOW_FDS;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        log_warning("webhook.fd_limit", log_int("limit", (int64_t)limit.rlim_cur),
+                    log_int("wanted", (int64_t)wanted));
+}
+
 static int set_up(struct http_multi *multi, long connections, struct err *err)
 {
     multi->curl = curl_multi_init();
@@ -323,6 +341,7 @@ struct http_multi *http_multi_create(struct loop *loop, long connections, struct
 {
     struct http_multi *multi = must_alloc(sizeof(*multi));
 
+    make_room(connections);
     multi->loop = loop;
     timer_init(&multi->timer, loop, timer_fired, multi);
     timer_init(&multi->start, loop, start_some, multi);

@@ -24,7 +24,8 @@ struct http_transfer {
     bool waits;                      /* for its turn; curl has not got it */
 };
 
-/* Keeps up to `connections` open while nobody needs them. */
+/* Keeps up to `connections` open while nobody needs them, and raises this process's limit
+ * of descriptors where it is lower. */
 struct http_multi *http_multi_create(struct loop *loop, long connections,
                                      struct err *err) MUSTCHECK;
 /* NULL is fine. No transfer may be left. */

@@ -64,8 +64,10 @@ bool inquiry_ask(struct inquiry *inquiry, struct runner *runner)
     struct buf frame;
 
     if (inquiry == NULL || !runner->tells_state || runner->state != RUNNER_UP ||
-        team->draining || team->asked || now_ms < team->ask_at_ms)
+        team->asked || now_ms < team->ask_at_ms)
         return false;
+    if (team->draining && runner->run == NULL)
+        return false; /* it is to end */
     team->asked = runner;
     team->ask_late_ms = now_ms + LIMIT_MS;
     buf_init(&frame, 0);

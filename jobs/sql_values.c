@@ -60,7 +60,7 @@ static void look_up(const struct payload *payload, const struct text_list *paths
                     struct json_value *found)
 {
     bool is_object = payload->data.kind == VALUE_OBJECT;
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct json_value value;
     struct slice key;
 

@@ -309,9 +309,11 @@ void pg_pool_destroy(struct pg_pool *pool)
     if (pool == NULL)
         return;
     for (size_t i = 0; i < pool->size; i++)
-        pg_conn_destroy(pool->conns[i]);
-    while (!TAILQ_EMPTY(&pool->waiting))
+        pg_conn_close(pool->conns[i]);
+    while (!TAILQ_EMPTY(&pool->waiting)) /* who is told may still ask about the pool */
         finish_unsent(TAILQ_FIRST(&pool->waiting), "closed");
+    for (size_t i = 0; i < pool->size; i++)
+        pg_conn_destroy(pool->conns[i]);
     timer_free(&pool->pump);
     timer_free(&pool->retry);
     timer_free(&pool->idle);

@@ -256,6 +256,14 @@ static void send_again(struct reserving *call)
     free(call);
 }
 
+/* Not while jobs are on their way: they are told of themselves. */
+static void tell_empty(const struct queue *queue)
+{
+    if (!queue->look && queue->arriving == 0 && queue->reserves_open == 0 &&
+        queue->events.on_empty)
+        queue->events.on_empty(queue->options.arg);
+}
+
 static void took_reserve(void *arg, const redisReply *reply)
 {
     struct reserving *call = arg;
@@ -284,8 +292,8 @@ static void took_reserve(void *arg, const redisReply *reply)
     arrive_return(queue);
     settle_tell(queue);
     queue_pump_soon(queue);
-    if (read.open && read.jobs->elements == 0 && !queue->look && queue->events.on_empty)
-        queue->events.on_empty(queue->options.arg);
+    if (read.open && read.jobs->elements == 0)
+        tell_empty(queue);
 out:
     free(call->acks);
     free(call);

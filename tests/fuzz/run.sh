@@ -17,7 +17,7 @@ for word; do
     esac
 done
 # shellcheck disable=SC2086 # targets are words
-set -- ${targets:-payload template config reply control text}
+set -- ${targets:-payload template config reply control text statement}
 
 mkdir -p "$build/fuzz"
 cd "$build/fuzz"
@@ -40,6 +40,7 @@ for target; do
     reply) parts=$queue dict=reply ;;
     control) parts=$control dict=control ;;
     text) parts="$queue $top/cli/when.c" dict=text ;;
+    statement) parts="$top/jobs/sql_rows.c $top/pg/array.c" dict=statement ;;
     *)
         echo "fuzz: no target $target" >&2
         exit 2
@@ -50,7 +51,7 @@ for target; do
     ${CC:-clang} -std=gnu11 -D_GNU_SOURCE -DPACKAGE_VERSION='"fuzz"' -g -O1 -fno-omit-frame-pointer \
         -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I"$top" \
         -o "fuzz_$target" "$top/tests/fuzz/fuzz_$target.c" \
-        $base $parts -levent_core
+        $base $parts -levent_extra -levent_core
     mkdir -p "found/$target"
     "./fuzz_$target" -max_total_time="$seconds" -timeout=2 -rss_limit_mb=512 \
         -dict="$top/tests/fuzz/$dict.dict" -print_final_stats=1 \

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/must.h"
+#include "queue/scripts.h"
 #include "tests/support/postgres_process.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
@@ -43,8 +44,6 @@ static void put_rows(int from, int to)
         from, to);
 }
 
-static void import_rest(void);
-
 static void set_up(void)
 {
     char directory[80], path[160];
@@ -61,10 +60,8 @@ static void set_up(void)
     ck_assert_int_eq(mkdir(directory, 0755), 0);
     (void)snprintf(path, sizeof(path), "%s%s", directory, strrchr(server.socket, '/'));
     pg_proxy = proxy_create(scene->loop, path, server.socket);
-    /* From here on Redis knows the script: one push is one request. */
-    put_rows(1, 1);
-    import_rest();
-    (void)scene_redis(scene, "DEL", "queues:low", NULL);
+    /* Where Redis knows the script one push is one request. */
+    (void)scene_redis(scene, "SCRIPT", "LOAD", script_named("import")->text, NULL);
     put_rows(1, ROW_CT);
 }
 

@@ -107,7 +107,7 @@ static pid_t runner_pid(void)
     while ((next = strstr(at, "event=runner.ready ")) != NULL) {
         at = strstr(next, " pid=");
         ck_assert_ptr_nonnull(at);
-        pid = atoi(at + 5);
+        pid = (int)strtol(at + 5, NULL, 10);
     }
     free(log);
     return pid;
@@ -125,7 +125,8 @@ START_TEST(a_restart_replaces_the_runners_after_their_jobs_and_nothing_else)
     put_in_cache(RESTART, "1795261449");
     WAIT_FOR(logged("event=runner.restart") == 1);
     WAIT_FOR(logged("event=runner.ended") == 1);
-    ck_assert_uint_eq(logged("level=info event=runner.ended"), 1); /* as it was asked to */
+    ck_assert_uint_eq(logged("level=info event=runner.ended"),
+                      1); /* as it was asked to */
     push("pid");
     WAIT_FOR(noted("event-JobProcessed") == 3 && is_all_done());
     ck_assert_uint_eq(logged("event=runner.ready"), 2);

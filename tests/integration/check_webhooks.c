@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "tests/support/fault.h"
 #include "tests/support/http_server.h"
 #include "tests/support/nginx_process.h"
 #include "tests/support/scene.h"
@@ -235,11 +236,46 @@ START_TEST(retry_after_puts_the_job_aside_that_long)
 }
 END_TEST
 
+START_TEST(a_name_that_turns_inside_fails_its_job_and_the_record_tells_where)
+{
+    struct fault *fault = fault_open(scene->dir);
+    json_t *failed, *row;
+    char lines[8][128];
+    char *settings = must_format(
+        POOL "jobs: ( { name = \"call\"; type = \"http\"; url = "
+             "\"http://{data.n}.turning.example:%d/status/200\"; allow_networks = [ "
+             "\"127.0.0.1\" ]; } );\n",
+        server.port);
+    size_t i;
+
+    scene_configure(scene, settings);
+    free(settings);
+    fault->turn_names = 1;
+    scene_start(scene);
+    fault_hide();
+    for (int n = 0; n < 6; n++) {
+        char data[16];
+
+        (void)snprintf(data, sizeof(data), "{\"n\":%d}", n); /* a lookup for each */
+        scene_do(scene, "push", "call", data);
+    }
+    WAIT_FOR(failed_ct() == 3 && scene_worker(scene, 0, 0, "done") == 3);
+    failed = scene_failed(scene);
+    json_array_foreach(failed, i, row) ck_assert_ptr_nonnull(
+        strstr(json_string_value(json_object_get(row, "reason")),
+               "address 127.0.0.2 is refused: loopback (127.0.0.0/8)"));
+    json_decref(failed);
+    ck_assert_uint_eq(read_requests(lines, 8), 3);
+    fault_close(fault);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     tcase_add_test(tc, a_killed_workers_request_is_sent_again_under_the_same_id);
     tcase_add_test(tc, a_request_that_outlasts_the_stop_is_given_back_uncounted);
     tcase_add_test(tc, retry_after_puts_the_job_aside_that_long);
+    tcase_add_test(tc, a_name_that_turns_inside_fails_its_job_and_the_record_tells_where);
     tcase_add_checked_fixture(tc, begin_server, end_server);
 }
 

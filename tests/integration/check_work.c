@@ -53,7 +53,8 @@ static void assert_has(const struct buf *text, const char *words)
 
 static void set_up(void)
 {
-    expect(0, "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break; : > $T/ledger");
+    expect(0,
+           "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down; : > $T/ledger");
 }
 
 static void nothing_is_left(void)
@@ -161,6 +162,7 @@ static const struct {
     {1, "$D work --state-dir $T/no/such", "state_dir"},
     {2, "$D work --tries=some", "--tries: \"some\" is not a whole number"},
     {2, "$D work --trys=3", "unknown option --trys: did you mean --tries?"},
+    {2, "$D work -c $T/nosuch.conf", "nosuch.conf: No such file"},
     {2, "$D work redis other", "one operand too many: other"},
 };
 
@@ -169,6 +171,23 @@ START_TEST(what_cannot_work_is_said_at_once)
     expect(refusals[_i].exit_code, refusals[_i].line);
     assert_has(&sh->err, refusals[_i].says);
     ck_assert_str_eq(sh->out.data, "");
+}
+END_TEST
+
+START_TEST(a_file_may_take_over_single_jobs_and_say_where_things_are)
+{
+    expect(0,
+           "echo 'jobs: ( { name = \"task\"; type = \"shell\"; "
+           "command = [ \"/bin/sh\", \"-c\", \"echo shell >> '$T'/ledger\" ]; } );' "
+           "'pools: ( { name = \"other\"; queues = [ \"nosuch\" ]; } );' "
+           "'state_dir = \"/nonexistent\"; redis: { prefix = \"file:\"; };' "
+           "> $T/work.conf; Q=file:queues:default; "
+           "redis-cli -s $S RPUSH $Q '{\"job\":\"task\"}'; push ok; "
+           "redis-cli -s $S RENAME shop_database_queues:default x; "
+           "redis-cli -s $S LMOVE x $Q LEFT RIGHT; "
+           "$D work --stop-when-empty -c $T/work.conf > $T/lines; echo $(ready) $(held)");
+    assert_has(&sh->out, "0 0");
+    expect_out("echo $(grep -c ^shell $T/ledger) $(noted start-ok)", "1 1");
 }
 END_TEST
 
@@ -218,6 +237,30 @@ START_TEST(a_worker_that_was_killed_is_replaced)
 }
 END_TEST
 
+/* The value that is there when it first looks is that of before. */
+START_TEST(a_restart_that_the_application_asks_for_ends_it)
+{
+    expect(
+        0,
+        "redis-cli -s $S SET shop_database_cache:illuminate:queue:restart 6 >/dev/null;"
+        "$D work redis -v 2> $T/log & w=$!; push ok;"
+        "until_ '[ $(noted start-ok) = 1 ]' || exit 9;"
+        "redis-cli -s $S SET shop_database_cache:illuminate:queue:restart 7 >/dev/null;"
+        "wait $w");
+    expect(0, "grep -q 'event=worker.drain .*why=restart' $T/log");
+    nothing_is_left();
+}
+END_TEST
+
+START_TEST(in_maintenance_it_works_only_where_it_is_forced_to)
+{
+    expect(0, "touch $T/down; push ok; timeout 40 $D work redis --once --sleep=0.1");
+    expect_out("echo $(ready) $(held) $(noted start-ok)", "1 0 0");
+    expect(0, "$D work redis --once --force; rm $T/down");
+    expect_out("echo $(ready) $(held) $(noted start-ok)", "0 0 1");
+}
+END_TEST
+
 START_TEST(a_pause_lasts_until_it_is_told_to_go_on)
 {
     expect(0,
@@ -263,7 +306,29 @@ START_TEST(json_lines_tell_of_each_job)
     assert_has(&sh->out, "\"status\":\"failed\",\"result\":\"failed\",\"attempts\":1,"
                          "\"exception\":\"Drover\\\\Tests\\\\ToldToFail\","
                          "\"message\":\"told to\"");
-    expect_out("grep -vc '^{' $T/errors", "1"); /* where failed jobs go, for people */
+    expect_out("grep -c '^drover: failed jobs go to Redis' $T/errors", "1");
+}
+END_TEST
+
+/* An application that logs to stderr, as in containers, is read there. */
+START_TEST(what_php_prints_is_printed)
+{
+    expect(1, "push speak; $D work --once --php /nonexistent/php");
+    expect(0, "$D work --once 2> $T/errors");
+    assert_has(&sh->out, "said on stdout");
+    expect(0, "grep -q 'said on stderr' $T/errors");
+}
+END_TEST
+
+/* status, reload and the like reach it where its state directory is known. */
+START_TEST(it_can_be_asked_but_takes_no_reload)
+{
+    expect(2, "echo 'state_dir = \"'$T'/st\"; redis: { url = \"unix://'$S'\"; };' > "
+              "$T/st.conf; $D work --state-dir $T/st & pid=$!; "
+              "until_ '$D status -c $T/st.conf > $T/seen 2>&1'; "
+              "$D reload -c $T/st.conf; rc=$?; $D stop -c $T/st.conf; wait $pid || rc=9; "
+              "exit $rc");
+    assert_has(&sh->err, "it has its settings from its command line");
 }
 END_TEST
 
@@ -316,13 +381,18 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_php_process_that_is_too_large_ends_it_with_12);
     tcase_add_test(tc, queues_are_taken_in_the_order_that_is_given);
     tcase_add_loop_test(tc, what_cannot_work_is_said_at_once, 0, (int)ARRAY_CT(refusals));
+    tcase_add_test(tc, a_file_may_take_over_single_jobs_and_say_where_things_are);
     tcase_add_loop_test(tc, a_signal_lets_the_job_finish, 0, (int)ARRAY_CT(stops));
     tcase_add_test(tc, a_second_signal_gives_the_job_back);
     tcase_add_test(tc, a_signal_while_the_application_boots_ends_it);
     tcase_add_test(tc, a_worker_that_was_killed_is_replaced);
+    tcase_add_test(tc, a_restart_that_the_application_asks_for_ends_it);
+    tcase_add_test(tc, in_maintenance_it_works_only_where_it_is_forced_to);
     tcase_add_test(tc, a_pause_lasts_until_it_is_told_to_go_on);
     tcase_add_test(tc, as_the_first_process_it_works_and_ends_as_any_other);
     tcase_add_test(tc, json_lines_tell_of_each_job);
+    tcase_add_test(tc, what_php_prints_is_printed);
+    tcase_add_test(tc, it_can_be_asked_but_takes_no_reload);
     tcase_add_test(tc, nobody_who_reads_its_lines_can_hold_it_up);
     tcase_add_test(tc, a_failed_job_is_in_the_applications_table_once);
 }

@@ -16,6 +16,9 @@
  * and the worker's part to C: `resume` is queue/resume.c, `ready` is the pump of queue.c with
  * settle.c, arrive.c, wait.c and extend.c, `take_back` is take_back.c.
  *
+ * A second RESERVE may be sent on the main connection behind an unanswered one (OVERLAP): it is
+ * executed and answered after that one, and names the verdicts that are unanswered.
+ *
  * What is left out: order in the ready list (any ready job may be taken), due times (a
  * delayed job is due at the next reserve), clocks (a lease may run out at any moment, as often
  * as EXPIRIES says while its holder lives, always once it is dead or PHP's), tokens and
@@ -29,12 +32,13 @@
  *              of its own: nobody else can take it
  *   attempts   a job fails when as many runs have failed as it has tries: no crash counts
  *   crashes    no more are counted than workers died or were given up with the job in hand
+ *   own runs   no more jobs are done than runs went well: no ack ends a twin
  *   the end    there is no cycle, and nothing stops before all jobs are done or failed
  *
  * Settings (-D): J jobs, FAULTS in all of the kinds CUTS (a connection), CRASHES (a worker),
  * with HOST for ever; EXPIRIES of live leases, SILENCES (a living worker judged dead), LEASES_END
- * (leases of the dead run out), DRAIN, PHP, TWINS (two payloads of equal bytes). Mutants take
- * one rule away: see check_model.sh.
+ * (leases of the dead run out), DRAIN, PHP, TWINS (two payloads of equal bytes), OVERLAP, ALONE
+ * (one worker). Mutants take one rule away: see check_model.sh.
  */
 #ifndef J
 #define J 1
@@ -63,7 +67,12 @@
 
 #define W 2         /* drover workers */
 #define OLD_CT 3    /* requests of lost connections that may still be executed */
-#define CALL_CT (2 * W + OLD_CT)
+#ifdef OVERLAP
+#define LIVE_CT (3 * W) /* requests of connections that are up */
+#else
+#define LIVE_CT (2 * W)
+#endif
+#define CALL_CT (LIVE_CT + OLD_CT)
 #define NOBODY W    /* whose connection: a dead process' */
 #define PHP_TAG 15
 #define TAG_CT 12
@@ -98,8 +107,14 @@ typedef Call {
     byte link = 0; /* which of its connections, counted */
     byte tag = 0;
     byte set = 0;  /* of jobs */
+#ifdef TWINS
+    byte named = 0; /* RESERVE: jobs whose verdicts are unanswered */
+#endif
     byte found = 0; /* the answer */
     bool dead = false;
+#ifdef OVERLAP
+    bool second = false; /* on a lost connection, behind another one */
+#endif
     byte text[J] = 0;   /* per job: bytes as the worker knows them, and the tag of its lease */
     byte under[J] = 0;
 };
@@ -124,6 +139,9 @@ Worker worker[W];
 byte faults = FAULTS, expiries = EXPIRIES, silences = SILENCES;
 byte tag_owner[TAG_CT] = 0; /* ghost: slot + 1 */
 byte deaths[J] = 0, crashes[J] = 0, failed_runs[J] = 0; /* ghosts, crashes as they were counted */
+#ifdef TWINS
+byte good_runs = 0; /* ghost */
+#endif
 bool doubled[J] = false; /* PHP has */
 bool php_runs = false;
 byte php_job = 0, php_bytes = 0;
@@ -155,6 +173,9 @@ inline check()
         }
         assert(crashes[j_] <= deaths[j_]);
     }
+#if defined(TWINS) && !defined(PHP)
+    assert(done[0] + done[1] <= good_runs);
+#endif
     w_ = 0;
     j_ = 0;
 }
@@ -207,17 +228,30 @@ inline add_distinct(there)
 inline give_up(i, j)
 {
     if
-    :: i < 2 * W && owner[j] != 0 && owner[j] != PHP_TAG &&
+    :: i < LIVE_CT && owner[j] != 0 && owner[j] != PHP_TAG &&
        tag_owner[owner[j]] == call[i].whose + 1 -> DROP(worker[call[i].whose].holds, j)
     :: else
     fi
 }
+
+/* A verdict knows its job by the bytes: it may meet the twin. */
+#ifdef TWINS
+#define TWIN(j) (1 - (j))
+#define MEETS_TWIN(i, j)                                                                 \
+    (twins && owner[TWIN(j)] != 0 && owner[TWIN(j)] == call[i].under[j] &&               \
+     bytes[TWIN(j)] == call[i].text[j])
+#else
+#define TWIN(j) (j)
+#define MEETS_TWIN(i, j) false
+#endif
 
 inline run_acks(i)
 {
     for (j_ : 0 .. J - 1) {
         if
         :: IN(call[i].set, j_) && ACK_MAY(i, j_) -> give_up(i, j_); owner[j_] = 0; done[j_]++
+        :: IN(call[i].set, j_) && !ACK_MAY(i, j_) && MEETS_TWIN(i, j_) ->
+            give_up(i, TWIN(j_)); owner[TWIN(j_)] = 0; done[TWIN(j_)]++
         :: else
         fi
     }
@@ -239,10 +273,16 @@ inline run_reclaim()
 inline lease_to(i, j)
 {
     add_distinct(owner[(J - 1) - (j)]);
+#ifdef TWINS
+    if
+    :: IN(call[i].named, TWIN(j)) -> twins = false
+    :: else
+    fi;
+#endif
     owner[j] = call[i].tag;
     run_out[j] = false;
     if
-    :: i < 2 * W -> ADD(worker[call[i].whose].holds, j)
+    :: i < LIVE_CT -> ADD(worker[call[i].whose].holds, j)
     :: else -> /* nobody will read the answer */
         if
         :: !LIVES(call[i].tag) -> deaths[j]++
@@ -267,7 +307,11 @@ inline run_reserve(i)
 #if J > 1
         :: ready[1] > 0 -> j_ = 1
 #endif
+#ifdef OVERLAP
+        :: true -> j_ = J /* other jobs were taken */
+#else
         :: else -> j_ = J
+#endif
         fi;
         if
         :: j_ < J ->
@@ -355,7 +399,7 @@ inline run_extend(i) /* the answer: those that were not ours */
         :: IN(call[i].set, j_) && CARRIES(i, j_) ->
             owner[j_] = call[i].tag; run_out[j_] = false;
             if
-            :: i < 2 * W && !IN(condemned, call[i].tag) -> ADD(worker[call[i].whose].holds, j_)
+            :: i < LIVE_CT && !IN(condemned, call[i].tag) -> ADD(worker[call[i].whose].holds, j_)
             :: else
             fi
         :: IN(call[i].set, j_) && !CARRIES(i, j_) -> ADD(call[i].found, j_)
@@ -397,7 +441,7 @@ inline run_held(i)
 inline run_kill(i)
 {
 #ifndef NO_KILL
-    for (k_ : 2 * W .. CALL_CT - 1) {
+    for (k_ : LIVE_CT .. CALL_CT - 1) {
         if
         :: call[k_].st == 1 && call[k_].whose == call[i].whose && KNOWN_LINK(k_, i) ->
             wipe(k_)
@@ -411,7 +455,13 @@ inline run_kill(i)
 
 inline wipe(i)
 {
+#ifdef OVERLAP
+    call[i].second = false;
+#endif
     call[i].op = NONE; call[i].st = 0; call[i].whose = 0; call[i].link = 0;
+#ifdef TWINS
+    call[i].named = 0;
+#endif
     call[i].tag = 0; call[i].set = 0; call[i].found = 0; call[i].dead = false;
     for (j_ : 0 .. J - 1) {
         call[i].text[j_] = 0; call[i].under[j_] = 0
@@ -448,9 +498,21 @@ inline execute(i)
 }
 
 /* A reserve on the second connection waits in its BRPOP until there is something. */
+#define IS_WAIT(i) ((i) < 2 * W && (i) % 2 == 1)
 #define MAY_RUN(i)                                                                       \
-    (call[i].st == 1 && (call[i].op != RESERVE || (i) % 2 == 0 || (i) >= 2 * W ||         \
-                         SOME_DUE || !IN(open, call[i].tag)))
+    (call[i].st == 1 && (call[i].op != RESERVE || !IS_WAIT(i) || SOME_DUE ||              \
+                         !IN(open, call[i].tag)))
+
+/* Of the requests of one lost connection, the second one is not executed before the first;
+ * strand() fills the places in order. */
+#ifdef OVERLAP
+#define BEFORE(a, b)                                                                     \
+    (call[a].st == 1 && call[a].whose == call[b].whose && call[a].link == call[b].link)
+#define IN_TURN(i)                                                                       \
+    (!call[i].second || !(BEFORE(LIVE_CT, i) || ((i) > LIVE_CT + 1 && BEFORE(LIVE_CT + 1, i))))
+#else
+#define IN_TURN(i) true
+#endif
 
 active proctype Redis()
 {
@@ -460,9 +522,15 @@ end:
     :: atomic { MAY_RUN(1) -> execute(1); call[1].st = 2 }
     :: atomic { MAY_RUN(2) -> execute(2); call[2].st = 2 }
     :: atomic { MAY_RUN(3) -> execute(3); call[3].st = 2 }
-    :: atomic { MAY_RUN(4) -> execute(4); wipe(4) }
-    :: atomic { MAY_RUN(5) -> execute(5); wipe(5) }
-    :: atomic { MAY_RUN(6) -> execute(6); wipe(6) }
+#ifdef OVERLAP /* in the order in which they were sent */
+    :: atomic { MAY_RUN(4) && call[0].st != 1 -> execute(4); call[4].st = 2 }
+    :: atomic { MAY_RUN(5) && call[2].st != 1 -> execute(5); call[5].st = 2 }
+#endif
+    :: atomic { MAY_RUN(LIVE_CT) -> execute(LIVE_CT); wipe(LIVE_CT) }
+    :: atomic { MAY_RUN(LIVE_CT + 1) && IN_TURN(LIVE_CT + 1) ->
+        execute(LIVE_CT + 1); wipe(LIVE_CT + 1) }
+    :: atomic { MAY_RUN(LIVE_CT + 2) && IN_TURN(LIVE_CT + 2) ->
+        execute(LIVE_CT + 2); wipe(LIVE_CT + 2) }
     od
 }
 
@@ -472,7 +540,7 @@ inline strand(i, by)
     k_ = CALL_CT;
     if
     :: call[i].st == 1 ->
-        k_ = 2 * W;
+        k_ = LIVE_CT;
         do
         :: k_ < CALL_CT && call[k_].st != 0 -> k_++
         :: else -> break
@@ -485,6 +553,12 @@ inline strand(i, by)
         call[k_].op = call[i].op; call[k_].st = 1; call[k_].whose = by;
         call[k_].link = call[i].link; call[k_].tag = call[i].tag;
         call[k_].set = call[i].set; call[k_].dead = call[i].dead;
+#ifdef TWINS
+        call[k_].named = call[i].named;
+#endif
+#ifdef OVERLAP
+        call[k_].second = (i >= 2 * W);
+#endif
         for (j_ : 0 .. J - 1) {
             call[k_].text[j_] = call[i].text[j_]; call[k_].under[j_] = call[i].under[j_]
         }
@@ -499,6 +573,9 @@ inline strand(i, by)
 
 #define MAIN (2 * w)     /* its connections */
 #define WAIT (2 * w + 1)
+#ifdef OVERLAP
+#define NEXT (2 * W + w) /* behind what is on MAIN */
+#endif
 #define ME worker[w]
 
 inline begin(i, what, under_tag, jobs)
@@ -514,6 +591,24 @@ inline begin(i, what, under_tag, jobs)
     j_ = 0;
     call[i].st = 1
 }
+
+#ifdef OVERLAP
+inline move_next()
+{
+    call[MAIN].op = call[NEXT].op; call[MAIN].st = call[NEXT].st;
+    call[MAIN].whose = call[NEXT].whose; call[MAIN].link = call[NEXT].link;
+    call[MAIN].tag = call[NEXT].tag; call[MAIN].set = call[NEXT].set;
+#ifdef TWINS
+    call[MAIN].named = call[NEXT].named;
+#endif
+    call[MAIN].found = call[NEXT].found;
+    for (j_ : 0 .. J - 1) {
+        call[MAIN].text[j_] = call[NEXT].text[j_]; call[MAIN].under[j_] = call[NEXT].under[j_]
+    }
+    j_ = 0;
+    wipe(NEXT)
+}
+#endif
 
 /* The answer to what was sent on the main connection; or it breaks, or the worker dies. */
 inline answer()
@@ -577,6 +672,9 @@ inline finish(j)
     DROP(ME.runs, j); DROP(ME.holds, j); ADD(ME.pending, j);
     if
     :: ME.verdict[j] = ACK
+#ifdef TWINS
+        ; good_runs++
+#endif
     :: ME.text[j] + 1 < TRIES -> ME.verdict[j] = RELEASE
     :: ME.text[j] + 1 >= TRIES -> ME.verdict[j] = FAIL
     fi
@@ -592,6 +690,10 @@ inline give_back(t, known, is_dead)
         for (j_ : 0 .. J - 1) {
             if
             :: IN(known, j_) && ME.text[j_] == call[MAIN].text[j_] -> DROP(jobs, j_)
+#ifdef TWINS
+            :: twins && !IN(known, j_) && IN(known, TWIN(j_)) &&
+               ME.text[TWIN(j_)] == call[MAIN].text[j_] -> DROP(jobs, j_)
+#endif
             :: else
             fi
         }
@@ -626,6 +728,13 @@ inline take_back(t)
 #define SOMEBODY_DEAD                                                                    \
     (IS_DEAD(1) || IS_DEAD(2) || IS_DEAD(3) || IS_DEAD(4) || IS_DEAD(5) || IS_DEAD(6))
 
+/* Where twins and cuts meet, the reserve behind a BRPOP goes only while nothing is held. */
+#ifdef OVERLAP
+#define MAY_WAIT ((ME.runs | ME.pending | ME.again) == 0)
+#else
+#define MAY_WAIT true
+#endif
+
 proctype Drover(byte w)
 {
     byte link = 0, tag = 0, jobs = 0;
@@ -636,6 +745,9 @@ proctype Drover(byte w)
 lost: /* link_lost(): both connections go */
     atomic {
         strand(MAIN, w);
+#ifdef OVERLAP
+        strand(NEXT, w);
+#endif
         strand(WAIT, w);
         link++;
         ME.in_flight = 0;
@@ -655,6 +767,9 @@ lost: /* link_lost(): both connections go */
 crash:
     atomic {
         strand(MAIN, NOBODY);
+#ifdef OVERLAP
+        strand(NEXT, NOBODY);
+#endif
         strand(WAIT, NOBODY);
         for (j_ : 0 .. J - 1) {
             if
@@ -807,8 +922,23 @@ ready_:
     :: atomic { !draining && call[MAIN].st == 0 && call[WAIT].st == 0 && SOME_DUE ->
         jobs = ACK_SET;
         begin(MAIN, RESERVE, ME.tag, jobs);
+#if defined(TWINS) && !defined(NOT_NAMED)
+        call[MAIN].named = ME.in_flight | jobs;
+#endif
         ME.in_flight = ME.in_flight | jobs; jobs = 0 }
-    :: atomic { !draining && call[WAIT].st == 0 && call[MAIN].op != RESERVE ->
+#ifdef OVERLAP
+    :: atomic { !draining && call[MAIN].st != 0 && call[MAIN].op == RESERVE &&
+                call[NEXT].st == 0 && call[WAIT].st == 0 && SOME_DUE ->
+        jobs = ACK_SET;
+        begin(NEXT, RESERVE, ME.tag, jobs);
+#ifdef NEXT_NAMES_ITS_OWN
+        call[NEXT].named = jobs;
+#elif defined(TWINS) && !defined(NOT_NAMED)
+        call[NEXT].named = ME.in_flight | jobs;
+#endif
+        ME.in_flight = ME.in_flight | jobs; jobs = 0 }
+#endif
+    :: atomic { !draining && call[WAIT].st == 0 && call[MAIN].op != RESERVE && MAY_WAIT ->
         begin(WAIT, RESERVE, ME.tag, 0) }
 
     /* answers */
@@ -832,6 +962,12 @@ ready_:
             wipe(MAIN); start(tag)
         :: else -> wipe(MAIN)
         fi;
+#ifdef OVERLAP
+        if
+        :: call[NEXT].st != 0 -> move_next()
+        :: else
+        fi;
+#endif
         tag = 0 }
     :: atomic { call[WAIT].st == 2 && call[MAIN].op != LEASE ->
         tag = call[WAIT].found;
@@ -990,7 +1126,9 @@ init
         }
         j_ = 0;
         run Drover(0);
+#ifndef ALONE
         run Drover(1);
+#endif
 #ifdef PHP
         run Php()
 #endif

@@ -101,6 +101,10 @@ $app->instance('queue.worker', new Worker(
 $ledger = $app->make(Ledger::class);
 foreach ([JobProcessing::class, JobProcessed::class, JobFailed::class] as $event) {
     $app->make('events')->listen($event, function ($e) use ($ledger) {
+        static $loops = 0;
+        if ($e instanceof Looping && $loops++ === 0) {
+            return; // not a job's: drover asks first how the application is
+        }
         stall((new \ReflectionClass($e))->getShortName(), $ledger);
     });
 }

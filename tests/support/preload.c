@@ -5,9 +5,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -20,7 +22,7 @@
 #include "tests/support/fault.h"
 
 static struct fault *page; /* NULL: none */
-static _Atomic uint32_t call_ct, transfer_ct;
+static _Atomic uint32_t call_ct, transfer_ct, lookup_ct;
 
 /* The names that fortified code calls. */
 ssize_t __read_chk(int fd, void *bytes, size_t len, size_t room);
@@ -181,4 +183,26 @@ int epoll_wait(int fd, struct epoll_event *events, int most, int timeout_ms)
     if (timeout_ms != 0 && interrupts())
         return -1;
     return (int)syscall(SYS_epoll_pwait, fd, events, most, timeout_ms, NULL, 0);
+}
+
+/* ---- names ---- */
+
+static bool turns(const char *name)
+{
+    static const char end[] = ".turning.example";
+    size_t len = name ? strlen(name) : 0;
+
+    return page && page->turn_names && len >= sizeof(end) &&
+           strcmp(name + len - (sizeof(end) - 1), end) == 0;
+}
+
+int getaddrinfo(const char *restrict name, const char *restrict service,
+                const struct addrinfo *restrict hints, struct addrinfo **restrict found)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    if (turns(name))
+        name = lookup_ct++ % 2 == 0 ? "127.0.0.1" : "127.0.0.2";
+    return real(name, service, hints, found);
 }

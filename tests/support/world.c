@@ -142,6 +142,13 @@ static void take_fatal(void *arg, enum queue_fatal why, const struct err *err)
     ((struct hand *)arg)->fatal_ct++;
 }
 
+static void on_empty(void *arg)
+{
+    struct hand *hand = arg;
+
+    hand->empty_ct++;
+}
+
 static void on_outbox(void *arg, int64_t ct)
 {
     ((struct hand *)arg)->outbox_ct = ct;
@@ -152,6 +159,7 @@ static void take_alone(void *arg UNUSED)
 }
 
 static const struct queue_events events = {.on_alone = take_alone,
+                                           .on_empty = on_empty,
                                            .on_outbox = on_outbox,
                                            .on_jobs = take_jobs,
                                            .on_lost = take_lost,

@@ -34,6 +34,7 @@ struct hand {
     size_t first_batch_ct; /* that came together, at first */
     struct lease *lost[HAND_JOBS_MAX];
     size_t lost_ct;
+    unsigned empty_ct; /* looks that found nothing */
     unsigned drained_ct, settled_ct, fatal_ct, left_ct;
     bool to_outbox;            /* set before the open */
     int64_t max_payload_bytes; /* likewise */

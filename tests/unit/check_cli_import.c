@@ -162,40 +162,35 @@ END_TEST
 static const struct {
     const char *queue, *payload, *message;
 } bad_rows[] = {
-    {"high", "", "the payload is empty"},
-    {"high", "no json", "the payload is not JSON"},
-    {"high", "[1]", "the payload is an array, not an object"},
+    {"high", "", "row 1 (queue high) stays in the table: the payload is empty"},
+    {"high", "no json", "row 2 (queue high) stays in the table: the payload is not JSON"},
+    {"high", "[1]", "row 3 (queue high) stays in the table: the payload is an array"},
     {"high", "{\"uuid\":\"u\"}", "the payload names no job"},
-    {"high", "{\"job\":7}", "the payload''s job is not a string"},
-    {"high", "{\"job\":\"a\",\"attempts\":null}", "the payload''s attempts"},
-    {"high:reserved", "{\"job\":\"a\"}", "high:reserved"},
+    {"high", "{\"job\":7}", "the payload's job is not a string"},
+    {"high", "{\"job\":\"a\",\"attempts\":null}", "the payload's attempts"},
+    {"high:reserved", "{\"job\":\"a\"}", "row 7 (queue high:reserved)"},
     {"", "{\"job\":\"a\"}", "its queue has no name"},
 };
 
 START_TEST(what_is_no_job_stays_and_is_named)
 {
-    const char *message = bad_rows[_i].message;
-    char *shown = must_strdup(message), *quote = strstr(shown, "''");
-
-    if (quote)
-        memmove(quote, quote + 1, strlen(quote));
-    put(bad_rows[_i].queue, bad_rows[_i].payload, 4, "NULL", 0);
+    for (size_t i = 0; i < ARRAY_CT(bad_rows); i++)
+        put(bad_rows[i].queue, bad_rows[i].payload, 4, "NULL", 0);
     put_many("low", 2);
     expect(1, IMPORT);
-    IN_OUT("2 jobs moved\n1 left in the table: no jobs that could run from Redis");
-    IN_ERR("drover: row 1 ");
-    IN_ERR(shown);
+    IN_OUT("2 jobs moved\n8 left in the table: no jobs that could run from Redis");
+    for (size_t i = 0; i < ARRAY_CT(bad_rows); i++)
+        IN_ERR(bad_rows[i].message);
     sql_is(
-        "SELECT count(*) || coalesce(max(reserved_at)::text, '-') || max(attempts) FROM "
+        "SELECT count(*) || coalesce(max(reserved_at)::text, '-') || min(attempts) FROM "
         "jobs",
-        "1-4");
+        "8-4");
     expect(1, IMPORT " --json");
     IN_OUT(
-        "{\"table\":\"jobs\",\"moved\":0,\"before\":0,\"bad\":1,\"refused\":0,\"rows\":[{"
-        "\"id\":1,\"reason\":\"");
-    IN_OUT("\"left\":{\"ready\":1,\"delayed\":0,\"forgotten\":0,\"reserved\":0,"
+        "{\"table\":\"jobs\",\"moved\":0,\"before\":0,\"bad\":8,\"refused\":0,\"rows\":[{"
+        "\"id\":1,\"reason\":\"the payload is empty\"},{\"id\":2,");
+    IN_OUT("\"left\":{\"ready\":8,\"delayed\":0,\"forgotten\":0,\"reserved\":0,"
            "\"claimed\":0}");
-    free(shown);
 }
 END_TEST
 
@@ -456,7 +451,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, jobs_come_by_id_and_later_ones_wait);
     tcase_add_test(tc, jobs_of_equal_bytes_all_arrive);
     tcase_add_test(tc, reserved_jobs_stay_with_their_workers);
-    tcase_add_loop_test(tc, what_is_no_job_stays_and_is_named, 0, ARRAY_CT(bad_rows));
+    tcase_add_test(tc, what_is_no_job_stays_and_is_named);
     tcase_add_test(tc, a_payload_that_is_too_long_stays);
     tcase_add_test(tc, a_queue_that_redis_refuses_does_not_stop_the_others);
     tcase_add_test(tc, queues_and_a_number_can_be_chosen);

@@ -2,6 +2,7 @@
  * of a job, and what is never connected to.
  */
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "jobs/http.h"
@@ -358,6 +359,24 @@ START_TEST(an_endpoint_that_fails_is_left_alone_and_others_are_not)
 }
 END_TEST
 
+START_TEST(each_of_a_pools_webhooks_may_have_a_connection)
+{
+    struct rlimit limit = {.rlim_cur = 100, .rlim_max = 4000};
+    struct pool_config pool = {.concurrency = 2000};
+    struct scene scene;
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    set_scene(&scene, "/");
+    scene.config.pools = &pool;
+    scene.config.pool_ct = 1;
+    open_scene(&scene);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    ck_assert_uint_gt(limit.rlim_cur, 2000);
+    ck_assert_uint_lt(limit.rlim_cur, 4000);
+    close_scene();
+}
+END_TEST
+
 START_TEST(without_http_jobs_nothing_is_opened)
 {
     struct config config = {.job_ct = 0};
@@ -383,6 +402,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, connections_are_kept);
     tcase_add_test(tc, an_endpoint_that_hangs_holds_few_slots);
     tcase_add_test(tc, an_endpoint_that_fails_is_left_alone_and_others_are_not);
+    tcase_add_test(tc, each_of_a_pools_webhooks_may_have_a_connection);
     tcase_add_test(tc, without_http_jobs_nothing_is_opened);
 }
 

@@ -1,34 +1,69 @@
 /* What is never connected to: addresses that are not public, however they are written or
  * found.
  */
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include "tests/unit/http_trial.h"
 #include "tests/unit/suite.h"
 
-/* Names for tests, in place of the system's resolver: libcurl asks for addresses here.
- * Every other name is looked up as a number, or is not there. */
-int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
-                struct addrinfo **found)
+#define INSIDE "127.0.0.2"
+
+/* Names for tests, in place of the system's resolver: libcurl asks for addresses here. A
+ * name has one address, or two: in one answer, or in turn, an answer each. Every other
+ * name is looked up as a number, or is not there. */
+static const struct {
+    const char *name, *addresses[2];
+    bool in_turn;
+} names[] = {{"inside.example", {"127.0.0.1"}, false},
+             {"inside6.example", {"::1"}, false},
+             {"localhost.", {"127.0.0.1"}, false},
+             {"metadata.example", {"169.254.169.254"}, false},
+             {"turning.example", {"127.0.0.1", INSIDE}, true},
+             {"turning6.example", {"::1", "127.0.0.1"}, true},
+             {"both.example", {INSIDE, "127.0.0.1"}, false},
+             {"mixed.example", {"::1", "127.0.0.1"}, false},
+             {"dead.example", {"127.0.0.3", INSIDE}, false}};
+
+/* By the real one, of a number. */
+static int add_number(const char *number, const char *service,
+                      const struct addrinfo *hints, struct addrinfo **found)
 {
     static int (*real)(const char *, const char *, const struct addrinfo *,
                        struct addrinfo **);
-    static const struct {
-        const char *name, *address;
-    } names[] = {{"inside.example", "127.0.0.1"},
-                 {"inside6.example", "::1"},
-                 {"localhost.", "127.0.0.1"},
-                 {"metadata.example", "169.254.169.254"}};
     struct addrinfo numeric = *hints;
 
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
     numeric.ai_flags |= AI_NUMERICHOST;
-    for (size_t i = 0; i < ARRAY_CT(names); i++)
-        if (strcasecmp(name, names[i].name) == 0)
-            name = names[i].address;
-    return real(name, service, &numeric, found);
+    return real(number, service, &numeric, found);
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    static _Atomic unsigned turn;
+    struct addrinfo *second = NULL;
+    size_t at;
+
+    for (at = 0; at < ARRAY_CT(names) && strcasecmp(name, names[at].name) != 0; at++)
+        ;
+    if (at == ARRAY_CT(names))
+        return add_number(name, service, hints, found);
+    if (names[at].in_turn)
+        return add_number(names[at].addresses[turn++ % 2], service, hints, found);
+    if (names[at].addresses[1] != NULL &&
+        add_number(names[at].addresses[1], service, hints, &second) != 0)
+        return EAI_NONAME;
+    if (add_number(names[at].addresses[0], service, hints, found) != 0)
+        return EAI_NONAME;
+    while (*found != NULL)
+        found = &(*found)->ai_next;
+    *found = second;
+    return 0;
 }
 
 /* Ways to write addresses that are nobody else's business; #: the server's port. */
@@ -149,6 +184,99 @@ START_TEST(a_refusal_names_the_address)
 }
 END_TEST
 
+/* Somebody inside whom nobody outside may reach, on the server's port. */
+static int open_inside(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)server.port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(inet_pton(AF_INET, INSIDE, &address.sin_addr), 1);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    ck_assert_int_eq(listen(fd, 8), 0);
+    return fd;
+}
+
+static bool was_visited(int inside)
+{
+    struct pollfd visit = {.fd = inside, .events = POLLIN};
+
+    return poll(&visit, 1, 0) != 0;
+}
+
+/* The outcome of one job to that name, asked for afresh. */
+static struct outcome call(const char *name, const char *allowed)
+{
+    struct scene scene;
+    struct trial *trial;
+    struct outcome outcome;
+    char *networks[] = {(char *)(uintptr_t)allowed};
+    char *url = must_format("http://%s:%d/status/200", name, server.port);
+
+    set_scene(&scene, "/");
+    scene.jobs[0].http.url = url;
+    scene.jobs[0].http.allow_networks.items = networks;
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    outcome = trial->outcome;
+    clear(trial);
+    close_scene();
+    free(url);
+    return outcome;
+}
+
+static const struct {
+    const char *name, *refused;
+} turns[] = {
+    {"turning.example", "address " INSIDE " is refused: loopback (127.0.0.0/8); "},
+    {"turning6.example", "address ::1 is refused: loopback (::1); "},
+};
+
+START_TEST(a_name_that_turns_inside_between_attempts_gains_nothing)
+{
+    int inside = open_inside();
+    unsigned done_ct = 0;
+
+    for (int i = 0; i < 6; i++) {
+        struct outcome outcome = call(turns[_i].name, "127.0.0.1");
+
+        done_ct += outcome.kind == OUTCOME_DONE;
+        if (outcome.kind == OUTCOME_DONE)
+            continue;
+        ck_assert_int_eq(outcome.kind, OUTCOME_FAIL);
+        ck_assert_msg(
+            strncmp(outcome.reason, turns[_i].refused, strlen(turns[_i].refused)) == 0,
+            "%s", outcome.reason);
+    }
+    ck_assert_uint_eq(done_ct, 3);
+    ck_assert_uint_eq(http_server_connections(&server), 3);
+    ck_assert(!was_visited(inside));
+    (void)close(inside);
+}
+END_TEST
+
+static const struct {
+    const char *name, *allowed;
+    enum outcome_kind kind;
+} mixes[] = {
+    {"both.example", "127.0.0.1", OUTCOME_DONE},
+    {"mixed.example", "127.0.0.1", OUTCOME_DONE},
+    {"dead.example", "127.0.0.3", OUTCOME_RETRY}, /* who is allowed is not there */
+    {"dead.example", "127.0.0.4", OUTCOME_FAIL},
+};
+
+START_TEST(of_several_addresses_those_inside_are_passed_over)
+{
+    int inside = open_inside();
+    struct outcome outcome = call(mixes[_i].name, mixes[_i].allowed);
+
+    ck_assert_msg(outcome.kind == mixes[_i].kind, "%s: %s", mixes[_i].name,
+                  outcome.reason);
+    ck_assert(!was_visited(inside));
+    (void)close(inside);
+}
+END_TEST
+
 START_TEST(a_kept_connection_opens_nothing_for_others)
 {
     struct scene scene;
@@ -175,6 +303,10 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, an_address_inside_is_refused_however_it_is_written, 0,
                         ARRAY_CT(spellings));
     tcase_add_test(tc, a_refusal_names_the_address);
+    tcase_add_loop_test(tc, a_name_that_turns_inside_between_attempts_gains_nothing, 0,
+                        ARRAY_CT(turns));
+    tcase_add_loop_test(tc, of_several_addresses_those_inside_are_passed_over, 0,
+                        ARRAY_CT(mixes));
     tcase_add_test(tc, a_kept_connection_opens_nothing_for_others);
 }
 

@@ -235,6 +235,22 @@ START_TEST(given_back_in_reverse_keeps_the_order)
 }
 END_TEST
 
+START_TEST(a_look_that_finds_nothing_is_told)
+{
+    world_push(&world, "default", "{\"job\":\"a\"}");
+    world_push(&world, "low", "{\"job\":\"b\"}");
+    hand_open(&hand, 1);
+    UNTIL(&world, hand.job_ct == 1);
+    ck_assert_uint_eq(hand.empty_ct, 0);
+    hand_release(&hand, 0, "{\"job\":\"a\",\"attempts\":1}", 60000);
+    UNTIL(&world, hand.job_ct == 2);
+    ck_assert_uint_eq(hand.empty_ct, 0);
+    hand_ack(&hand, 1);
+    UNTIL(&world, hand.empty_ct > 0); /* what is due in a minute does not count */
+    world_expect(&world, "default", 0, 1, 0);
+}
+END_TEST
+
 START_TEST(jobs_acked_at_once_flow_in_batches)
 {
     for (int i = 0; i < 200; i++) {
@@ -286,6 +302,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_released_job_comes_back_after_its_delay);
     tcase_add_test(tc, a_failed_job_stands_in_the_store);
     tcase_add_test(tc, given_back_in_reverse_keeps_the_order);
+    tcase_add_test(tc, a_look_that_finds_nothing_is_told);
     tcase_add_test(tc, jobs_acked_at_once_flow_in_batches);
 }
 

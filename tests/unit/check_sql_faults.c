@@ -142,8 +142,8 @@ START_TEST(a_full_disk_is_no_jobs_fault)
             outcome_is(i, round == 0 ? OUTCOME_RETRY : OUTCOME_DONE,
                        round == 0 ? "SQLSTATE 53100: " : "");
         postgres_process_limit_files(&server, "unlimited");
-        postgres_process_end_sessions(&server);
-        UNTIL(proxy_link_ct(proxy) == 0);
+        sql_close(env.sql); /* the limit is a session's from its start */
+        open_scene();
     }
     ck_assert_int_eq(count("t WHERE id < 8"), 8);
 }
@@ -250,6 +250,19 @@ START_TEST(closing_tells_nobody)
 }
 END_TEST
 
+/* Also what has not been sent, nor ever will be. */
+START_TEST(closing_ends_what_waits_for_a_connection)
+{
+    proxy_refuse(proxy);
+    (void)start_job(0, PLAIN, 1, "\"n\"");
+    turn_once();
+    sql_close(env.sql);
+    ck_assert_uint_eq(trials[0].left, 1);
+    trials[0].left = 0;
+    open_scene();
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
     add_scene(tc);
@@ -265,6 +278,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_lost_job_is_taken_out_before_it_is_sent);
     tcase_add_test(tc, a_lost_job_leaves_a_batch_that_waits_for_a_connection);
     tcase_add_test(tc, closing_tells_nobody);
+    tcase_add_test(tc, closing_ends_what_waits_for_a_connection);
 }
 
 int main(void)

@@ -362,6 +362,7 @@ START_TEST(a_row_that_waits_for_a_lock_holds_up_no_other)
     holder = start_raw(ROW_CT, SLOW, text_of(999, "0", "60"));
     run_until(env.loop, sleeps, NULL);
     for (int i = 0; i < ROW_CT; i++) {
+        clear(&trials[i]);
         set_up(&trials[i], text_of(100 + i, a[i], i == 1 ? "\"x\"" : "null"), NULL);
         trials[i].job.config = &jobs[WIDE];
         trials[i].job.policy = &policy;

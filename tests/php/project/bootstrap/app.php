@@ -3,12 +3,13 @@
  * A project as small as can be: bootstrap/app.php as a Laravel project has one, on Debian's
  * components, with a configuration read from the environment and, below it, from `.env`.
  * TEST_DIR is the scene's directory, with the Redis and the ledger in it; while there is a
- * file "break" in it the application does not boot.
+ * file "break" in it the application does not boot, with "down" it is down for maintenance.
  */
 
 namespace Drover\Tests;
 
 use Illuminate\Contracts\Debug\ExceptionHandler;
+use Illuminate\Queue\Worker;
 use Illuminate\Redis\RedisManager;
 use Illuminate\Support\Arr;
 
@@ -136,12 +137,17 @@ $settings = new Settings([
     ],
 ]);
 $app = application([
-    'socket' => "$dir/redis.sock", 'prefix' => setting('REDIS_PREFIX'), 'retry-after' => 90,
+    'socket' => "$dir/redis.sock", 'database' => 0, 'prefix' => setting('REDIS_PREFIX'), 'retry-after' => 90,
     'block-for' => null, 'ledger' => getenv('TEST_DIR') === false ? '/dev/null' : "$dir/ledger", 'who' => 'runner/'.getmypid(),
 ]);
 $app->instance('config', $settings);
 $app->instance('redis', new RedisManager($app, 'phpredis', Arr::except($settings['database.redis'], 'client')));
 $app->instance(ExceptionHandler::class, new Quiet);
 prepare_deeds($app);
+$app->instance('queue.worker', new Worker(
+    $app->make('queue'), $app->make('events'), $app->make(ExceptionHandler::class), function () use ($dir) {
+        return file_exists("$dir/down");
+    }
+));
 
 return $app;
