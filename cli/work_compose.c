@@ -357,6 +357,7 @@ static int give_entry(const struct composing *c)
         give(c, SECTION_JOBS, "php", setting->flags->php) == 0 &&
         give(c, SECTION_JOBS, "force", setting->flags->force ? "true" : NULL) == 0 &&
         give(c, SECTION_JOBS, "connection", setting->connection->name) == 0 &&
+        give(c, SECTION_JOBS, "echo", "true") == 0 &&
         give(c, SECTION_JOBS, "env", env) == 0)
         rc = 0;
     free(env);

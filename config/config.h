@@ -116,8 +116,9 @@ struct laravel_config {
     int64_t max_jobs; /* 0: without limit */
     int64_t boot_timeout_ms;
     bool inherit_env;
-    bool force; /* also while the application is down for maintenance */
+    bool force;       /* also while the application is down for maintenance */
     char *connection; /* name of Laravel's queue connection */
+    bool echo;        /* its output goes to drover's own too */
 };
 
 struct job_config {

@@ -412,6 +412,11 @@ const struct setting settings[] = {
      .job_type = JOB_LARAVEL,
      .doc = "Name of the queue connection in the application's config/queue.php, as its "
             "jobs see it and failed_jobs has it."},
+    {AT_JOB(laravel.echo), .name = "echo", .type = SETTING_BOOL, .flags = SETTING_RELOADS,
+     .initial = "false", .job_type = JOB_LARAVEL,
+     .doc = "Whether what PHP writes to its standard output and error (the application's "
+            "log, with LOG_CHANNEL=stderr) goes to drover's own too, besides into the "
+            "record of a failure. What nobody reads there is lost."},
     {AT_JOB(sql.database), .name = "database", .type = SETTING_TEXT,
      .flags = SETTING_RELOADS | SETTING_REQUIRED, .min = 1, .max = NAME_MAX_BYTES,
      .example = "\"main\"", .job_type = JOB_SQL,

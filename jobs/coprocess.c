@@ -272,7 +272,10 @@ static void runner_ready(struct runner *runner, struct slice told UNUSED)
 /* Reserved before it was known that it should not be: nothing was tried. */
 static void return_run(struct run *run, const char *why)
 {
+    struct runner *runner = run->runner;
+
     detach(run);
+    team_take_back(run->team, runner, false);
     run->abandoned = true;
     (void)snprintf(run->why, sizeof(run->why), "returned: %s", why);
     finish(run);
@@ -288,8 +291,11 @@ static void state_told(struct runner *runner, const struct frame *frame)
         runner_kill(runner, "runner broke the protocol: nobody asked for its state");
         return;
     }
-    if (runner->run == NULL)
+    if (runner->run == NULL) {
+        if (runner->team->draining) /* who was asked was not dismissed, or lost its job */
+            team_take_back(runner->team, runner, false);
         return;
+    }
     objection = inquiry_objects(coprocess->inquiry, runner->run->job->queue);
     if (objection && runner->run->stage == STAGE_BOOTING)
         return_run(runner->run, objection);

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <unistd.h>
+
+#include "base/emit.h"
 
 enum {
     PIECE_BYTES = 32 * 1024,
@@ -14,6 +17,19 @@ enum {
 
 enum piece { PIECE_SOME, PIECE_NONE_YET, PIECE_END };
 
+/* Who does not read it loses it: no job waits for that. */
+static void echo(int fd, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        size_t len = bytes.len < PIPE_BUF ? bytes.len : PIPE_BUF;
+        ssize_t n = emit_now(fd, slice_of(bytes.ptr, len));
+
+        if (n <= 0)
+            return;
+        bytes = slice_of(bytes.ptr + n, bytes.len - (size_t)n);
+    }
+}
+
 static enum piece read_piece(struct output *output)
 {
     char bytes[PIECE_BYTES];
@@ -21,6 +37,8 @@ static enum piece read_piece(struct output *output)
 
     if (n > 0)
         tail_add(&output->tail, bytes, (size_t)n);
+    if (n > 0 && output->echo_fd > 0)
+        echo(output->echo_fd, slice_of(bytes, (size_t)n));
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return PIECE_NONE_YET;
     return n > 0 ? PIECE_SOME : PIECE_END;

@@ -18,7 +18,8 @@ typedef void (*output_ended_cb)(void *arg);
 struct output {
     struct tail tail;
     struct event *event;
-    int fd; /* -1: closed */
+    int fd;      /* -1: closed */
+    int echo_fd; /* where what is read goes too, as far as there is room; 0: nowhere */
     output_ended_cb ended;
     void *arg;
 };

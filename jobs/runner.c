@@ -329,6 +329,10 @@ static int open_pipes(struct runner *runner, int fds[FD_CT], struct err *err)
         output_open(&runner->err, runner->env.loop, output_over, runner, &fds[2], err) !=
             0)
         return -1;
+    if (runner->config->laravel.echo) {
+        runner->out.echo_fd = STDOUT_FILENO;
+        runner->err.echo_fd = STDERR_FILENO;
+    }
     runner->to_event =
         event_new(base, runner->to_fd, EV_WRITE | EV_PERSIST, to_writable, runner);
     runner->from_event =

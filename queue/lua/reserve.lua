@@ -361,6 +361,7 @@ for q = 1, queue_ct do
         collect_due(q, queues[q])
         if going and queues[q].ready > 0 then
             may_add(queues[q].reserved_key)
+            redis.call('ZMSCORE', queues[q].reserved_key, '') -- as may_add: to be refused here
         end
         while going and queues[q].good and queues[q].ready > 0 and queues[q].name ~= '' do
             going = take_some(q, queues[q]) and slots > 0 and taken_bytes < ROOM

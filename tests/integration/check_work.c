@@ -254,7 +254,7 @@ END_TEST
 
 START_TEST(in_maintenance_it_works_only_where_it_is_forced_to)
 {
-    expect(0, "touch $T/down; push ok; $D work redis --once --sleep=0.1");
+    expect(0, "touch $T/down; push ok; timeout 40 $D work redis --once --sleep=0.1");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "1 0 0");
     expect(0, "$D work redis --once --force; rm $T/down");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "0 0 1");
@@ -269,16 +269,6 @@ START_TEST(a_pause_lasts_until_it_is_told_to_go_on)
            "until_ 'grep -q worker.paused $T/log'; push ok; sleep 0.3; [ $(ready) = 1 ] "
            "|| exit 8; kill -CONT $pid; until_ '[ $(noted start-ok) = 2 ]'; "
            "kill -TERM $pid; wait $pid");
-    nothing_is_left();
-}
-END_TEST
-
-/* As `php artisan queue:restart` writes it; whoever started drover starts it anew. */
-START_TEST(a_restart_of_the_applications_ends_it)
-{
-    expect(0, "$D work & pid=$!; push ok; until_ '[ $(noted start-ok) = 1 ]'; "
-              "redis-cli -s $S SET shop_database_cache:illuminate:queue:restart 1795; "
-              "wait $pid");
     nothing_is_left();
 }
 END_TEST
@@ -316,7 +306,29 @@ START_TEST(json_lines_tell_of_each_job)
     assert_has(&sh->out, "\"status\":\"failed\",\"result\":\"failed\",\"attempts\":1,"
                          "\"exception\":\"Drover\\\\Tests\\\\ToldToFail\","
                          "\"message\":\"told to\"");
-    expect_out("grep -vc '^{' $T/errors", "1"); /* where failed jobs go, for people */
+    expect_out("grep -c '^drover: failed jobs go to Redis' $T/errors", "1");
+}
+END_TEST
+
+/* An application that logs to stderr, as in containers, is read there. */
+START_TEST(what_php_prints_is_printed)
+{
+    expect(1, "push speak; $D work --once --php /nonexistent/php");
+    expect(0, "$D work --once 2> $T/errors");
+    assert_has(&sh->out, "said on stdout");
+    expect(0, "grep -q 'said on stderr' $T/errors");
+}
+END_TEST
+
+/* status, reload and the like reach it where its state directory is known. */
+START_TEST(it_can_be_asked_but_takes_no_reload)
+{
+    expect(2, "echo 'state_dir = \"'$T'/st\"; redis: { url = \"unix://'$S'\"; };' > "
+              "$T/st.conf; $D work --state-dir $T/st & pid=$!; "
+              "until_ '$D status -c $T/st.conf > $T/seen 2>&1'; "
+              "$D reload -c $T/st.conf; rc=$?; $D stop -c $T/st.conf; wait $pid || rc=9; "
+              "exit $rc");
+    assert_has(&sh->err, "it has its settings from its command line");
 }
 END_TEST
 
@@ -377,9 +389,10 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_restart_that_the_application_asks_for_ends_it);
     tcase_add_test(tc, in_maintenance_it_works_only_where_it_is_forced_to);
     tcase_add_test(tc, a_pause_lasts_until_it_is_told_to_go_on);
-    tcase_add_test(tc, a_restart_of_the_applications_ends_it);
     tcase_add_test(tc, as_the_first_process_it_works_and_ends_as_any_other);
     tcase_add_test(tc, json_lines_tell_of_each_job);
+    tcase_add_test(tc, what_php_prints_is_printed);
+    tcase_add_test(tc, it_can_be_asked_but_takes_no_reload);
     tcase_add_test(tc, nobody_who_reads_its_lines_can_hold_it_up);
     tcase_add_test(tc, a_failed_job_is_in_the_applications_table_once);
 }

@@ -41,13 +41,14 @@ sed -n 's/^| \(`drover [^|]*\(\\|[^|]*\)*\) |.*/\1/p' "$top/README.md" | sed 's/
 # shellcheck disable=SC2016 # Markdown's backquotes
 grep -o '`[^`]*`' "$dir/table" | tr -d '`' | sed 's/^drover //' |
     while read -r word rest; do
+        seconds=
         case $rest in
-            [a-z]*\|*)
-                for second in $(echo "$rest" | tr '|' ' '); do echo "drover $word $second"; done
-                ;;
-            [a-z]*) echo "drover $word $rest" ;;
-            *) echo "drover $word" ;;
+            [a-z]*) seconds=$(echo "$rest" | tr '|' ' ') ;;
         esac
+        for first in $(echo "$word" | tr '|' ' '); do
+            for second in $seconds; do echo "drover $first $second"; done
+            [ -n "$seconds" ] || echo "drover $first"
+        done
     done >"$dir/commands"
 
 # ---- commands elsewhere ----

@@ -107,7 +107,9 @@ typedef Call {
     byte link = 0; /* which of its connections, counted */
     byte tag = 0;
     byte set = 0;  /* of jobs */
+#ifdef TWINS
     byte named = 0; /* RESERVE: jobs whose verdicts are unanswered */
+#endif
     byte found = 0; /* the answer */
     bool dead = false;
 #ifdef OVERLAP
@@ -137,7 +139,9 @@ Worker worker[W];
 byte faults = FAULTS, expiries = EXPIRIES, silences = SILENCES;
 byte tag_owner[TAG_CT] = 0; /* ghost: slot + 1 */
 byte deaths[J] = 0, crashes[J] = 0, failed_runs[J] = 0; /* ghosts, crashes as they were counted */
+#ifdef TWINS
 byte good_runs = 0; /* ghost */
+#endif
 bool doubled[J] = false; /* PHP has */
 bool php_runs = false;
 byte php_job = 0, php_bytes = 0;
@@ -455,8 +459,10 @@ inline wipe(i)
     call[i].second = false;
 #endif
     call[i].op = NONE; call[i].st = 0; call[i].whose = 0; call[i].link = 0;
-    call[i].tag = 0; call[i].set = 0; call[i].named = 0; call[i].found = 0;
-    call[i].dead = false;
+#ifdef TWINS
+    call[i].named = 0;
+#endif
+    call[i].tag = 0; call[i].set = 0; call[i].found = 0; call[i].dead = false;
     for (j_ : 0 .. J - 1) {
         call[i].text[j_] = 0; call[i].under[j_] = 0
     }
@@ -521,8 +527,10 @@ end:
     :: atomic { MAY_RUN(5) && call[2].st != 1 -> execute(5); call[5].st = 2 }
 #endif
     :: atomic { MAY_RUN(LIVE_CT) -> execute(LIVE_CT); wipe(LIVE_CT) }
-    :: atomic { MAY_RUN(LIVE_CT + 1) && IN_TURN(LIVE_CT + 1) -> execute(LIVE_CT + 1); wipe(LIVE_CT + 1) }
-    :: atomic { MAY_RUN(LIVE_CT + 2) && IN_TURN(LIVE_CT + 2) -> execute(LIVE_CT + 2); wipe(LIVE_CT + 2) }
+    :: atomic { MAY_RUN(LIVE_CT + 1) && IN_TURN(LIVE_CT + 1) ->
+        execute(LIVE_CT + 1); wipe(LIVE_CT + 1) }
+    :: atomic { MAY_RUN(LIVE_CT + 2) && IN_TURN(LIVE_CT + 2) ->
+        execute(LIVE_CT + 2); wipe(LIVE_CT + 2) }
     od
 }
 
@@ -545,7 +553,9 @@ inline strand(i, by)
         call[k_].op = call[i].op; call[k_].st = 1; call[k_].whose = by;
         call[k_].link = call[i].link; call[k_].tag = call[i].tag;
         call[k_].set = call[i].set; call[k_].dead = call[i].dead;
+#ifdef TWINS
         call[k_].named = call[i].named;
+#endif
 #ifdef OVERLAP
         call[k_].second = (i >= 2 * W);
 #endif
@@ -588,7 +598,10 @@ inline move_next()
     call[MAIN].op = call[NEXT].op; call[MAIN].st = call[NEXT].st;
     call[MAIN].whose = call[NEXT].whose; call[MAIN].link = call[NEXT].link;
     call[MAIN].tag = call[NEXT].tag; call[MAIN].set = call[NEXT].set;
-    call[MAIN].named = call[NEXT].named; call[MAIN].found = call[NEXT].found;
+#ifdef TWINS
+    call[MAIN].named = call[NEXT].named;
+#endif
+    call[MAIN].found = call[NEXT].found;
     for (j_ : 0 .. J - 1) {
         call[MAIN].text[j_] = call[NEXT].text[j_]; call[MAIN].under[j_] = call[NEXT].under[j_]
     }
@@ -658,7 +671,10 @@ inline finish(j)
 {
     DROP(ME.runs, j); DROP(ME.holds, j); ADD(ME.pending, j);
     if
-    :: ME.verdict[j] = ACK; good_runs++
+    :: ME.verdict[j] = ACK
+#ifdef TWINS
+        ; good_runs++
+#endif
     :: ME.text[j] + 1 < TRIES -> ME.verdict[j] = RELEASE
     :: ME.text[j] + 1 >= TRIES -> ME.verdict[j] = FAIL
     fi
@@ -906,7 +922,7 @@ ready_:
     :: atomic { !draining && call[MAIN].st == 0 && call[WAIT].st == 0 && SOME_DUE ->
         jobs = ACK_SET;
         begin(MAIN, RESERVE, ME.tag, jobs);
-#ifndef NOT_NAMED
+#if defined(TWINS) && !defined(NOT_NAMED)
         call[MAIN].named = ME.in_flight | jobs;
 #endif
         ME.in_flight = ME.in_flight | jobs; jobs = 0 }
@@ -917,7 +933,7 @@ ready_:
         begin(NEXT, RESERVE, ME.tag, jobs);
 #ifdef NEXT_NAMES_ITS_OWN
         call[NEXT].named = jobs;
-#elif !defined(NOT_NAMED)
+#elif defined(TWINS) && !defined(NOT_NAMED)
         call[NEXT].named = ME.in_flight | jobs;
 #endif
         ME.in_flight = ME.in_flight | jobs; jobs = 0 }

@@ -79,6 +79,10 @@ class Deed implements ShouldQueue
         case 'exit':
             echo "these are its last words\n";
             exit(3);
+        case 'speak':
+            echo "said on stdout\n";
+            fwrite(STDERR, "said on stderr\n");
+            break;
         case 'exhaust':
             ini_set('memory_limit', '32M');
             str_repeat('x', 1 << 26);

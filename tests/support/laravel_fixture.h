@@ -15,6 +15,10 @@
 #include "tests/support/php_stage.h"
 #include "tests/support/wait.h"
 
+#ifndef TOP_SRCDIR /* compiled alone; tests get it from the makefile */
+#define TOP_SRCDIR "."
+#endif
+
 #define POOL                                                                             \
     "log: { level = \"debug\"; };\n"                                                     \
     "pools: ( { name = \"main\"; queues = [ \"default\" ]; workers = 1; concurrency = "  \

@@ -126,6 +126,7 @@ START_TEST(without_arguments_it_is_as_queue_work)
     ck_assert_str_eq(config->jobs[0].laravel.app, "/srv/shop");
     ck_assert_str_eq(config->jobs[0].laravel.connection, "redis");
     ck_assert_int_eq(config->jobs[0].laravel.memory_mib, 128);
+    ck_assert(config->jobs[0].laravel.echo);
     ck_assert(config->work.on && !config->work.leaves_when_empty);
     ck_assert_int_eq(config->work.memory_mib, 128);
     ck_assert_int_eq(config->work.output, WORK_LINES);

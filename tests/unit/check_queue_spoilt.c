@@ -372,11 +372,12 @@ START_TEST(a_user_without_a_right_degrades_and_says_so_once)
 }
 END_TEST
 
+static const char *const needed[] = {"evalsha", "zmscore", "zadd",
+                                     "lpop",    "zrem",    "time"};
+
 /* Without these nothing works: said once, and taken up when the right is given. */
 START_TEST(a_right_that_is_needed_is_waited_for)
 {
-    static const char *const needed[] = {"evalsha", "zmscore", "zadd",
-                                         "lpop",    "zrem",    "time"};
     char rules[32];
 
     (void)snprintf(rules, sizeof(rules), "-%s", needed[_i]);
@@ -395,6 +396,25 @@ START_TEST(a_right_that_is_needed_is_waited_for)
     hand_settled(&hand);
     ck_assert_uint_eq(atomic_load(&hand.board->lost), 0);
     world_expect(&world, "default", 0, 0, 1);
+    (void)real_redis_try(&world.server, "ACL LOG RESET");
+}
+END_TEST
+
+/* The reserve is refused before it has taken anything off the list. */
+START_TEST(a_right_that_is_missing_costs_no_job)
+{
+    char rules[32];
+
+    (void)snprintf(rules, sizeof(rules), "-%s", needed[_i]);
+    open_quickly(2);
+    hand_rests(&hand); /* nothing to ack: the job is what the script comes to first */
+    acl_set_user(rules);
+    world_push(&world, "default", "kept");
+    UNTIL(&world, world_logged(&world, "event=queue.down") == 1);
+    world_expect(&world, "default", 1, 0, 0);
+    rules[0] = '+';
+    acl_set_user(rules);
+    UNTIL(&world, hand.job_ct == 1 && job_is(hand.jobs[0], "kept"));
     (void)real_redis_try(&world.server, "ACL LOG RESET");
 }
 END_TEST
@@ -418,6 +438,7 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, a_user_without_a_right_degrades_and_says_so_once, 0,
                         RIGHTS_CT);
     tcase_add_loop_test(tc, a_right_that_is_needed_is_waited_for, 0, 6);
+    tcase_add_loop_test(tc, a_right_that_is_missing_costs_no_job, 0, 6);
 }
 
 int main(void)

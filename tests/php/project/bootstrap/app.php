@@ -137,7 +137,7 @@ $settings = new Settings([
     ],
 ]);
 $app = application([
-    'socket' => "$dir/redis.sock", 'prefix' => setting('REDIS_PREFIX'), 'retry-after' => 90,
+    'socket' => "$dir/redis.sock", 'database' => 0, 'prefix' => setting('REDIS_PREFIX'), 'retry-after' => 90,
     'block-for' => null, 'ledger' => getenv('TEST_DIR') === false ? '/dev/null' : "$dir/ledger", 'who' => 'runner/'.getmypid(),
 ]);
 $app->instance('config', $settings);
