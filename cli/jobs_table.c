@@ -251,7 +251,7 @@ int jobs_table_count(struct jobs_table *table, const struct jobs_filter *filter,
                      jobs_count_cb each, void *arg, struct err *err)
 {
     char *queues = queues_of(filter);
-    struct number_text seconds;
+    struct number_text seconds = {0};
     const struct pg_param params[] = {number_param(filter->reserved_for_s, &seconds),
                                       text_param(queues)};
     struct pg_ask_rows *rows = run(
@@ -327,7 +327,7 @@ int jobs_table_claim(struct jobs_table *table, const struct jobs_filter *filter,
                      struct err *err)
 {
     char *queues = queues_of(filter);
-    struct number_text seconds, after, last, max;
+    struct number_text seconds = {0}, after = {0}, last = {0}, max = {0};
     const struct pg_param params[] = {
         number_param(filter->reserved_for_s, &seconds), text_param(queues),
         number_param(span->after_id, &after), number_param(span->last_id, &last),
@@ -355,7 +355,7 @@ int jobs_table_claim(struct jobs_table *table, const struct jobs_filter *filter,
 /* Waits while another import of this table is in one. */
 static int begin(struct jobs_table *table, struct err *err)
 {
-    struct number_text class, oid;
+    struct number_text class = {0}, oid = {0};
     const struct pg_param params[] = {number_param(LOCK_CLASS, &class),
                                       number_param((int32_t)table->oid, &oid)};
     const struct pg_statement statement = {
@@ -376,7 +376,7 @@ static struct pg_ask_rows *lock_rows(struct jobs_table *table,
                                      struct err *err)
 {
     char *array = only ? pg_array_of_integers(only->items, only->ct) : NULL;
-    struct number_text after, max;
+    struct number_text after = {0}, max = {0};
     const struct pg_param params[] = {text_param(array), number_param(after_id, &after),
                                       number_param(JOBS_BATCH_ROWS, &max)};
     struct pg_ask_rows *rows =

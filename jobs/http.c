@@ -243,10 +243,10 @@ static void settle_endpoint(struct run *run, enum endpoint_result result)
 {
     struct endpoint *endpoint =
         endpoints_get(run->http->endpoints, run->request.endpoint);
-    int64_t open_ms = endpoint->open_ms;
+    int64_t open_ms = endpoint->open_ms, now_ms = clock_mono_ms();
 
     endpoint_settle(endpoint, &run->target->rules, run->pass, result,
-                    clock_mono_ms() - run->started_ms, clock_mono_ms());
+                    now_ms - run->started_ms, now_ms);
     run->http->change_ct += endpoint->open_ms != open_ms;
     if (open_ms == 0 && endpoint->open_ms > 0)
         log_warning("endpoint.away", log_str("endpoint", run->request.endpoint),
@@ -367,7 +367,7 @@ static bool admit(struct run *run, struct outcome *outcome)
         endpoints_get(run->http->endpoints, run->request.endpoint);
     int64_t wait_ms;
 
-    run->pass = endpoint_admit(endpoint, &run->target->rules, clock_mono_ms(), &wait_ms);
+    run->pass = endpoint_admit(endpoint, &run->target->rules, run->started_ms, &wait_ms);
     if (run->pass < ENDPOINT_FULL)
         return true;
     if (run->pass == ENDPOINT_OPEN)
