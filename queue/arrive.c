@@ -116,29 +116,11 @@ static size_t collect(struct queue *queue, uint64_t batch, struct lease ***list)
     return ct;
 }
 
-static bool some_go_back(const struct queue *queue)
-{
-    const struct lease_private *priv;
-
-    TAILQ_FOREACH(priv, &queue->leases.list, all)
-    if (priv->state == LEASE_ARRIVED && priv->batch == batch_unwanted)
-        return true;
-    return false;
-}
-
-/* What came before and goes back must not be overtaken. */
-static size_t wanted_of(const struct queue *queue, size_t ct)
-{
-    if (queue->drain != DRAIN_NONE || some_go_back(queue))
-        return 0;
-    return ct < queue->want ? ct : queue->want;
-}
-
 static void hand_over(struct queue *queue, uint64_t batch)
 {
     struct lease **list;
     size_t ct = collect(queue, batch, &list);
-    size_t wanted = wanted_of(queue, ct);
+    size_t wanted = queue->drain != DRAIN_NONE ? 0 : ct < queue->want ? ct : queue->want;
 
     queue->arriving -= (unsigned)wanted;
     for (size_t i = 0; i < wanted; i++)

@@ -11,10 +11,9 @@
 #include "worker/verdict.h"
 
 enum {
-    SHORT_US = 2 * 1000,
-    TOO_LONG_US = 10 * 1000,
+    AHEAD_US = 5 * 1000,   /* how long before its turn a job is reserved */
+    AHEAD_MOST = 8,        /* for each slot */
     LONG_US = 1000 * 1000, /* what a job is taken to last at first */
-    AHEAD_EACH = 8,        /* for each slot */
     STANDSTILL_MS = 100,   /* until the line is given up */
     WEIGHT = 4             /* of the jobs before in the average, to one of the last */
 };
@@ -25,7 +24,6 @@ static void stands_still(void *arg)
 
     log_debug("ahead.returned", log_int("jobs", worker->ahead_ct));
     worker->run_us = LONG_US;
-    worker->ahead_pays = false;
     ahead_return(worker);
     worker_want(worker);
 }
@@ -46,9 +44,11 @@ void ahead_close(struct worker *worker)
     timer_free(&worker->standstill);
 }
 
-bool ahead_pays(bool paid, int64_t run_us)
+unsigned ahead_room(unsigned concurrency, int64_t run_us)
 {
-    return run_us < (paid ? TOO_LONG_US : SHORT_US);
+    int64_t each = run_us > 0 ? AHEAD_US / run_us : AHEAD_MOST;
+
+    return concurrency * (unsigned)(each < AHEAD_MOST ? each : AHEAD_MOST);
 }
 
 unsigned ahead_wanted(const struct worker *worker)
@@ -57,7 +57,7 @@ unsigned ahead_wanted(const struct worker *worker)
 
     if (worker->env.coprocess == NULL || start->config->work.rest_ms > 0)
         return 0;
-    return worker->ahead_pays ? AHEAD_EACH * (unsigned)start->pool->concurrency : 0;
+    return ahead_room((unsigned)start->pool->concurrency, worker->run_us);
 }
 
 void ahead_note_run(struct worker *worker, int64_t run_us)
@@ -65,7 +65,6 @@ void ahead_note_run(struct worker *worker, int64_t run_us)
     if (run_us > LONG_US)
         run_us = LONG_US;
     worker->run_us = (worker->run_us * (WEIGHT - 1) + run_us) / WEIGHT;
-    worker->ahead_pays = ahead_pays(worker->ahead_pays, worker->run_us);
 }
 
 void ahead_add(struct worker *worker, struct lease *lease)

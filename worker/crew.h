@@ -52,7 +52,6 @@ struct worker {
     struct flight_list ahead; /* reserved, and not looked at yet; in order */
     unsigned ahead_ct;
     int64_t run_us;          /* what a job takes, on average */
-    bool ahead_pays;         /* jobs are so short that some are to be ahead */
     struct timer standstill; /* of those ahead */
     bool paused_by_supervisor;
     const char *paused_by_application; /* why; NULL: it is not */
