@@ -1,8 +1,7 @@
 /* What the files of worker/ share: the state of one worker process.
  *
  *   worker.c   the process: set-up, signals, heartbeat, drain, recycling
- *   flight.c   one job in flight: (ahead) -> admitted -> (held) -> running -> settled
- *   ahead.c    jobs reserved before there is a slot for them
+ *   flight.c   one job in flight: admitted -> (held) -> running -> settled
  *   stint.c    how long a worker of `drover work` stays, and its rests
  *   report.c   the line on stdout that `drover work` prints of each job
  *   verdict.c  what becomes of it: ack, release, fail or give back; the log line
@@ -49,10 +48,6 @@ struct worker {
     struct flight *announced; /* a held one that Redis is being told about */
     unsigned held_ct;
     uint64_t started_ct;
-    struct flight_list ahead; /* reserved, and not looked at yet; in order */
-    unsigned ahead_ct;
-    int64_t run_us;          /* what a job takes, on average */
-    struct timer standstill; /* of those ahead */
     bool paused_by_supervisor;
     const char *paused_by_application; /* why; NULL: it is not */
 

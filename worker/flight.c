@@ -1,8 +1,8 @@
 /* One job in flight: from a fresh lease to the handler's last word.
  *
  * Knows the handler interface, never a handler; leaves every verdict to verdict.c.
- * Invariant: a flight is on exactly one of the worker's lists (running, held, ahead), or
- * being admitted, or being settled; its lease is given back exactly once.
+ * Invariant: a flight is on exactly one of the worker's lists (running, held), or being
+ * admitted, or being settled; its lease is given back exactly once.
  */
 #include "worker/flight.h"
 
@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "jobs/match.h"
-#include "worker/ahead.h"
 #include "worker/report.h"
 #include "worker/stint.h"
 #include "worker/verdict.h"
@@ -25,7 +24,6 @@ static void flight_done(void *arg, const struct outcome *outcome)
     struct worker *worker = flight->worker;
 
     flight->run = NULL;
-    ahead_note_run(worker, clock_mono_us() - flight->started_us);
     verdict_outcome(flight, outcome);
     stint_ended(worker, outcome);
     worker_settled_one(worker);
@@ -57,9 +55,6 @@ void flight_free(struct flight *flight)
     if (flight->state == FLIGHT_HELD) {
         TAILQ_REMOVE(&worker->held, flight, link);
         worker->held_ct--;
-    } else if (flight->state == FLIGHT_AHEAD) {
-        TAILQ_REMOVE(&worker->ahead, flight, link);
-        worker->ahead_ct--;
     } else if (flight->state != FLIGHT_LEASED) {
         TAILQ_REMOVE(&worker->running, flight, link);
         worker->running_ct--;
@@ -212,9 +207,9 @@ static bool flight_is_suspect(const struct flight *flight)
     return max > 0 && flight->lease->crashes >= max;
 }
 
-static void admit(struct flight *flight)
+void flight_admit(struct worker *worker, struct lease *lease)
 {
-    struct worker *worker = flight->worker;
+    struct flight *flight = flight_create(worker, lease);
     struct err err;
 
     if (flight_read(flight, &err) != 0) {
@@ -233,37 +228,12 @@ static void admit(struct flight *flight)
     }
 }
 
-void flight_admit(struct worker *worker, struct lease *lease)
-{
-    admit(flight_create(worker, lease));
-}
-
-void flight_wait(struct worker *worker, struct lease *lease)
-{
-    struct flight *flight = flight_create(worker, lease);
-
-    flight->state = FLIGHT_AHEAD;
-    flight->job.queue = worker->start->pool->queues.items[lease->queue];
-    TAILQ_INSERT_TAIL(&worker->ahead, flight, link);
-    worker->ahead_ct++;
-}
-
-void flight_admit_next(struct worker *worker)
-{
-    struct flight *flight = TAILQ_FIRST(&worker->ahead);
-
-    TAILQ_REMOVE(&worker->ahead, flight, link);
-    worker->ahead_ct--;
-    flight->state = FLIGHT_LEASED;
-    admit(flight);
-}
-
 void flight_lose(struct flight *flight)
 {
     flight->lost = true;
     log_warning("lease.lost", log_str("uuid", flight->uuid), log_str("job", flight->name),
                 log_str("queue", flight->job.queue));
-    if (flight->state == FLIGHT_HELD || flight->state == FLIGHT_AHEAD) {
+    if (flight->state == FLIGHT_HELD) {
         verdict_return(flight);
         return;
     }

@@ -1,7 +1,7 @@
 /* One job in flight.
  *
- * LEASED -> (AHEAD) -> (HELD) -> RUNNING -> gone; RUNNING -> CANCELLING -> gone. A flight
- * owns its lease until a verdict gives it back, and is freed with the verdict.
+ * LEASED -> (HELD) -> RUNNING -> gone; RUNNING -> CANCELLING -> gone. A flight owns its
+ * lease until a verdict gives it back, and is freed with the verdict.
  */
 #ifndef WORKER_FLIGHT_H
 #define WORKER_FLIGHT_H
@@ -11,8 +11,7 @@
 
 enum flight_state {
     FLIGHT_LEASED,
-    FLIGHT_AHEAD, /* waiting for a slot; its payload is not read yet */
-    FLIGHT_HELD,  /* a suspect, waiting until it is alone in this worker */
+    FLIGHT_HELD, /* a suspect, waiting until it is alone in this worker */
     FLIGHT_RUNNING,
     FLIGHT_CANCELLING /* the handler was told to end it */
 };
@@ -38,10 +37,6 @@ struct flight {
 /* Takes a new lease of a working worker: starts the job, holds it, or settles it at once.
  */
 void flight_admit(struct worker *worker, struct lease *lease);
-
-/* Puts a new lease in the worker's line of those ahead. */
-void flight_wait(struct worker *worker, struct lease *lease);
-void flight_admit_next(struct worker *worker); /* as flight_admit(), the first of it */
 
 /* Announces the oldest suspect in Redis if nothing runs, and starts it where Redis is
  * away. Only where the queue is quiet: whatever else this process held would die with it.

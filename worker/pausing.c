@@ -18,7 +18,7 @@ bool pausing_is_on(const struct worker *worker)
 static bool is_resting(const struct worker *worker)
 {
     return worker->paused_by_supervisor && worker->running_ct == 0 &&
-           worker->ahead_ct == 0 && queue_is_quiet(worker->queue);
+           queue_is_quiet(worker->queue);
 }
 
 static void change(struct worker *worker, bool was_on, const char *why)

@@ -26,7 +26,6 @@
 #include "jobs/coprocess.h"
 #include "jobs/http.h"
 #include "jobs/sql.h"
-#include "worker/ahead.h"
 #include "worker/flight.h"
 #include "worker/pausing.h"
 #include "worker/report.h"
@@ -52,12 +51,10 @@ static bool takes_jobs(const struct worker *worker)
 void worker_want(struct worker *worker)
 {
     const struct pool_config *pool = worker->start->pool;
-    int64_t room = pool->concurrency + (int64_t)ahead_wanted(worker);
-    int64_t want = room - worker->running_ct - worker->ahead_ct;
-    int64_t last = pool->max_jobs - (int64_t)worker->started_ct - worker->ahead_ct;
+    int64_t want = pool->concurrency - worker->running_ct;
 
-    if (pool->max_jobs > 0 && want > last)
-        want = last;
+    if (pool->max_jobs > 0 && want > pool->max_jobs - (int64_t)worker->started_ct)
+        want = pool->max_jobs - (int64_t)worker->started_ct;
     if (want < 0 || !takes_jobs(worker))
         want = 0;
     queue_want(worker->queue, (unsigned)want);
@@ -187,7 +184,6 @@ static void asked_to_pause(int signum, void *arg)
 static void on_jobs(void *arg, struct lease *const *leases, size_t ct)
 {
     struct worker *worker = arg;
-    const struct pool_config *pool = worker->start->pool;
 
     if (!takes_jobs(worker)) { /* promised before; last to first keeps their order */
         while (ct-- > 0)
@@ -195,12 +191,7 @@ static void on_jobs(void *arg, struct lease *const *leases, size_t ct)
         return;
     }
     for (size_t i = 0; i < ct; i++)
-        if (worker->ahead_ct > 0 || worker->running_ct >= pool->concurrency)
-            ahead_add(worker, leases[i]);
-        else
-            flight_admit(worker, leases[i]);
-    if (worker->held_ct > 0)
-        ahead_return(worker);
+        flight_admit(worker, leases[i]);
     keep_one_suspect(worker);
     worker_settled_one(worker);
 }
@@ -216,7 +207,6 @@ static void on_drained(void *arg)
     struct worker *worker = arg;
 
     worker->drained = true;
-    ahead_return(worker);
     leave_if_done(worker);
 }
 
@@ -277,24 +267,12 @@ static const struct queue_events queue_events = {
     .on_outbox = on_outbox,
 };
 
-/* Those ahead go back once what was reserved after them has, to the same heads of queues:
- * on the way out, when the queue is drained; in a pause, when they have stood still. A
- * suspect must not have them beside it. */
-static void settle_ahead(struct worker *worker)
-{
-    if (takes_jobs(worker))
-        ahead_start(worker);
-    else if (worker->held_ct > 0 || worker->alone != NULL || worker->drained)
-        ahead_return(worker);
-}
-
 void worker_settled_one(struct worker *worker)
 {
     const struct pool_config *pool = worker->start->pool;
 
     if (worker->held_ct > 0 && worker->running_ct == 0 && worker->announced == NULL)
         queue_hush(worker->queue);
-    settle_ahead(worker);
     if (pool->max_jobs > 0 && (int64_t)worker->started_ct >= pool->max_jobs)
         worker_drain(worker, "max_jobs");
     worker_want(worker);
@@ -412,7 +390,6 @@ static int worker_open(struct worker *worker, struct err *err)
     timer_init(&worker->beat, worker->loop, beat, worker);
     timer_init(&worker->grace, worker->loop, grace_over, worker);
     timer_init(&worker->lifetime, worker->loop, lifetime_over, worker);
-    ahead_open(worker);
     stint_open(worker);
     worker->report = report_create(&worker->start->config->work, worker->loop);
     worker->env.loop = worker->loop;
@@ -440,8 +417,6 @@ static void worker_close(struct worker *worker)
     worker->phase = WORKER_LEAVING; /* nothing is started by what is told below */
     TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
     flight_free(flight); /* the supervisor kills what is left of their processes */
-    if (worker->loop)
-        ahead_close(worker);
     if (worker->queue)
         queue_destroy(worker->queue); /* tells the mover what will not come */
     mover_destroy(worker->mover);
