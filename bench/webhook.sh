@@ -47,7 +47,7 @@ trap stop_all EXIT
 measure_curl() {
     local rate us ticks
     ticks=$(cpu_ticks "$server")
-    read -r rate us < <(build/bench/curl "$url" "$jobs" "$in_flight")
+    read -r rate us < <(pin 0 "$BASHPID" && exec build/bench/curl "$url" "$jobs" "$in_flight")
     rates[curl]+=" $rate" own_us[curl]+=" $us"
     nginx_us[curl]+=" $(us_a_job $(($(cpu_ticks "$server") - ticks)) "$jobs")"
 }
@@ -57,6 +57,7 @@ measure_drover() {
     more_jobs="{ name = \"webhook\"; type = \"http\"; url = \"$url\";
                  allow_networks = [ \"127.0.0.1\" ]; }" start_drover 1 "$in_flight"
     worker=$(worker_pid)
+    pin 0 "$worker"
     "$raw" fill "$socket" staged "$jobs" webhook
     worker_ticks=$(cpu_ticks "$worker") nginx_ticks=$(cpu_ticks "$server")
     redis_ticks=$(cpu_ticks "$redis")
@@ -70,6 +71,7 @@ measure_drover() {
 start_nginx
 server=$(<"/proc/$nginx/task/$nginx/children")
 server=${server% }
+pin 1 "$server" "$redis"
 for ((round = 0; round < rounds; round++)); do
     measure_curl
     measure_drover

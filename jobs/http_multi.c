@@ -19,7 +19,7 @@
 
 enum {
     WATCH_CHAINS = 64,
-    TURN_CT = 16, /* a turn of the loop starts so many, and serves so many sockets, */
+    TURN_CT = 8,  /* a turn of the loop starts so many, and serves so many sockets, */
     TURN_PART = 4 /* or this part of those that were ready in the turn before */
 };
 

@@ -43,8 +43,7 @@ struct pg_conn {
     pg_answer_cb done;
     void *arg;
     int64_t within_ms;
-    bool cancelled;  /* the batch; the word may reach the server late */
-    bool unwritable; /* the last batch was refused for that: another host may be better */
+    bool cancelled; /* the batch; the word may reach the server late */
     int64_t ready_at_ms;
     struct err why;
 };
@@ -117,14 +116,11 @@ static void listen_for(struct pg_conn *conn, short what)
 static void end_exchange(struct pg_conn *conn, const char *lost)
 {
     struct exchange *exchange = conn->exchange;
-    const struct pg_answer *answer;
 
     if (exchange == NULL)
         return;
     conn->exchange = NULL;
-    answer = exchange_conclude(exchange, lost);
-    conn->unwritable = strcmp(answer->sqlstate, read_only_sqlstate) == 0;
-    conn->done(conn->arg, answer);
+    conn->done(conn->arg, exchange_conclude(exchange, lost));
     exchange_free(exchange);
 }
 
@@ -218,22 +214,30 @@ static void become_ready(struct pg_conn *conn)
     listen_for(conn, EV_READ);
 }
 
+/* The next batch is sent before this one's answer is told: what is done about it may take
+ * a while, and the server need not wait for that. */
 static void finish_batch(struct pg_conn *conn)
 {
+    struct exchange *exchange = conn->exchange;
+    pg_answer_cb done = conn->done;
+    const struct pg_answer *answer;
+    void *arg = conn->arg;
+
     if (PQtransactionStatus(conn->pg) != PQTRANS_IDLE) {
         fail(conn, "a transaction was left open");
         return;
     }
+    answer = exchange_conclude(exchange, NULL);
+    conn->exchange = NULL;
     become_ready(conn);
-    end_exchange(conn, NULL);
-    if (conn->state != CONN_READY)
-        return;
     if (conn->cancelled) /* or it would hit the next batch */
         fail(conn, "closed after a cancel");
-    else if (conn->unwritable)
+    else if (strcmp(answer->sqlstate, read_only_sqlstate) == 0)
         fail(conn, "the server takes no writes");
     else
         conn->options.on_ready(conn->options.arg, conn);
+    done(arg, answer); /* may be the end of the connection */
+    exchange_free(exchange);
 }
 
 static bool flush(struct pg_conn *conn)

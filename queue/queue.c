@@ -29,7 +29,7 @@ enum {
 
 /* A script call has a price of its own: not for less than CHUNK_MIN. Above CHUNK_MAX that
  * does not show any more, and the worker waits for what it could begin with. */
-enum { RESERVES_MAX = 2, CHUNK_MIN = 8, CHUNK_MAX = 128 };
+enum { RESERVES_MAX = 2, CHUNK_MIN = 16, CHUNK_MAX = 128 };
 
 static struct queue_pace usual_pace(int64_t lease_ms)
 {

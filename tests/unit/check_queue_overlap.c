@@ -73,14 +73,14 @@ START_TEST(a_second_reserve_goes_while_the_first_is_unanswered)
 {
     unsigned chunk;
 
-    open_with_chunk(100);
+    open_with_chunk(200);
     chunk = hand.queue->chunk;
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_HOLD);
     hand_want(&hand, 10 * chunk);
     UNTIL(&world, hand.queue->reserves_open == 2);
     UNTIL(&world, world_len(&world, "queues:default:reserved") == 3 * chunk);
     ALL_THE_WHILE(&world, 50, hand.queue->reserves_open == 2); /* and no third */
-    world_expect(&world, "default", 100 - 3 * chunk, 0, 3 * chunk);
+    world_expect(&world, "default", 200 - 3 * chunk, 0, 3 * chunk);
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
     UNTIL(&world, hand.job_ct == 11 * chunk);
     for (unsigned i = 0; i < 11 * chunk; i++)
@@ -94,7 +94,7 @@ START_TEST(no_more_is_reserved_than_there_are_slots)
 {
     unsigned chunk, slots;
 
-    open_with_chunk(100);
+    open_with_chunk(200);
     chunk = hand.queue->chunk;
     slots = chunk + chunk / 2 + 1;
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_HOLD);
@@ -105,7 +105,7 @@ START_TEST(no_more_is_reserved_than_there_are_slots)
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
     UNTIL(&world, hand.job_ct == chunk + slots);
     ALL_THE_WHILE(&world, 50, hand.job_ct == chunk + slots);
-    world_expect(&world, "default", 100 - chunk - slots, 0, chunk + slots);
+    world_expect(&world, "default", 200 - chunk - slots, 0, chunk + slots);
 }
 END_TEST
 
@@ -114,22 +114,22 @@ START_TEST(a_second_reserve_needs_something_to_take)
 {
     unsigned chunk;
 
-    open_with_chunk(12);
+    open_with_chunk(24);
     chunk = hand.queue->chunk;
-    ck_assert_uint_gt(2 * chunk, 12);
+    ck_assert_uint_gt(2 * chunk, 24);
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_HOLD);
     hand_want(&hand, 10 * chunk);
-    UNTIL(&world, world_len(&world, "queues:default:reserved") == 12);
+    UNTIL(&world, world_len(&world, "queues:default:reserved") == 24);
     ALL_THE_WHILE(&world, 50, hand.queue->reserves_open == 1);
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
-    UNTIL(&world, hand.job_ct == 12);
+    UNTIL(&world, hand.job_ct == 24);
     hand_rests(&hand);
 }
 END_TEST
 
 START_TEST(acks_wait_for_the_reserve_under_way_and_ride_with_the_next)
 {
-    open_with_chunk(100);
+    open_with_chunk(200);
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_HOLD);
     hand_want(&hand, 1);
     UNTIL(&world, hand.queue->reserves_open == 1);
@@ -149,7 +149,7 @@ START_TEST(what_is_not_wanted_any_more_goes_back_in_order)
 {
     unsigned chunk;
 
-    open_with_chunk(100);
+    open_with_chunk(200);
     chunk = hand.queue->chunk;
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_HOLD);
     hand_want(&hand, 2 * chunk);
@@ -167,7 +167,7 @@ START_TEST(what_is_not_wanted_any_more_goes_back_in_order)
     for (size_t i = 0; i < hand.job_ct; i++)
         queue_ack(hand.queue, hand.jobs[i]);
     hand_settled(&hand);
-    expect_ready((unsigned)hand.job_ct, 100 - (unsigned)hand.job_ct);
+    expect_ready((unsigned)hand.job_ct, 200 - (unsigned)hand.job_ct);
 }
 END_TEST
 
@@ -247,17 +247,17 @@ START_TEST(two_reserves_whose_answers_are_lost)
 {
     unsigned chunk;
 
-    open_with_chunk(100);
+    open_with_chunk(200);
     chunk = hand.queue->chunk;
     lose_from_reserve(NULL);
     hand_want(&hand, 2 * chunk);
     UNTIL(&world, struck == 1);
     UNTIL(&world, world_len(&world, "queues:default:reserved") == 3 * chunk);
     come_back();
-    hand_want(&hand, 100 - chunk);
-    UNTIL(&world, hand.job_ct == 100);
-    world_expect(&world, "default", 0, 0, 100);
-    for (size_t i = 0; i < 100; i++)
+    hand_want(&hand, 200 - chunk);
+    UNTIL(&world, hand.job_ct == 200);
+    world_expect(&world, "default", 0, 0, 200);
+    for (size_t i = 0; i < 200; i++)
         for (size_t k = 0; k < i; k++)
             ck_assert(!slice_equal(hand.jobs[i]->bytes, hand.jobs[k]->bytes));
 }
@@ -268,7 +268,7 @@ START_TEST(two_reserves_that_redis_does_not_know)
 {
     unsigned chunk;
 
-    open_with_chunk(100);
+    open_with_chunk(200);
     chunk = hand.queue->chunk;
     (void)real_redis_try(&world.server, "SCRIPT FLUSH");
     hand_want(&hand, 4 * chunk);
@@ -276,7 +276,7 @@ START_TEST(two_reserves_that_redis_does_not_know)
     for (unsigned i = 0; i < 5 * chunk; i++)
         ck_assert(job_is(hand.jobs[i], payload(i)));
     UNTIL(&world, hand.queue->reserves_open == 0 && hand.queue->asked == 0);
-    world_expect(&world, "default", 100 - 5 * chunk, 0, 5 * chunk);
+    world_expect(&world, "default", 200 - 5 * chunk, 0, 5 * chunk);
 }
 END_TEST
 
