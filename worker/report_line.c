@@ -72,6 +72,8 @@ static void format_run(int64_t run_us, char *text, size_t size)
 static void name_job(struct buf *out, const struct report_style *style,
                      const struct report_event *event)
 {
+    if (event->name[0] == '\0') /* of a payload that cannot be read */
+        (void)buf_add_char(out, '-');
     text_escape(out, slice_text(event->name));
     if (style->output != WORK_LONG_LINES)
         return;

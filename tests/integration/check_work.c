@@ -310,6 +310,19 @@ START_TEST(json_lines_tell_of_each_job)
 }
 END_TEST
 
+/* Nobody knows the name of such a job. */
+START_TEST(a_payload_that_cannot_be_read_fails_with_a_line)
+{
+    expect(0, "for p in no-json '[]' '{}'; do "
+              "redis-cli -s $S RPUSH $Q \"$p\" > $T/pushed; done; push ok; "
+              "timeout 40 $D work --stop-when-empty --tries=3 2> $T/errors; rc=$?; "
+              "! grep worker.exit $T/errors && exit $rc");
+    assert_has(&sh->out, " - ..");
+    expect_out("grep -c job.failed $T/errors; noted start-ok", "3\n1");
+    nothing_is_left();
+}
+END_TEST
+
 /* An application that logs to stderr, as in containers, is read there. */
 START_TEST(what_php_prints_is_printed)
 {
@@ -391,6 +404,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_pause_lasts_until_it_is_told_to_go_on);
     tcase_add_test(tc, as_the_first_process_it_works_and_ends_as_any_other);
     tcase_add_test(tc, json_lines_tell_of_each_job);
+    tcase_add_test(tc, a_payload_that_cannot_be_read_fails_with_a_line);
     tcase_add_test(tc, what_php_prints_is_printed);
     tcase_add_test(tc, it_can_be_asked_but_takes_no_reload);
     tcase_add_test(tc, nobody_who_reads_its_lines_can_hold_it_up);

@@ -74,6 +74,18 @@ START_TEST(a_name_that_is_too_long_or_moves_the_terminal_is_harmless)
 }
 END_TEST
 
+START_TEST(a_job_without_a_name_has_a_line_too)
+{
+    struct report_event event = done;
+    char *line;
+
+    event.name = "";
+    line = lines(40, &event);
+    ck_assert_str_eq(line, "  2026-11-21 10:00:00 - . 12.35ms DONE\n");
+    free(line);
+}
+END_TEST
+
 START_TEST(v_adds_id_connection_and_queue_and_colours_are_kept_apart)
 {
     struct report_style style = {.output = WORK_LONG_LINES, .width = 70, .colour = true};
@@ -187,6 +199,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_line_for_people_is_queue_works_newer_one, 0,
                         (int)ARRAY_CT(humans));
     tcase_add_test(tc, a_name_that_is_too_long_or_moves_the_terminal_is_harmless);
+    tcase_add_test(tc, a_job_without_a_name_has_a_line_too);
     tcase_add_test(tc, v_adds_id_connection_and_queue_and_colours_are_kept_apart);
     tcase_add_test(tc, a_line_for_programs_has_laravels_keys_in_their_order);
     tcase_add_test(tc, what_is_empty_is_left_out);
