@@ -25,6 +25,7 @@ struct app_facts {
     char *laravel; /* versions */
     char *php;
     bool has_pcntl, has_phpredis;
+    char *bridge;      /* to be named in drover.conf; NULL: the installed one is there */
     char *connection;  /* name of the queue connection */
     char *driver;      /* of the queue connection */
     char *client;      /* "phpredis", "predis" */

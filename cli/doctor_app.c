@@ -358,6 +358,10 @@ static char *spell_pool(const struct facts *facts, const struct buf *list, int64
                    "; } );\njobs: ( { name = \"*\"; type = \"laravel\"; app = ",
                    tries);
     add_text(&text, facts->app.dir);
+    if (facts->app.bridge) {
+        (void)buf_add_text(&text, "; bridge = ");
+        add_text(&text, facts->app.bridge);
+    }
     if (strcmp(facts->app.connection, "redis") != 0) {
         (void)buf_add_text(&text, "; connection = ");
         add_text(&text, facts->app.connection);

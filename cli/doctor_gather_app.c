@@ -166,6 +166,16 @@ static struct config *tell(struct app_facts *facts, const struct laravel_app *ap
     return compose(facts, app, connection);
 }
 
+/* A drover that is not installed is helped by its sources here, but not in a pool. */
+static char *bridge_to_name(const struct laravel_config *entry)
+{
+    struct err err = {0};
+
+    if (entry && entry->bridge)
+        return must_strdup(entry->bridge);
+    return access(BRIDGE_PATH, R_OK) == 0 ? NULL : laravel_find_bridge(&err);
+}
+
 struct config *doctor_ask_app(struct facts *facts, const char *path)
 {
     const struct laravel_config *entry = first_entry(facts->config);
@@ -184,6 +194,7 @@ struct config *doctor_ask_app(struct facts *facts, const char *path)
     if (dir)
         app = boot(dir, entry, &err);
     facts->app.dir = dir ? dir : must_strdup(path);
+    facts->app.bridge = bridge_to_name(entry);
     if (app)
         composed = tell(&facts->app, app);
     else

@@ -117,6 +117,19 @@ static bool is_program(const char *program)
     return false;
 }
 
+/* A drover that was built, or copied, but not installed has none. */
+static void check_bridge(const struct config *config, size_t job, struct buf *warnings)
+{
+    const char *file = config->jobs[job].laravel.bridge;
+
+    if (file && access(file, R_OK) != 0)
+        warn(config, "bridge", job, file, strerror(errno), warnings);
+    else if (file == NULL && access(BRIDGE_PATH, R_OK) != 0)
+        warn(config, "bridge", job, BRIDGE_PATH,
+             "it comes with `make install`, or name contrib/laravel/bridge.php here",
+             warnings);
+}
+
 static void check_laravel(const struct config *config, struct buf *warnings)
 {
     for (size_t i = 0; i < config->job_ct; i++) {
@@ -132,9 +145,7 @@ static void check_laravel(const struct config *config, struct buf *warnings)
             warn(config, "php", i, php, "there is no such program", warnings);
         if (errnum != 0)
             warn(config, "app", i, laravel->app, strerror(errnum), warnings);
-        file = laravel->bridge;
-        if (file && access(file, R_OK) != 0)
-            warn(config, "bridge", i, file, strerror(errno), warnings);
+        check_bridge(config, i, warnings);
         file = laravel->bootstrap;
         if (file && access(file, R_OK) != 0)
             warn(config, "bootstrap", i, file, strerror(errno), warnings);

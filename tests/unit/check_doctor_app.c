@@ -143,6 +143,7 @@ START_TEST(without_a_file_the_queues_are_the_applications_and_those_in_redis)
     facts.app.redis_url = T("redis://h:6379/0");
     facts.app.failed_dsn = T("host='a\\'b'");
     facts.app.has_secrets = true;
+    facts.app.bridge = T("/src/bridge.php");
     facts.has_file = false;
     facts.survey.queues = there;
     facts.survey.queue_ct = 3;
@@ -159,6 +160,7 @@ START_TEST(without_a_file_the_queues_are_the_applications_and_those_in_redis)
     ck_assert_int_eq(config->failed.store, FAILED_IN_POSTGRES);
     ck_assert_uint_eq(config->pools[0].queues.ct, 2);
     ck_assert_str_eq(config->jobs[0].laravel.app, "/app");
+    ck_assert_str_eq(config->jobs[0].laravel.bridge, "/src/bridge.php");
     free(conf);
     doctor_switch_free(&plan);
     config_free(config);
