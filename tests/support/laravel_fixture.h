@@ -124,7 +124,8 @@ static inline void put_file(const char *name)
     char *path = must_format("%s/%s", stage.scene->dir, name);
     FILE *file = fopen(path, "we");
 
-    ck_assert(file != NULL && fclose(file) == 0);
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fclose(file), 0);
     free(path);
 }
 
