@@ -1,6 +1,7 @@
 /* What databases and the jobs that use them must be, as far as it can be told without a
  * payload and without the database. */
 #include <string.h>
+#include <strings.h>
 
 #include "base/must.h"
 #include "config/check.h"
@@ -86,6 +87,28 @@ static int check_params(const struct config *config, size_t index, struct err *e
     return 0;
 }
 
+/* A job's statement is one among others of a transaction, and must not end it. */
+static int check_statement(const struct config *config, size_t index, struct err *err)
+{
+    static const char *const refused[] = {"abort", "begin",    "commit",
+                                          "end",   "rollback", "start"};
+    const char *word = config->jobs[index].sql.statement;
+    struct config_value value =
+        config_value_named(config, SECTION_JOBS, "statement", index);
+    size_t len;
+
+    word += strspn(word, " \t\r\n;");
+    len = strcspn(word, " \t\r\n;");
+    if (len == 0)
+        return config_value_fail(config, &value, -1, err, "holds no statement");
+    for (size_t i = 0; i < ARRAY_CT(refused); i++)
+        if (len == strlen(refused[i]) && strncasecmp(word, refused[i], len) == 0)
+            return config_value_fail(
+                config, &value, -1, err,
+                "%.*s cannot be a job's: transactions are drover's own", (int)len, word);
+    return 0;
+}
+
 /* A batch that can never be full would always wait. Any pool may run any job. */
 static int check_batch(const struct config *config, size_t index, struct err *err)
 {
@@ -117,7 +140,7 @@ int config_check_sql(const struct config *config, size_t index, struct err *err)
                                  "\"%s\" is read_only: nothing can be noted there",
                                  sql->database);
     }
-    if (check_params(config, index, err) != 0)
+    if (check_statement(config, index, err) != 0 || check_params(config, index, err) != 0)
         return -1;
     return check_batch(config, index, err);
 }

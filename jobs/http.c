@@ -168,6 +168,17 @@ static void judge_answer(const struct run *run, struct outcome *outcome)
     outcome->wait_ms = wait_ms > 0 ? wait_ms : 0;
 }
 
+/* libcurl bounds a line itself, and calls what is beyond that out of memory or, from 8.6
+ * on, too large. */
+static bool head_is_too_long(const struct http_response *response, CURLcode code)
+{
+    enum { TOO_LARGE = 100 }; /* CURLE_TOO_LARGE, which older headers lack */
+
+    if (code != CURLE_OUT_OF_MEMORY && (int)code != TOO_LARGE)
+        return response->head_capped;
+    return response->head_bytes > 0 && !response->head_ended;
+}
+
 static void judge_failure(const struct run *run, CURLcode code, struct outcome *outcome)
 {
     struct buf line;
@@ -182,7 +193,7 @@ static void judge_failure(const struct run *run, CURLcode code, struct outcome *
     text_escape(
         &line, slice_text(run->curl_text[0] ? run->curl_text : curl_easy_strerror(code)));
     outcome_init(outcome, OUTCOME_RETRY, "%s", line.data ? line.data : "no answer");
-    if (run->response.head_capped)
+    if (head_is_too_long(&run->response, code))
         outcome_init(outcome, OUTCOME_RETRY, "more than %d bytes of headers",
                      HTTP_HEAD_MAX_BYTES);
     buf_free(&line);

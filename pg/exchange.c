@@ -245,6 +245,16 @@ static void take_success(struct exchange *exchange, const struct script_step *st
     exchange->results[step->statement].affected = strtoll(PQcmdTuples(result), NULL, 10);
 }
 
+/* What a statement must be that is answered so. */
+static const char *stray_name(ExecStatusType status)
+{
+    if (status == PGRES_EMPTY_QUERY)
+        return "the statement is empty";
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT)
+        return "the statement copies from or to a client, which no job is";
+    return "an answer that is none to a statement";
+}
+
 static void take_result(struct exchange *exchange, PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
@@ -266,7 +276,7 @@ static void take_result(struct exchange *exchange, PGresult *result)
         take_success(exchange, &step, result);
     } else {
         if (status != PGRES_PIPELINE_ABORTED)
-            break_off(exchange, result, "an answer that is none to a statement");
+            break_off(exchange, result, stray_name(status));
         PQclear(result);
     }
 }

@@ -130,6 +130,13 @@ static void heads(int fd)
         put_text(fd, "X-More: and more and more and more and more and more\r\n");
 }
 
+static void long_head(int fd)
+{
+    put_text(fd, "HTTP/1.1 200 OK\r\nX-Long: ");
+    for (;;)
+        put_text(fd, "and more and more and more and more and more and more");
+}
+
 /* Said to be gzip; who does not decode it need not care that it is not. */
 static void bomb(int fd)
 {
@@ -187,7 +194,7 @@ static const struct {
     {"/heads", heads},         {"/bomb", bomb},
     {"/bad-chunk", bad_chunk}, {"/short", end_short},
     {"/reset", reset},         {"/close", close_silently},
-    {"/http09", http09},
+    {"/http09", http09},       {"/long-head", long_head},
 };
 
 /* ---- answers with a number in the path ---- */

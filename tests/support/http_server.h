@@ -11,6 +11,7 @@
  *   /drip-body           200, then a body a byte at a time, without end
  *   /endless             200 and a chunked body without end, as fast as can be
  *   /heads               headers without end
+ *   /long-head           one header without end
  *   /bomb                200, "Content-Encoding: gzip" and 1 MiB that would be 1 GiB
  *   /bad-chunk           200 and a chunk whose length is none
  *   /short               200 with less body than it promised, then the end

@@ -39,6 +39,13 @@ static const struct {
                             "concurrency = 20; }, { name = \"b\"; concurrency = 19; } );",
      "drover.conf:1: jobs[0].batch: 20 is more than pools[1].concurrency (19): no batch "
      "would be full"},
+    {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; database = \"d\"; "
+                "statement = \" ;\"; } );",
+     "drover.conf:1: jobs[0].statement: holds no statement"},
+    {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; database = \"d\"; "
+                "statement = \" Commit;\"; } );",
+     "drover.conf:1: jobs[0].statement: Commit cannot be a job's: transactions "
+     "are drover's own"},
     {A_DATABASE A_STATEMENT "database = \"r\"; once = true; } );",
      "drover.conf:1: jobs[0].once: \"r\" is read_only: nothing can be noted there"},
 };

@@ -47,6 +47,7 @@ static const struct {
     {"/endless", false, OUTCOME_DONE, "", 0},
     {"/bomb", false, OUTCOME_DONE, "", 0},
     {"/heads", false, OUTCOME_RETRY, "more than 65536 bytes of headers", 0},
+    {"/long-head", false, OUTCOME_RETRY, "more than 65536 bytes of headers", 0},
     {"/bad-chunk", false, OUTCOME_RETRY, "", 0},
     {"/short", false, OUTCOME_RETRY, "", 0},
     {"/reset", false, OUTCOME_RETRY, "", 0},

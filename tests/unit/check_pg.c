@@ -161,6 +161,29 @@ START_TEST(a_refusal_by_commit_is_one)
 }
 END_TEST
 
+START_TEST(what_is_no_statement_for_a_job_is_named)
+{
+    static const struct {
+        const char *sql, *why;
+    } table[] = {
+        {"COPY t FROM STDIN", "copies from or to a client"},
+        {"COPY t TO STDOUT", "copies from or to a client"},
+        {"-- nothing", "is empty"},
+    };
+
+    pg_open(pg.server.dsn, 1);
+    for (size_t i = 0; i < ARRAY_CT(table); i++) {
+        pg_run_sql(_i ? PG_EACH : PG_ALL, table[i].sql);
+        ck_assert_int_eq(pg.told[0].end, PG_UNKNOWN);
+        ck_assert_msg(strstr(pg.told[0].why, table[i].why), "%s: %s", table[i].sql,
+                      pg.told[0].why);
+    }
+    pg_run_sql(PG_ALL, "INSERT INTO t VALUES (1, 'x')"); /* nobody is in its way */
+    ck_assert_int_eq(pg.told[0].end, PG_DONE);
+    ck_assert_int_eq(pg_row_ct(), 1);
+}
+END_TEST
+
 START_TEST(a_read_only_server_says_so)
 {
     pg_open(pg.server.dsn, 1);
@@ -316,6 +339,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, with_savepoints_the_others_are_committed, 0x0b, 0x0c);
     tcase_add_loop_test(tc, with_savepoints_the_others_are_committed, 0x1f, 0x20);
     tcase_add_loop_test(tc, a_refusal_by_commit_is_one, 0, 2);
+    tcase_add_loop_test(tc, what_is_no_statement_for_a_job_is_named, 0, 2);
     tcase_add_test(tc, a_read_only_server_says_so);
     tcase_add_test(tc, the_server_gives_up_in_time);
     tcase_add_test(tc, what_cannot_be_told_the_time_is_cancelled);
