@@ -260,8 +260,10 @@ static int connect_context(struct client *client, const struct redis_endpoint *e
     if (redis == NULL || redis->err)
         return err_set(err, ERR_CONN, "cannot reach Redis at %s: %s%s", client->where,
                        redis ? redis->errstr : "out of memory",
-                       endpoint->embedded ? " (embedded: is `drover supervise` running?)"
-                                          : "");
+                       endpoint->embedded
+                           ? " (embedded: is `drover supervise` running? Another one is "
+                             "named in drover.conf, which `drover doctor` helps to write)"
+                           : "");
     if (fcntl(redis->fd, F_SETFD, FD_CLOEXEC) != 0 ||
         redisSetTimeout(redis, timeval_of(CLIENT_ANSWER_MS)) != REDIS_OK)
         return err_set(err, ERR_CONN, "cannot set up the connection to Redis at %s",

@@ -188,6 +188,16 @@ START_TEST(an_unreachable_redis_exits_6)
 }
 END_TEST
 
+/* As in a Laravel project without a drover.conf: the embedded Redis is but the default.
+ */
+START_TEST(who_has_named_no_redis_is_told_where_to)
+{
+    expect(6, "echo 'state_dir = \"'$T'/none\";' > $T/none.conf; "
+              "env -u REDIS_URL -u REDIS_HOST $D failed list -c $T/none.conf 2>&1");
+    ck_assert_ptr_nonnull(strstr(sh->out.data, "Another one is named in drover.conf"));
+}
+END_TEST
+
 /* Found by config check, and so by a reload; not by a worker that then cannot start. */
 START_TEST(a_check_finds_what_a_worker_would_refuse)
 {
@@ -555,6 +565,7 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, NULL);
+    tcase_add_test(tc, who_has_named_no_redis_is_told_where_to);
     tcase_add_test(tc, usage_errors_exit_2_and_suggest);
     tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
     tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
