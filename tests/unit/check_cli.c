@@ -188,8 +188,7 @@ START_TEST(an_unreachable_redis_exits_6)
 }
 END_TEST
 
-/* As in a Laravel project without a drover.conf: the embedded Redis is but the default.
- */
+/* As in a Laravel project without a drover.conf: embedded is but the default. */
 START_TEST(who_has_named_no_redis_is_told_where_to)
 {
     expect(6, "echo 'state_dir = \"'$T'/none\";' > $T/none.conf; "
@@ -514,38 +513,6 @@ START_TEST(queue_peek_shows_without_touching)
 }
 END_TEST
 
-START_TEST(queue_clear_counts_asks_and_spares_running_jobs)
-{
-    static const char fill[] = "redis-cli -s $S FLUSHALL >/dev/null; redis-cli -s $S "
-                               "RPUSH queues:q a b >/dev/null;"
-                               "redis-cli -s $S ZADD queues:q:delayed 1 c >/dev/null;"
-                               "redis-cli -s $S ZADD queues:q:reserved 1 d >/dev/null; ";
-
-    expect(0, fill);
-    expect(0, "$D queue clear q --dry-run");
-    ck_assert_str_eq(sh->out.data, "3 jobs would be removed");
-    expect(0, "$D queue clear q --dry-run --reserved --json");
-    ck_assert_str_eq(sh->out.data, "{\"removed\":4,\"dry_run\":true}");
-    expect(0, "redis-cli -s $S LLEN queues:q");
-    ck_assert_str_eq(sh->out.data, "2");
-    expect(0, "$D queue clear q --yes");
-    ck_assert_str_eq(sh->out.data, "3 jobs removed");
-    expect(0, "$D queue clear q --yes --reserved");
-    ck_assert_str_eq(sh->out.data, "1 job removed");
-}
-END_TEST
-
-START_TEST(on_a_terminal_clear_asks_first)
-{
-    expect(0, "redis-cli -s $S RPUSH queues:q a b");
-    ck_assert_int_eq(shell_run_tty(sh, "n\n", "$D queue clear q"), 1);
-    IN_OUT("Remove 2 jobs from queue q? [y/N]");
-    IN_OUT("nothing was changed");
-    ck_assert_int_eq(shell_run_tty(sh, "y\n", "$D queue clear q"), 0);
-    IN_OUT("2 jobs removed");
-}
-END_TEST
-
 START_TEST(colours_and_bars_are_for_terminals_only)
 {
     ck_assert_int_eq(shell_run_tty(sh, "", "$D queue list"), 0);
@@ -589,8 +556,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_interrupt_says_how_many_went_in);
     tcase_add_test(tc, queue_list_shows_the_configured_queues_once);
     tcase_add_test(tc, queue_peek_shows_without_touching);
-    tcase_add_test(tc, queue_clear_counts_asks_and_spares_running_jobs);
-    tcase_add_test(tc, on_a_terminal_clear_asks_first);
     tcase_add_test(tc, colours_and_bars_are_for_terminals_only);
 }
 

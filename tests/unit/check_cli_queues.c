@@ -1,5 +1,5 @@
-/* Pausing and watching queues from the command line, and Artisan's names of commands: the
- * built drover, a shell, a real redis-server. */
+/* Pausing, clearing and watching queues from the command line, and Artisan's names of
+ * commands: the built drover, a shell, a real redis-server. */
 #include <check.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -82,6 +82,40 @@ START_TEST(what_cannot_be_paused_is_refused)
     expect(1, "$D pause q");
     expect(0, "$D queue list --json");
     IN_OUT("\"paused\":null");
+}
+END_TEST
+
+/* ---- clear ---- */
+
+START_TEST(queue_clear_counts_asks_and_spares_running_jobs)
+{
+    static const char fill[] = "redis-cli -s $S FLUSHALL >/dev/null; redis-cli -s $S "
+                               "RPUSH queues:q a b >/dev/null;"
+                               "redis-cli -s $S ZADD queues:q:delayed 1 c >/dev/null;"
+                               "redis-cli -s $S ZADD queues:q:reserved 1 d >/dev/null; ";
+
+    expect(0, fill);
+    expect(0, "$D queue clear q --dry-run");
+    ck_assert_str_eq(sh->out.data, "3 jobs would be removed");
+    expect(0, "$D queue clear q --dry-run --reserved --json");
+    ck_assert_str_eq(sh->out.data, "{\"removed\":4,\"dry_run\":true}");
+    expect(0, "redis-cli -s $S LLEN queues:q");
+    ck_assert_str_eq(sh->out.data, "2");
+    expect(0, "$D queue clear q --yes");
+    ck_assert_str_eq(sh->out.data, "3 jobs removed");
+    expect(0, "$D queue clear q --yes --reserved");
+    ck_assert_str_eq(sh->out.data, "1 job removed");
+}
+END_TEST
+
+START_TEST(on_a_terminal_clear_asks_first)
+{
+    expect(0, "redis-cli -s $S RPUSH queues:q a b");
+    ck_assert_int_eq(shell_run_tty(sh, "n\n", "$D queue clear q"), 1);
+    IN_OUT("Remove 2 jobs from queue q? [y/N]");
+    IN_OUT("nothing was changed");
+    ck_assert_int_eq(shell_run_tty(sh, "y\n", "$D queue clear q"), 0);
+    IN_OUT("2 jobs removed");
 }
 END_TEST
 
@@ -173,6 +207,8 @@ static void add(TCase *tc)
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_add_test(tc, queues_are_paused_by_name_by_configuration_and_all_at_once);
     tcase_add_test(tc, what_cannot_be_paused_is_refused);
+    tcase_add_test(tc, queue_clear_counts_asks_and_spares_running_jobs);
+    tcase_add_test(tc, on_a_terminal_clear_asks_first);
     tcase_add_test(tc, a_queue_with_too_many_jobs_is_told_by_the_exit_code);
     tcase_add_test(tc, artisans_names_of_commands_do_what_they_say);
     tcase_add_test(tc, artisans_names_are_completed_once_they_are_begun);
