@@ -106,28 +106,25 @@ static int done_of(const char *prefix, int ct)
     return sum;
 }
 
-static void kill_all_workers(void)
+/* In the midst of its jobs, however slowly its status is told. */
+static void kill_worker(size_t worker)
 {
-    for (size_t i = 0; i < 2; i++) {
-        pid_t pid = (pid_t)scene_worker(scene, 0, i, "pid");
-
-        if (pid > 0)
-            ck_assert_int_eq(kill(pid, SIGKILL), 0);
-    }
+    WAIT_FOR(scene_worker(scene, 0, worker, "running") >= 200);
+    ck_assert_int_eq(kill((pid_t)scene_worker(scene, 0, worker, "pid"), SIGKILL), 0);
 }
 
 /* ---- deaths with jobs in flight ---- */
 
 START_TEST(a_thousand_innocent_jobs_survive_three_kills)
 {
-    scene = scene_create(SCENE_REDIS,
-                         POOL("2", "250", "tries = 1; timeout = 60;") "jobs: ( " NOTHING
-                                                                      " );\n");
-    push("{\"uuid\":\"job-@\",\"job\":\"nothing\",\"data\":{\"sleep\":0.5}}", 1000);
+    scene = scene_create(
+        SCENE_REDIS,
+        POOL("2", "250", "tries = 1; max_crashes = 10;") "jobs: ( " NOTHING " );\n");
+    push("{\"uuid\":\"job-@\",\"job\":\"nothing\",\"data\":{\"sleep\":4}}", 1000);
     scene_start(scene);
     for (int i = 0; i < 3; i++) {
-        WAIT_FOR(sum_of("running") >= 400);
-        kill_all_workers();
+        kill_worker(0);
+        kill_worker(1);
         WAIT_FOR(sum_of("restarts") >= 2 * (i + 1));
     }
     WAIT_FOR(is_empty());
@@ -185,18 +182,21 @@ START_TEST(the_innocent_beside_a_poison_are_told_from_it)
     const char *reason;
     char *starts;
 
-    scene = scene_create(SCENE_REDIS,
-                         POOL("1", "32", "tries = 1; timeout = 60;") "jobs: ( " SH(
-                             "slow", "exec cat $1/gate >/dev/null",
-                             "") ",\n" SH("poison",
-                                          "echo $DROVER_JOB_ATTEMPT >> $1/starts; kill "
-                                          "-SEGV $PPID; sleep 9",
-                                          "") " );\n");
+    /* It strikes when all are in flight, so that all are suspects after three deaths. */
+    scene = scene_create(
+        SCENE_REDIS, POOL("1", "32", "tries = 1; timeout = 60;") "jobs: ( " SH(
+                         "slow", "echo >> $1/slow; exec cat $1/gate >/dev/null",
+                         "") ",\n" SH("poison",
+                                      "touch $1/starts $1/slow; n=$(wc -l < $1/starts); "
+                                      "while test $n -lt 3 && "
+                                      "test $(wc -l < $1/slow) -lt $((n * 20 + 20)); "
+                                      "do sleep 0.02; done; echo $DROVER_JOB_ATTEMPT >> "
+                                      "$1/starts; kill -SEGV $PPID; sleep 9",
+                                      "") " );\n");
     make_gate();
     push("{\"uuid\":\"slow-@\",\"job\":\"slow\"}", 20);
     push("{\"uuid\":\"poison\",\"job\":\"poison\"}", 1);
     scene_start(scene);
-    /* All are in flight through three deaths, and so suspects: each runs alone. */
     WAIT_FOR(scene_log_has(scene, "event=job.alone"));
     open_gate();
     WAIT_FOR(poke_gate() && failed_ct() == 1 && is_empty());
@@ -210,6 +210,7 @@ START_TEST(the_innocent_beside_a_poison_are_told_from_it)
     starts = scene_read(scene, "starts");
     ck_assert_str_eq(starts, "1\n1\n1\n1\n"); /* three times, and once alone */
     free(starts);
+    ck_assert_uint_eq(scene_lines(scene, "slow"), 4 * 20); /* they as well */
 }
 END_TEST
 
