@@ -271,6 +271,18 @@ int postgres_dsn_check(const char *dsn, struct err *err)
                    "postgresql://user@host/database");
 }
 
+bool postgres_dsn_may_hold_secret(const char *dsn)
+{
+    struct buf shown;
+    bool held;
+
+    buf_init(&shown, 0);
+    postgres_dsn_mask(dsn, &shown);
+    held = strstr(shown.data, masked) != NULL;
+    buf_free(&shown);
+    return held;
+}
+
 bool postgres_dsn_has_password(const char *dsn)
 {
     const char *text = behind_scheme(dsn);
