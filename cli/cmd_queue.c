@@ -261,12 +261,19 @@ static int peek_queue(struct peek *peek, struct client *client, int64_t ct,
                                                   {"ATTEMPTS", TABLE_RIGHT},
                                                   {"DUE", TABLE_LEFT},
                                                   {"DATA", TABLE_LEFT}};
+    static const struct table_give gives[] = {{TABLE_CLIP, OUTPUT_ID_LEAST},
+                                              {TABLE_CUT_START, OUTPUT_TEXT_LEAST},
+                                              {TABLE_WHOLE, 0},
+                                              {TABLE_CLIP, OUTPUT_TIME_LEAST},
+                                              {TABLE_CUT_END, OUTPUT_TEXT_LEAST}};
     int rc;
 
-    if (peek->args->json)
+    if (peek->args->json) {
         output_array_begin(&peek->array);
-    else
+    } else {
         peek->table = output_table_begin(columns, ARRAY_CT(columns));
+        output_table_fit(peek->table, gives);
+    }
     rc = client_peek(client, peek->args->operands[0], peek->state, (size_t)ct, show_job,
                      peek, err);
     if (peek->args->json) {
