@@ -148,7 +148,7 @@ static int run_reload(const struct cli_args *args)
 }
 
 static const struct cli_option reload_options[] = {
-    {"--timeout", "S", "how long to wait until all workers have it, 0: not at all [60]"},
+    {"--timeout", "S", "how long to wait for all workers; 0: not at all [60]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_reload = {
@@ -216,7 +216,7 @@ static int run_stop(const struct cli_args *args)
 }
 
 static const struct cli_option stop_options[] = {
-    {"--timeout", "S", "how long to wait until it has ended, 0: not at all [60]"},
+    {"--timeout", "S", "how long to wait for its end; 0: not at all [60]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_stop = {
@@ -311,13 +311,13 @@ static int run_drain(const struct cli_args *args)
 }
 
 static const struct cli_option drain_options[] = {
-    {"--timeout", "S", "how long to wait until it has ended, 0: not at all [no limit]"},
+    {"--timeout", "S", "how long to wait for its end; 0: not at all [no limit]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_drain = {
     .words = "drain",
     .operands = "",
-    .summary = "Take no more jobs, and stop the supervisor once those that run are done",
+    .summary = "Take no more jobs, and stop once those that run are done",
     .examples = "drover drain\n"
                 "drover drain --timeout 0; drover status --watch",
     .options = drain_options,

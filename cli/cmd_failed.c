@@ -239,7 +239,7 @@ static int run_show(const struct cli_args *args)
 const struct cli_command cmd_failed_show = {
     .words = "failed show",
     .operands = "ID..",
-    .summary = "Show all that is known of failed jobs; a unique beginning of an id does",
+    .summary = "Show all that is known of failed jobs",
     .examples = "drover failed show 9f3a\n"
                 "drover failed show 9f3a2c1e-5b7d-4e1f-8a6b-0c9d8e7f6a5b --json",
     .operand_min = 1,

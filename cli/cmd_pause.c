@@ -189,7 +189,7 @@ static int run_resume(const struct cli_args *args)
 }
 
 static const struct cli_option pause_options[] = {
-    {"--all", NULL, "all queues there are and will be, also those of other pools"},
+    {"--all", NULL, "all queues there are and will be, of other pools too"},
     {"--local", NULL, "all workers of the supervisor here, and of no other"},
     {NULL, NULL, NULL}};
 

@@ -164,7 +164,7 @@ static const struct cli_option list_options[] = {
 const struct cli_command cmd_queue_list = {
     .words = "queue list",
     .operands = "[QUEUE..]",
-    .summary = "Show how many jobs queues hold: the named ones, else the configured",
+    .summary = "Show how many jobs queues hold: those named, or configured",
     .examples = "drover queue list\n"
                 "drover queue list high low --json\n"
                 "drover queue list --all",
@@ -380,7 +380,7 @@ static int run_clear(const struct cli_args *args)
 }
 
 static const struct cli_option clear_options[] = {
-    {"--reserved", NULL, "also what is running: its workers' results will not count"},
+    {"--reserved", NULL, "also what is running: how that ends will not count"},
     {"--dry-run", NULL, "only say how many jobs would go"},
     {"--yes", NULL, "do not ask"},
     {NULL, NULL, NULL}};
