@@ -195,7 +195,7 @@ START_TEST(silence_is_said_in_words)
     ck_assert_int_eq(status_redis_read(&redis, &config, NULL, &err), 0);
     document = status_document(&config, NULL, &redis);
     status_text(document, STATUS_PLAIN, &out);
-    ck_assert_ptr_nonnull(strstr(out.data, "supervisor  not running\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "supervisor  cannot be reached\n"));
     ck_assert_ptr_nonnull(strstr(out.data, "Redis cannot be reached\n"));
     json_decref(document);
     status_redis_free(&redis);
