@@ -140,9 +140,10 @@ static int run_reload(const struct cli_args *args)
     if (read_timeout(args, &timeout_ms, &exit_code) != 0)
         return exit_code;
     config = cli_config(args, &exit_code);
-    if (config == NULL)
-        return exit_code;
-    exit_code = reload_and_wait(config, timeout_ms);
+    if (config)
+        exit_code = reload_and_wait(config, timeout_ms);
+    if (exit_code == EXIT_BAD_USAGE)
+        output_note("nothing was changed");
     config_free(config);
     return exit_code;
 }
