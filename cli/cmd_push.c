@@ -78,22 +78,13 @@ static int read_options(struct push *push, struct err *err)
     return 0;
 }
 
-static bool reads_queue(const struct config *config, const char *queue)
-{
-    for (size_t i = 0; i < config->pool_ct; i++)
-        for (size_t k = 0; k < config->pools[i].queues.ct; k++)
-            if (strcmp(config->pools[i].queues.items[k], queue) == 0)
-                return true;
-    return false;
-}
-
 /* Somebody else may run what this configuration does not know: say so, and push. */
 static void warn_unknown(const struct push *push)
 {
     if (job_match(push->session.config, push->envelope.job) == NULL)
         output_note("warning: no entry of jobs in the configuration matches %s",
                     push->envelope.job);
-    if (!reads_queue(push->session.config, push->queue))
+    if (!config_reads_queue(push->session.config, push->queue))
         output_note("warning: no pool in the configuration reads queue %s", push->queue);
 }
 
