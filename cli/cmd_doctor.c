@@ -23,14 +23,21 @@ static const char *colour_of(enum doctor_level level)
     return cli_colour() ? colours[level] : "";
 }
 
+enum { LEVEL_WIDTH = 7, ID_WIDTH = 17, TEXT_COLUMN = LEVEL_WIDTH + ID_WIDTH + 4 };
+
+/* One line for who searches in it; where somebody reads it, what to do has its own. */
 static void print_finding(const struct finding *finding)
 {
-    printf("%s%-7s%s  %-17s  ", colour_of(finding->level), level_names[finding->level],
-           cli_colour() ? "\033[0m" : "", finding->id);
-    output_text(slice_text(finding->text), 0);
+    printf("%s%-*s%s  %-*s  ", colour_of(finding->level), LEVEL_WIDTH,
+           level_names[finding->level], cli_colour() ? "\033[0m" : "", ID_WIDTH,
+           finding->id);
+    output_wrapped(slice_text(finding->text), TEXT_COLUMN);
     if (finding->todo) {
-        fputs("  -> ", stdout);
-        output_text(slice_text(finding->todo), 0);
+        if (output_width() > 0)
+            printf("\n%*s-> ", TEXT_COLUMN, "");
+        else
+            fputs("  -> ", stdout);
+        output_wrapped(slice_text(finding->todo), TEXT_COLUMN + strlen("-> "));
     }
     putchar('\n');
 }

@@ -53,6 +53,40 @@ void output_text(struct slice text, size_t max_bytes)
     buf_free(&safe);
 }
 
+size_t output_width(void)
+{
+    struct winsize size;
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+enum {
+    WRAP_LEAST = 20
+}; /* columns of text; with less, lines are the terminal's affair */
+
+void output_wrapped(struct slice text, size_t indent)
+{
+    size_t width = output_width(), column = indent, len;
+    struct buf safe;
+
+    buf_init(&safe, 0);
+    text_escape(&safe, text);
+    for (const char *word = safe.data; word; word = word[len] ? word + len + 1 : NULL) {
+        len = strcspn(word, " ");
+        if (word != safe.data && width >= indent + WRAP_LEAST &&
+            column + 1 + len > width) {
+            printf("\n%*s", (int)indent, "");
+            column = indent;
+        } else if (word != safe.data) {
+            putchar(' ');
+            column++;
+        }
+        fwrite(word, 1, len, stdout);
+        column += len;
+    }
+    buf_free(&safe);
+}
+
 /* A tab in a line is what it looks like. */
 static void print_line(struct slice line)
 {
@@ -186,10 +220,7 @@ struct table *output_table_begin(const struct table_column *columns, size_t ct)
 
 void output_table_fit(struct table *table, const struct table_give *gives)
 {
-    struct winsize size;
-
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        table_fit(table, size.ws_col, gives);
+    table_fit(table, output_width(), gives);
 }
 
 static void print_rows(struct table *table)

@@ -18,6 +18,13 @@ void output_note(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* `text` escaped, on stdout; at most `max` bytes of it, then "..." (0: all). */
 void output_text(struct slice text, size_t max_bytes);
 
+/* How wide the terminal is that stdout is; 0: it is none, or does not say. */
+size_t output_width(void);
+
+/* `text` escaped, from column `indent` on; on a terminal broken between words, with
+ * further lines at the same column. No newline behind it. */
+void output_wrapped(struct slice text, size_t indent);
+
 /* `text` escaped line by line, each ended; tabs stay. */
 void output_lines(struct slice text);
 

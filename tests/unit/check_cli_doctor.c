@@ -158,6 +158,26 @@ START_TEST(a_file_with_mistakes_is_a_problem_and_the_rest_of_it_counts)
 }
 END_TEST
 
+START_TEST(findings_are_wrapped_on_a_terminal_and_nowhere_else)
+{
+    write_conf("wide",
+               "jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"true\" ]; "
+               "timeout = 1800; } );");
+    ck_assert_int_eq(
+        shell_run_tty(sh, "", "stty cols 80; NO_COLOR=1 $D doctor -c $T/wide.conf"), 0);
+    IN_OUT(
+        "warning  config.stop_grace  a job that runs longer than stop_grace, 30 s, is\r\n"
+        "                            ended at a stop and begins anew\r\n"
+        "                            -> where that matters, set");
+    for (const char *line = sh->out.data, *end; (end = strstr(line, "\r\n"));
+         line = end + 2)
+        ck_assert_msg(end - line <= 80, "%s", line);
+    expect(0, "$D doctor -c $T/wide.conf");
+    IN_OUT(
+        "is ended at a stop and begins anew  -> where that matters, set stop_grace = ");
+}
+END_TEST
+
 START_TEST(what_this_machine_lacks_is_found)
 {
     write_conf("lacking",
@@ -334,6 +354,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, json_has_the_same_findings);
     tcase_add_test(tc, without_redis_the_rest_is_said_and_the_exit_code_is_6);
     tcase_add_test(tc, a_file_with_mistakes_is_a_problem_and_the_rest_of_it_counts);
+    tcase_add_test(tc, findings_are_wrapped_on_a_terminal_and_nowhere_else);
     tcase_add_test(tc, what_this_machine_lacks_is_found);
     tcase_add_test(tc, postgres_and_its_tables_are_looked_at_and_no_password_is_shown);
     tcase_add_test(tc, a_project_is_asked_where_its_queues_are);
