@@ -19,4 +19,8 @@ void postgres_dsn_mask(const char *dsn, struct buf *out);
  * only Laravel knows (charset, ..). Caller frees. */
 char *postgres_dsn_for_libpq(const char *dsn) MUSTCHECK;
 
+/* Appends name='value' to a conninfo, after a space where it is not the first; nothing
+ * for a value that is NULL or empty. */
+void postgres_dsn_add(struct buf *dsn, const char *name, const char *value);
+
 #endif

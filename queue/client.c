@@ -155,14 +155,10 @@ static int scan_page(struct client *client, const char *pattern, char cursor[24]
                      size_t prefix_bytes, struct names *names, struct err *err)
 {
     const char *const words[] = {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"};
-    struct request command = {0};
     redisReply *reply;
     int rc = 0;
 
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
+    reply = client_ask(client, words, ARRAY_CT(words), err);
     if (reply == NULL)
         return -1;
     if (!client_is_scan(reply))

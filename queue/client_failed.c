@@ -245,13 +245,9 @@ static int search_page(struct client *client, const char *pattern, char cursor[2
 {
     const char *const words[] = {
         "ZSCAN", client->own.failed, cursor, "MATCH", pattern, "COUNT", "1000"};
-    struct request command = {0};
     redisReply *reply, *members;
 
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
+    reply = client_ask(client, words, ARRAY_CT(words), err);
     if (reply == NULL)
         return -1;
     if (!client_is_scan(reply) || reply->element[1]->elements % 2 != 0) {

@@ -57,8 +57,7 @@ int client_import_begin(struct client *client, const char *source,
     redisReply *reply;
 
     random_uuid(token->text);
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
+    request_add_words(&command, words, ARRAY_CT(words));
     reply = ask(client, &command, "SET", REDIS_REPLY_STATUS, err);
     free_keys(&keys);
     if (reply == NULL)
@@ -294,8 +293,7 @@ int client_import_marks(struct client *client, const char *source, int64_t after
 
     (void)snprintf(after, sizeof(after), "(%" PRId64, after_id);
     (void)snprintf(limit, sizeof(limit), "%d", IMPORT_ROWS_MAX);
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
+    request_add_words(&command, words, ARRAY_CT(words));
     reply = ask(client, &command, "ZRANGEBYSCORE", REDIS_REPLY_ARRAY, err);
     free_keys(&keys);
     if (reply == NULL)

@@ -32,6 +32,12 @@ void request_add_text(struct request *command, const char *arg)
     request_add(command, slice_text(arg));
 }
 
+void request_add_words(struct request *command, const char *const *words, size_t ct)
+{
+    for (size_t i = 0; i < ct; i++)
+        request_add_text(command, words[i]);
+}
+
 void request_clear(struct request *command)
 {
     command->ct = 0;
@@ -124,6 +130,18 @@ redisReply *client_call(struct client *client, struct request *command, struct e
     if (client_append(client, command, err) != 0)
         return NULL;
     return client_read(client, err);
+}
+
+redisReply *client_ask(struct client *client, const char *const *words, size_t ct,
+                       struct err *err)
+{
+    struct request command = {0};
+    redisReply *reply;
+
+    request_add_words(&command, words, ct);
+    reply = client_call(client, &command, err);
+    request_free(&command);
+    return reply;
 }
 
 /* EVALSHA sha numkeys key... arg...: the first three are filled in when it is sent. */

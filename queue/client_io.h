@@ -29,6 +29,7 @@ struct request {
 };
 void request_add(struct request *command, struct slice arg);
 void request_add_text(struct request *command, const char *arg);
+void request_add_words(struct request *command, const char *const *words, size_t ct);
 void request_clear(struct request *command); /* empty, keeps its memory */
 void request_free(struct request *command);
 
@@ -36,6 +37,10 @@ void request_free(struct request *command);
  * ERR_CONN, or ERR_REPLY for an answer that is an error. */
 redisReply *client_call(struct client *client, struct request *command,
                         struct err *err) MUSTCHECK;
+
+/* client_call() with a command of these words. */
+redisReply *client_ask(struct client *client, const char *const *words, size_t ct,
+                       struct err *err) MUSTCHECK;
 
 /* The same in two steps, for pipelines: after any -1 the connection is lost. Each append
  * needs one read. A NULL of client_read() with ERR_REPLY leaves the pipeline intact. */

@@ -48,17 +48,13 @@ static void take_names(struct client_paused *paused, const redisReply *reply)
 int client_paused_read(struct client *client, struct client_paused *paused,
                        struct err *err)
 {
-    struct request command = {0};
     char *last = must_format("%d", CLIENT_PAUSED_MAX - 1);
     const char *const words[] = {"ZRANGE", client->own.paused, "0", last, "WITHSCORES"};
     redisReply *reply;
     int rc = 0;
 
     *paused = (struct client_paused){.queues = NULL};
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
+    reply = client_ask(client, words, ARRAY_CT(words), err);
     free(last);
     if (reply == NULL) {
         paused->unknown = client_is_wrong_type(err);

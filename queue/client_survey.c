@@ -109,24 +109,11 @@ static void add_key(struct survey *survey, const char *own, struct slice key)
 
 /* ---- asking ---- */
 
-static redisReply *ask(struct client *client, const char *const *words, size_t ct,
-                       struct err *err)
-{
-    struct request command = {0};
-    redisReply *reply;
-
-    for (size_t i = 0; i < ct; i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
-    return reply;
-}
-
 static int scan_page(struct client *client, struct survey *survey, char cursor[24],
                      struct err *err)
 {
     const char *const words[] = {"SCAN", cursor, "MATCH", "*queues:*", "COUNT", "1000"};
-    redisReply *reply = ask(client, words, ARRAY_CT(words), err);
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), err);
     int rc = 0;
 
     if (reply == NULL)
@@ -176,7 +163,7 @@ static int count_stale(struct client *client, const char *key, int64_t now_s, in
     redisReply *reply;
 
     (void)snprintf(bound, sizeof(bound), "%" PRId64, now_s - SURVEY_STALE_S);
-    reply = ask(client, words, ARRAY_CT(words), err);
+    reply = client_ask(client, words, ARRAY_CT(words), err);
     if (reply == NULL)
         return -1;
     if (reply->type == REDIS_REPLY_INTEGER)
@@ -230,7 +217,7 @@ static int ask_server(struct client *client, struct survey *survey, struct err *
 {
     static const char *const words[] = {"INFO", "server"};
     struct err why = {0};
-    redisReply *reply = ask(client, words, ARRAY_CT(words), &why);
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), &why);
 
     if (reply == NULL)
         return why.code == ERR_REPLY ? 0 : err_set(err, why.code, "%s", why.text);
@@ -247,7 +234,7 @@ static int ask_time(struct client *client, struct survey *survey, int64_t *now_s
 {
     static const char *const words[] = {"TIME"};
     int64_t before_ms = clock_wall_ms(), after_ms, redis_ms;
-    redisReply *reply = ask(client, words, ARRAY_CT(words), err);
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), err);
 
     after_ms = clock_wall_ms();
     if (reply == NULL)
