@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
@@ -222,10 +223,10 @@ START_TEST(much_output_leaves_no_trace_in_the_worker)
     scene_do(scene, "push", "quiet");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
-    before_kib = scene_anonymous_kib(worker);
+    before_kib = memory_anonymous_kib(worker);
     scene_do(scene, "push", "chatty");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
-    after_kib = scene_anonymous_kib(worker);
+    after_kib = memory_anonymous_kib(worker);
     if (!is_sanitized())
         ck_assert_int_le(after_kib - before_kib, 2048);
 }
@@ -266,11 +267,11 @@ START_TEST(a_big_payload_leaves_no_trace_in_the_worker)
     scene_do(scene, "push", "quiet");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
-    before_kib = scene_anonymous_kib(worker);
+    before_kib = memory_anonymous_kib(worker);
     push_big();
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
     /* Done is counted before Redis has answered, and only then the bytes are let go. */
-    WAIT_FOR(is_sanitized() || scene_anonymous_kib(worker) - before_kib <= 2048);
+    WAIT_FOR(is_sanitized() || memory_anonymous_kib(worker) - before_kib <= 2048);
 }
 END_TEST
 

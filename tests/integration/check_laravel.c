@@ -3,6 +3,7 @@
  * survive check_laravel_deaths'.
  */
 #include "tests/support/laravel_fixture.h"
+#include "tests/support/memory.h"
 #include "tests/unit/suite.h"
 
 START_TEST(a_failed_jobs_record_has_laravels_exception)
@@ -80,8 +81,8 @@ static void tell_memory(void)
     at = at ? strstr(at, " pid=") : NULL;
     ck_assert_ptr_nonnull(at);
     printf("private memory: worker %ld KiB, its PHP %ld KiB\n",
-           scene_private_kib((pid_t)scene_worker(stage.scene, 0, 0, "pid")),
-           scene_private_kib((pid_t)strtol(at + 5, NULL, 10)));
+           memory_private_kib((pid_t)scene_worker(stage.scene, 0, 0, "pid")),
+           memory_private_kib((pid_t)strtol(at + 5, NULL, 10)));
     free(log);
 }
 

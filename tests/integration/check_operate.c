@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
@@ -251,8 +252,8 @@ START_TEST(idle_processes_are_small)
     scene_start(scene);
     scene_do(scene, "push", "nothing");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") == 1);
-    worker_kib = scene_private_kib((pid_t)scene_worker(scene, 0, 0, "pid"));
-    supervisor_kib = scene_private_kib(scene->supervisor);
+    worker_kib = memory_private_kib((pid_t)scene_worker(scene, 0, 0, "pid"));
+    supervisor_kib = memory_private_kib(scene->supervisor);
     printf("private memory: worker %ld KiB, supervisor %ld KiB\n", worker_kib,
            supervisor_kib);
     if (!is_sanitized()) {

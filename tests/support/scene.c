@@ -459,7 +459,7 @@ bool scene_workers_all(struct scene *scene, const char *state, size_t ct)
     return all;
 }
 
-/* ---- files and memory ---- */
+/* ---- files ---- */
 
 char *scene_read(struct scene *scene, const char *name)
 {
@@ -497,35 +497,4 @@ bool scene_log_has(struct scene *scene, const char *text)
 
     free(log);
     return has;
-}
-
-static long sum_kib(const char *path, const char *start_of_name)
-{
-    char line[256];
-    long sum = 0, kib;
-    FILE *file = fopen(path, "re");
-
-    ck_assert_ptr_nonnull(file);
-    while (fgets(line, sizeof(line), file))
-        if (strncmp(line, start_of_name, strlen(start_of_name)) == 0 &&
-            sscanf(line, "%*[^:]: %ld kB", &kib) == 1)
-            sum += kib;
-    (void)fclose(file);
-    return sum;
-}
-
-long scene_private_kib(pid_t pid)
-{
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return sum_kib(path, "Private_");
-}
-
-long scene_anonymous_kib(pid_t pid)
-{
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return sum_kib(path, "Anonymous:");
 }

@@ -85,10 +85,4 @@ char *scene_read(struct scene *scene, const char *name); /* "" if missing; free(
 size_t scene_lines(struct scene *scene, const char *name);
 bool scene_log_has(struct scene *scene, const char *text);
 
-/* Memory of a process, from /proc/PID/smaps_rollup, in KiB: "Private" sums clean and
- * dirty; "Anonymous" has no pages of files, of which the page cache decides, and is what
- * to compare where growth is the question. */
-long scene_private_kib(pid_t pid);
-long scene_anonymous_kib(pid_t pid);
-
 #endif
