@@ -68,17 +68,6 @@ static long long sum_of(const char *field)
     return sum;
 }
 
-static bool is_empty(void)
-{
-    const char *sum = scene_redis(
-        scene, "EVAL",
-        "return redis.call('LLEN', 'queues:default') + redis.call('ZCARD', "
-        "'queues:default:delayed') + redis.call('ZCARD', 'queues:default:reserved')",
-        "0", NULL);
-
-    return strcmp(sum, "0\n") == 0;
-}
-
 /* How many of the jobs with the uuids prefix-1 .. prefix-ct the log calls done, each
  * counted once. */
 static int done_of(const char *prefix, int ct)
@@ -127,7 +116,7 @@ START_TEST(a_thousand_innocent_jobs_survive_three_kills)
         kill_worker(1);
         WAIT_FOR(sum_of("restarts") >= 2 * (i + 1));
     }
-    WAIT_FOR(is_empty());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert_uint_eq(failed_ct(), 0); /* tries is 1: a crash spends none */
     WAIT_FOR(done_of("job", 1000) == 1000);
     ck_assert_int_eq(scene_redis_int(scene, "EXISTS", "drover:crashes"), 0);
@@ -199,7 +188,7 @@ START_TEST(the_innocent_beside_a_poison_are_told_from_it)
     scene_start(scene);
     WAIT_FOR(scene_log_has(scene, "event=job.alone"));
     open_gate();
-    WAIT_FOR(poke_gate() && failed_ct() == 1 && is_empty());
+    WAIT_FOR(poke_gate() && failed_ct() == 1 && scene_is_drained(scene));
     WAIT_FOR(done_of("slow", 20) == 20);
     failed = scene_failed(scene);
     reason = json_string_value(json_object_get(json_array_get(failed, 0), "reason"));
@@ -231,7 +220,7 @@ START_TEST(a_worker_without_memory_dies_and_its_jobs_run_elsewhere)
         "string.rep('x', 8388608) .. '\"}')",
         "1", "queues:default", NULL);
     WAIT_FOR(scene_worker(scene, 0, 0, "restarts") >= 1);
-    WAIT_FOR(is_empty());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert(scene_log_has(scene, "drover: out of memory"));
     ck_assert(scene_log_has(scene, "killed by SIGABRT"));
     ck_assert_uint_ge(scene_lines(scene, "good"), 2);
@@ -264,7 +253,7 @@ START_TEST(an_hour_more_or_less_changes_no_lease_no_timeout_and_no_backoff)
     scene_do(scene, "push", "twice");
     scene_do(scene, "push", "nothing", "--delay", "1");
     WAIT_FOR(sum_of("done") == 3);
-    WAIT_FOR(is_empty());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert_uint_eq(scene_lines(scene, "starts"), 1); /* its lease was extended */
     ck_assert_uint_eq(scene_lines(scene, "runs"), 2);
     ck_assert_uint_eq(failed_ct(), 0);

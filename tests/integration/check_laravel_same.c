@@ -12,8 +12,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "tests/support/php_stage.h"
-#include "tests/support/postgres_process.h"
+#include "tests/support/php_fixture.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -27,8 +27,6 @@ static struct act {
 } acts[ACTS_MAX];
 static size_t act_ct;
 
-static struct postgres_process server;
-static struct php_stage stage;
 static char *drovers[ROUNDS], *laravels[ROUNDS]; /* traces after each round */
 static char *laravels_dsn;
 

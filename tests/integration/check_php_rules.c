@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "tests/support/php_stage.h"
+#include "tests/support/php_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -28,17 +28,11 @@ static const char settings[] =
     "        { name = \"parcel.bad\"; type = \"shell\"; command = [ \"/bin/false\" ]; } "
     ");\n";
 
-static struct php_stage stage;
 static struct php_process php, other;
 
 static void set_stage(void)
 {
     php_stage_open(&stage, "", settings);
-}
-
-static void clear_stage(void)
-{
-    php_stage_close(&stage);
 }
 
 /* `waiting` is how it does that: "--block-for=S" or "--sleep=S". */
@@ -56,12 +50,6 @@ static long long size_of(const char *suffix)
                          "return redis.call('TYPE', KEYS[1]).ok == 'zset' and "
                          "redis.call('ZCARD', KEYS[1]) or redis.call('LLEN', KEYS[1])",
                          suffix);
-}
-
-static bool is_all_done(void)
-{
-    return php_stage_int(&stage, "EXISTS queues:default queues:default:delayed "
-                                 "queues:default:reserved") == 0;
 }
 
 /* The score of the only member. */

@@ -411,6 +411,17 @@ long long scene_redis_int(struct scene *scene, const char *command, const char *
     return strtoll(scene_redis(scene, command, key, NULL), NULL, 10);
 }
 
+bool scene_is_drained(struct scene *scene)
+{
+    const char *sum = scene_redis(
+        scene, "EVAL",
+        "return redis.call('LLEN', 'queues:default') + redis.call('ZCARD', "
+        "'queues:default:delayed') + redis.call('ZCARD', 'queues:default:reserved')",
+        "0", NULL);
+
+    return strcmp(sum, "0\n") == 0;
+}
+
 static json_t *run_json(struct scene *scene)
 {
     json_error_t error;

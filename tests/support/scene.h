@@ -79,6 +79,9 @@ bool scene_workers_all(struct scene *scene, const char *state, size_t ct);
 const char *scene_redis(struct scene *scene, const char *first, ...)
     __attribute__((sentinel));
 long long scene_redis_int(struct scene *scene, const char *command, const char *key);
+/* Whether the queue "default" holds no job in any state; in one look, for between two a
+ * job could go from one place to another. */
+bool scene_is_drained(struct scene *scene);
 
 /* Files in the scene's directory. */
 char *scene_read(struct scene *scene, const char *name); /* "" if missing; free() it */

@@ -1,13 +1,7 @@
 /* The command line from outside: the built drover, a shell, a real redis-server. */
-#include <check.h>
-#include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/shell_json.h"
 
 static const char settings[] =
     "jobs: ( { name = \"note\"; type = \"noop\"; },"
@@ -15,41 +9,10 @@ static const char settings[] =
     "pools: ( { name = \"main\"; queues = [ \"high\", \"default\" ]; },"
     "         { name = \"side\"; queues = [ \"default\", \"low\" ]; } );\n";
 
-static struct shell *sh;
-
 static void set_up(void)
 {
-    ck_assert_int_eq(shell_run(sh, "redis-cli -s $S FLUSHALL"), 0);
+    expect(0, "redis-cli -s $S FLUSHALL");
     shell_run(sh, "redis-cli -s $S CONFIG SET maxmemory 0");
-}
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
-#define NOT_IN_OUT(text)                                                                 \
-    ck_assert_msg(strstr(sh->out.data, text) == NULL, "%s", sh->out.data)
-
-/* The last line's stdout as JSON; the caller's. */
-static json_t *out_json(void)
-{
-    json_error_t error;
-    json_t *json = json_loads(sh->out.data, JSON_DECODE_ANY, &error);
-
-    ck_assert_msg(json != NULL, "%s: %s", error.text, sh->out.data);
-    return json;
-}
-
-/* make check sets it; by hand it is the directory above the build's. */
-static const char *source_dir(void)
-{
-    const char *dir = getenv("srcdir");
-
-    return dir ? dir : "..";
 }
 
 /* ---- the frame ---- */
@@ -223,94 +186,6 @@ START_TEST(a_closed_pipe_ends_a_listing_quietly)
     IN_ERR("No space left");
     expect(1, "$D config check >/dev/full");
     IN_ERR("No space left");
-}
-END_TEST
-
-START_TEST(completion_knows_words_and_options)
-{
-    expect(0, "$D --complete pu");
-    ck_assert_str_eq(sh->out.data, "push");
-    expect(0, "$D --complete f");
-    ck_assert_str_eq(sh->out.data, "failed");
-    expect(0, "$D --complete failed f");
-    ck_assert_str_eq(sh->out.data, "forget\nflush");
-    expect(0, "$D --complete push --t");
-    ck_assert_str_eq(sh->out.data, "--tries\n--timeout");
-    expect(0, "$D --complete queue peek default --st");
-    ck_assert_str_eq(sh->out.data, "--state");
-    expect(0, "$D --complete queue peek ''");
-    ck_assert_str_eq(sh->out.data, "");
-    expect(0, "$D --complete push --queue ''");
-    ck_assert_str_eq(sh->out.data, "");
-    expect(0, "$D --complete");
-    ck_assert_str_eq(sh->out.data, "");
-}
-END_TEST
-
-START_TEST(completion_works_in_bash)
-{
-    static const char line[] =
-        "bash -c '. $0/contrib/drover.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _drover $D;"
-        " echo \"${COMPREPLY[*]}\"' %s";
-
-    ck_assert_int_eq(shell_run(sh, line, "drover failed f", 2, source_dir()), 0);
-    ck_assert_str_eq(sh->out.data, "forget flush");
-    ck_assert_int_eq(shell_run(sh, line, "drover queue peek x --st", 4, source_dir()), 0);
-    ck_assert_str_eq(sh->out.data, "--state");
-    ck_assert_int_eq(shell_run(sh, line, "drover push -c $T/drover.c", 3, source_dir()),
-                     0);
-    IN_OUT("/drover.conf");
-}
-END_TEST
-
-/* The lines of the last output, one by one. */
-static char *next_line(char **at)
-{
-    char *line = strsep(at, "\n");
-
-    return line && *line ? line : NULL;
-}
-
-static void check_options_of(const char *words, const char *page)
-{
-    char *list, *at, *option;
-
-    shell_run(sh, "$D --complete %s -", words);
-    list = at = must_strdup(sh->out.data);
-    while ((option = next_line(&at))) {
-        char *macro = must_format("Fl %s", option + 1);
-        const char *found = strstr(page, macro);
-
-        while (found && !strchr(" \n", found[strlen(macro)]))
-            found = strstr(found + 1, macro);
-        ck_assert_msg(found != NULL, "drover(1) lacks %s of drover %s", option, words);
-        free(macro);
-    }
-    free(list);
-}
-
-START_TEST(the_manual_has_every_command_and_option)
-{
-    char *page, *list, *at, *words;
-    size_t ct = 0;
-
-    ck_assert_int_eq(shell_run(sh, "cat %s/docs/drover.1", source_dir()), 0);
-    page = must_strdup(sh->out.data);
-    expect(0, "for first in $($D --complete ''); do rest=$($D --complete $first '');"
-              " case $rest in ''|-*) echo $first;;"
-              " *) for second in $rest; do echo $first $second; done;; esac; done");
-    list = at = must_strdup(sh->out.data);
-    while ((words = next_line(&at))) {
-        char *item = must_format(".It Cm %s", words);
-
-        ck_assert_msg(strstr(page, item) != NULL, "drover(1) lacks `%s`", item);
-        check_options_of(words, page);
-        free(item);
-        ct++;
-    }
-    ck_assert_uint_ge(ct, 17);
-    free(list);
-    free(page);
 }
 END_TEST
 
@@ -541,9 +416,6 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_check_finds_what_a_worker_would_refuse);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
-    tcase_add_test(tc, completion_knows_words_and_options);
-    tcase_add_test(tc, completion_works_in_bash);
-    tcase_add_test(tc, the_manual_has_every_command_and_option);
     tcase_add_test(tc, push_prints_the_uuid_that_the_payload_carries);
     tcase_add_test(tc, push_keeps_data_as_it_was_written);
     tcase_add_test(tc, push_options_reach_the_payload);
@@ -561,11 +433,5 @@ static void add_tests(TCase *tc)
 
 int main(void)
 {
-    int status;
-
-    signal(SIGPIPE, SIG_DFL);
-    sh = shell_open(settings);
-    status = run_suite("cli", 60, add_tests);
-    shell_close(sh);
-    return status;
+    return run_shell_suite("cli", settings, 60, add_tests);
 }

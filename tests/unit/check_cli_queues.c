@@ -1,40 +1,15 @@
 /* Pausing, clearing and watching queues from the command line, and Artisan's names of
  * commands: the built drover, a shell, a real redis-server. */
-#include <check.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/shell_fixture.h"
 
 static const char settings[] =
     "jobs: ( { name = \"note\"; type = \"noop\"; } );\n"
     "pools: ( { name = \"main\"; queues = [ \"high\", \"default\" ]; },"
     "         { name = \"side\"; queues = [ \"default\", \"low\" ]; } );\n";
 
-static struct shell *sh;
-
 static void set_up(void)
 {
-    ck_assert_int_eq(shell_run(sh, "redis-cli -s $S FLUSHALL"), 0);
-}
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
-
-/* make check sets it; by hand it is the directory above the build's. */
-static const char *source_dir(void)
-{
-    const char *dir = getenv("srcdir");
-
-    return dir ? dir : "..";
+    expect(0, "redis-cli -s $S FLUSHALL");
 }
 
 /* ---- pause ---- */
@@ -174,34 +149,6 @@ START_TEST(artisans_names_of_commands_do_what_they_say)
 }
 END_TEST
 
-START_TEST(artisans_names_are_completed_once_they_are_begun)
-{
-    static const char line[] =
-        "bash -c '. $0/contrib/drover.bash; COMP_WORDS=(%s); COMP_CWORD=%d; _drover $D;"
-        " echo \"${COMPREPLY[*]}\"' %s";
-
-    expect(0, "$D --complete queue");
-    ck_assert_str_eq(sh->out.data, "queue");
-    expect(0, "$D --complete queue:re");
-    ck_assert_str_eq(sh->out.data, "queue:retry\nqueue:resume\nqueue:restart");
-    ck_assert_int_eq(shell_run(sh, line, "drover queue : ret", 3, source_dir()), 0);
-    ck_assert_str_eq(sh->out.data, "retry"); /* bash has the rest */
-    ck_assert_int_eq(shell_run(sh, line, "drover queue :", 2, source_dir()), 0);
-    IN_OUT("failed retry forget");
-}
-END_TEST
-
-START_TEST(the_manual_lists_all_of_artisans_names)
-{
-    static const char line[] =
-        "for n in $($D --complete queue:) $($D --complete horizon:); do"
-        " grep -qE \"(Ql|,) ?$n|$n ,\" %s/docs/drover.1 || echo $n; done";
-
-    ck_assert_int_eq(shell_run(sh, line, source_dir()), 0);
-    ck_assert_str_eq(sh->out.data, "");
-}
-END_TEST
-
 static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, NULL);
@@ -211,17 +158,9 @@ static void add(TCase *tc)
     tcase_add_test(tc, on_a_terminal_clear_asks_first);
     tcase_add_test(tc, a_queue_with_too_many_jobs_is_told_by_the_exit_code);
     tcase_add_test(tc, artisans_names_of_commands_do_what_they_say);
-    tcase_add_test(tc, artisans_names_are_completed_once_they_are_begun);
-    tcase_add_test(tc, the_manual_lists_all_of_artisans_names);
 }
 
 int main(void)
 {
-    int status;
-
-    signal(SIGPIPE, SIG_DFL);
-    sh = shell_open(settings);
-    status = run_suite("cli_queues", 60, add);
-    shell_close(sh);
-    return status;
+    return run_shell_suite("cli_queues", settings, 60, add);
 }
