@@ -318,17 +318,20 @@ START_TEST(a_killed_supervisor_leaves_no_fleet_and_no_job_behind)
 {
     pid_t worker;
 
-    scene = scene_create(SCENE_REDIS,
-                         POOL("1", "1") "jobs: ( " SH("slow",
-                                                      "echo start >> $1/starts; sleep 2;"
-                                                      " echo end >> $1/ends",
-                                                      "") " );\n");
+    scene = scene_create(
+        SCENE_REDIS, POOL("1", "1") "jobs: ( " SH(
+                         "slow",
+                         "echo start >> $1/starts; until [ -e $1/go ]; do sleep 0.05; "
+                         "done; echo end >> $1/ends",
+                         "") " );\n");
     scene_start(scene);
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
     scene_do(scene, "push", "slow");
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     ck_assert_int_eq(kill(scene->supervisor, SIGKILL), 0);
-    WAIT_FOR(!process_exists(worker)); /* drains: its job may end */
+    WAIT_FOR(scene_log_has(scene, "event=worker.drain"));
+    scene_touch(scene, "go"); /* its job may end */
+    WAIT_FOR(!process_exists(worker));
     ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
     ck_assert_int_eq(scene_redis_int(scene, "ZCARD", "queues:default:reserved"), 0);
     scene->supervisor = 0;

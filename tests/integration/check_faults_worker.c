@@ -230,31 +230,49 @@ END_TEST
 
 /* ---- a clock that jumps ---- */
 
+/* When the lease of the only job in hand ends, in Redis' seconds. */
+static double lease_end(void)
+{
+    return strtod(scene_redis(scene, "EVAL",
+                              "return redis.call('ZRANGE', 'queues:default:reserved', "
+                              "0, 0, 'WITHSCORES')[2]",
+                              "0", NULL),
+                  NULL);
+}
+
 START_TEST(an_hour_more_or_less_changes_no_lease_no_timeout_and_no_backoff)
 {
     static const int shifts_s[] = {3600, -3600};
+    double first_end;
 
-    scene = scene_create(SCENE_REDIS,
-                         "hang_timeout = 1.5;\n" POOL(
-                             "1", "8",
-                             "tries = 2; backoff = [ 1 ]; timeout = 20; lease = "
-                             "2;") "jobs: ( " NOTHING
-                                   ",\n" SH("once", "echo start >> $1/starts; sleep 3",
-                                            "") ",\n" SH("twice",
-                                                         "echo run >> $1/runs; test "
-                                                         "$DROVER_JOB_ATTEMPT = 2",
-                                                         "") " );\n");
+    scene = scene_create(
+        SCENE_REDIS,
+        "hang_timeout = 8;\n" POOL("1", "8",
+                                   "tries = 2; backoff = [ 1 ]; timeout = 100; lease = "
+                                   "9;") "jobs: ( " NOTHING
+                                         ",\n" SH("once",
+                                                  "echo start >> $1/starts; until [ -e "
+                                                  "$1/go ]; do sleep 0.05; done",
+                                                  "") ",\n" SH("twice",
+                                                               "echo run >> $1/runs; "
+                                                               "test "
+                                                               "$DROVER_JOB_ATTEMPT = 2",
+                                                               "") " );\n");
     fault = fault_open(scene->dir);
     scene_start(scene);
     fault->clock_shift_s = shifts_s[_i]; /* of workers, supervisor and command line */
     scene_do(scene, "push", "once");
     WAIT_FOR(scene_lines(scene, "starts") == 1);
+    first_end = lease_end();
     fault->clock_shift_s = -shifts_s[_i]; /* and the other way, while it runs */
+    WAIT_FOR(lease_end() > first_end);    /* it is extended */
     scene_do(scene, "push", "twice");
     scene_do(scene, "push", "nothing", "--delay", "1");
+    WAIT_FOR(sum_of("done") == 2);
+    scene_touch(scene, "go");
     WAIT_FOR(sum_of("done") == 3);
     WAIT_FOR(scene_is_drained(scene));
-    ck_assert_uint_eq(scene_lines(scene, "starts"), 1); /* its lease was extended */
+    ck_assert_uint_eq(scene_lines(scene, "starts"), 1);
     ck_assert_uint_eq(scene_lines(scene, "runs"), 2);
     ck_assert_uint_eq(failed_ct(), 0);
     ck_assert_int_eq(sum_of("restarts"), 0);

@@ -33,17 +33,6 @@ static void clear_stage(void)
     scene_destroy(scene);
 }
 
-static void touch(const char *name)
-{
-    char path[128];
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
-    file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    (void)fclose(file);
-}
-
 START_TEST(scaling_up_and_down_at_run_time)
 {
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
@@ -71,7 +60,7 @@ START_TEST(a_worker_scaled_away_finishes_its_job_first)
     scene_do(scene, "scale", "main", "0");
     scene_do(scene, "push", "nothing"); /* nobody may take it any more */
     WAIT_FOR(scene_log_has(scene, "event=worker.drain who=main/0 why=scale"));
-    touch("go");
+    scene_touch(scene, "go");
     WAIT_FOR(scene_workers_all(scene, "running", 0));
     ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
     ck_assert_int_eq(scene_redis_int(scene, "LLEN", "queues:default"), 1);
@@ -165,7 +154,7 @@ START_TEST(a_stop_lets_running_jobs_end)
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
     WAIT_FOR(scene_log_has(scene, "worker.drain"));
-    touch("go");
+    scene_touch(scene, "go");
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
                      scene->supervisor);
     ck_assert_int_eq(scene->exit_status, 0);
@@ -203,7 +192,7 @@ START_TEST(a_stop_without_redis_says_which_verdicts_are_lost)
         scene_do(scene, "push", "slow");
     WAIT_FOR(scene_lines(scene, "starts") == 3);
     ck_assert_int_eq(kill(scene->redis, SIGSTOP), 0);
-    touch("go");
+    scene_touch(scene, "go");
     WAIT_FOR(scene_lines(scene, "ends") == 3);
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),

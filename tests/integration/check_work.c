@@ -29,8 +29,8 @@
 
 static void set_up(void)
 {
-    expect(0,
-           "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down; : > $T/ledger");
+    expect(0, "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down $T/go; : > "
+              "$T/ledger");
 }
 
 static void nothing_is_left(void)
@@ -176,8 +176,9 @@ static const char *const stops[] = {"TERM", "INT", "QUIT", "HUP"};
 
 START_TEST(a_signal_lets_the_job_finish)
 {
-    char *line = must_format("push nap 2; $D work > $T/lines & pid=$!; "
-                             "until_ '[ $(noted start-nap) = 1 ]'; kill -%s $pid; "
+    char *line = must_format("push wait 2; $D work -v > $T/lines 2> $T/log & pid=$!; "
+                             "until_ '[ $(noted start-wait) = 1 ]'; kill -%s $pid; "
+                             "until_ 'grep -q worker.drain $T/log'; touch $T/go; "
                              "wait $pid; rc=$?; cat $T/lines; exit $rc",
                              stops[_i]);
 

@@ -501,6 +501,17 @@ size_t scene_lines(struct scene *scene, const char *name)
     return ct;
 }
 
+void scene_touch(struct scene *scene, const char *name)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
+    file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
 bool scene_log_has(struct scene *scene, const char *text)
 {
     char *log = scene_read(scene, "log");

@@ -86,6 +86,7 @@ bool scene_is_drained(struct scene *scene);
 /* Files in the scene's directory. */
 char *scene_read(struct scene *scene, const char *name); /* "" if missing; free() it */
 size_t scene_lines(struct scene *scene, const char *name);
+void scene_touch(struct scene *scene, const char *name); /* makes it, empty */
 bool scene_log_has(struct scene *scene, const char *text);
 
 #endif

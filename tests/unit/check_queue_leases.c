@@ -22,14 +22,14 @@ START_TEST(a_lease_is_extended_for_as_long_as_the_job_runs)
 {
     struct hand other;
 
-    hand.pool.lease_ms = 1000;
+    hand.pool.lease_ms = 3000;
     world_push(&world, "default", "long");
     hand_open(&hand, 1);
     UNTIL(&world, hand.job_ct == 1);
     hand_init(&other, &world);
     other.pool.poll_interval_ms = 100;
     hand_open(&other, 4);
-    ALL_THE_WHILE(&world, 3500, other.job_ct == 0 && hand.lost_ct == 0);
+    ALL_THE_WHILE(&world, 4500, other.job_ct == 0 && hand.lost_ct == 0);
     hand_ack(&hand, 0);
     hand_settled(&hand);
     ck_assert_uint_eq(atomic_load(&hand.board->lost), 0);
