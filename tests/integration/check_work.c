@@ -51,8 +51,7 @@ END_TEST
 
 START_TEST(once_without_a_job_ends_after_its_sleep)
 {
-    expect(0, "$D work redis --once --sleep=0.1");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("$D work redis --once --sleep=0.1", "");
     expect(0, "$D queue:work --once --sleep=0");
 }
 END_TEST
@@ -67,8 +66,7 @@ END_TEST
 
 START_TEST(stop_when_empty_runs_all_there_is)
 {
-    expect(0, "push ok 20; $D work --stop-when-empty --concurrency 2 -q");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("push ok 20; $D work --stop-when-empty --concurrency 2 -q", "");
     expect_out("noted start-ok", "20");
     nothing_is_left();
 }

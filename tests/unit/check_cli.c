@@ -65,8 +65,7 @@ START_TEST(the_configuration_may_be_named_before_the_command)
     IN_OUT("READY");
     expect(2, "$D -c $T/first.conf config check -c /nowhere/second.conf");
     IN_ERR("/nowhere/second.conf");
-    expect(0, "$D --complete -c $T/first.conf failed f");
-    ck_assert_str_eq(sh->out.data, "forget\nflush");
+    expect_out("$D --complete -c $T/first.conf failed f", "forget\nflush");
 }
 END_TEST
 
@@ -179,8 +178,8 @@ END_TEST
 START_TEST(a_closed_pipe_ends_a_listing_quietly)
 {
     expect(0, "seq 1 20000 | $D push note --lines");
-    expect(0, "$D queue peek default -n 20000 --json 2>$T/e | head -n 1; cat $T/e >&2");
-    ck_assert_str_eq(sh->out.data, "[");
+    expect_out("$D queue peek default -n 20000 --json 2>$T/e | head -n 1; cat $T/e >&2",
+               "[");
     ck_assert_str_eq(sh->err.data, "");
     expect(1, "$D queue list >/dev/full");
     IN_ERR("No space left");
@@ -204,8 +203,7 @@ START_TEST(push_prints_the_uuid_that_the_payload_carries)
              "redis-cli -s $S LINDEX queues:default 0 | grep -c '\"uuid\":\"%s\"'",
              sh->out.data);
     expect(0, line);
-    expect(0, "redis-cli -s $S LLEN queues:default:notify");
-    ck_assert_str_eq(sh->out.data, "1");
+    expect_out("redis-cli -s $S LLEN queues:default:notify", "1");
     expect(0, "$D push --json note --queue low");
     IN_OUT("\"queue\":\"low\"");
     json_decref(out_json());
@@ -234,8 +232,7 @@ START_TEST(push_options_reach_the_payload)
     IN_OUT("\"maxTries\":0,");
     IN_OUT("\"timeout\":120,");
     IN_OUT("\"backoff\":\"1,5\",");
-    expect(0, "redis-cli -s $S EXISTS queues:default");
-    ck_assert_str_eq(sh->out.data, "0");
+    expect_out("redis-cli -s $S EXISTS queues:default", "0");
 }
 END_TEST
 
@@ -248,8 +245,7 @@ START_TEST(push_warns_of_what_the_configuration_does_not_know_and_pushes)
     expect(0, "$D push nobody --queue nowhere");
     IN_ERR("warning: no entry of jobs in the configuration matches nobody");
     IN_ERR("warning: no pool in the configuration reads queue nowhere");
-    expect(0, "redis-cli -s $S LLEN queues:nowhere");
-    ck_assert_str_eq(sh->out.data, "1");
+    expect_out("redis-cli -s $S LLEN queues:nowhere", "1");
     expect(0, "$D push 'App\\Jobs\\Mail'");
     ck_assert_str_eq(sh->err.data, "");
 }
@@ -266,26 +262,23 @@ START_TEST(bad_data_is_refused_before_anything_is_pushed)
 
     for (size_t i = 0; i < ARRAY_CT(lines); i++)
         expect(2, lines[i]);
-    expect(0, "redis-cli -s $S DBSIZE");
-    ck_assert_str_eq(sh->out.data, "0");
+    expect_out("redis-cli -s $S DBSIZE", "0");
 }
 END_TEST
 
 START_TEST(lines_become_one_job_each_in_order)
 {
-    expect(0, "seq 1 1234 | $D push note --lines");
-    ck_assert_str_eq(sh->out.data, "1234 jobs pushed");
+    expect_out("seq 1 1234 | $D push note --lines", "1234 jobs pushed");
     ck_assert_str_eq(sh->err.data, "");
     expect(0,
            "redis-cli -s $S LRANGE queues:default 0 -1 |"
            " sed 's/.*\"data\":\\([0-9]*\\),.*/\\1/' >$T/got; seq 1 1234 | cmp - $T/got");
-    expect(0, "redis-cli -s $S LRANGE queues:default 0 -1 |"
-              " sed 's/.*\"id\":\"\\(.*\\)\",\"att.*/\\1/' | sort -u | wc -l");
-    ck_assert_str_eq(sh->out.data, "1234");
-    expect(0, "printf '{\"a\":1}\\r\\n\\n  \\n{\"a\":2}' | $D push note --lines --json");
-    ck_assert_str_eq(sh->out.data, "{\"pushed\":2,\"queue\":\"default\"}");
-    expect(0, "$D push note --lines </dev/null");
-    ck_assert_str_eq(sh->out.data, "0 jobs pushed");
+    expect_out("redis-cli -s $S LRANGE queues:default 0 -1 |"
+               " sed 's/.*\"id\":\"\\(.*\\)\",\"att.*/\\1/' | sort -u | wc -l",
+               "1234");
+    expect_out("printf '{\"a\":1}\\r\\n\\n  \\n{\"a\":2}' | $D push note --lines --json",
+               "{\"pushed\":2,\"queue\":\"default\"}");
+    expect_out("$D push note --lines </dev/null", "0 jobs pushed");
 }
 END_TEST
 
@@ -294,8 +287,7 @@ START_TEST(a_bad_line_is_named_and_what_came_before_it_is_in)
     expect(2, "{ seq 1 700; echo '{'; seq 1 700; } | $D push note --lines");
     ck_assert_str_eq(sh->out.data, "700 jobs pushed");
     IN_ERR("line 701: DATA is not JSON");
-    expect(0, "redis-cli -s $S LLEN queues:default");
-    ck_assert_str_eq(sh->out.data, "700");
+    expect_out("redis-cli -s $S LLEN queues:default", "700");
 }
 END_TEST
 
@@ -339,22 +331,21 @@ END_TEST
 
 START_TEST(queue_list_shows_the_configured_queues_once)
 {
-    expect(0, "redis-cli -s $S RPUSH queues:low a b >/dev/null;"
-              "redis-cli -s $S ZADD queues:extra:reserved 1 x >/dev/null;"
-              "redis-cli -s $S SET queues:high x >/dev/null; $D queue list --json");
-    ck_assert_str_eq(sh->out.data, "[\n{\"queue\":\"high\",\"ready\":null,\"delayed\":0,"
-                                   "\"reserved\":0,\"paused\":false},\n"
-                                   "{\"queue\":\"default\",\"ready\":0,\"delayed\":0,"
-                                   "\"reserved\":0,\"paused\":false},\n"
-                                   "{\"queue\":\"low\",\"ready\":2,\"delayed\":0,"
-                                   "\"reserved\":0,\"paused\":false}\n]");
+    expect_out("redis-cli -s $S RPUSH queues:low a b >/dev/null;"
+               "redis-cli -s $S ZADD queues:extra:reserved 1 x >/dev/null;"
+               "redis-cli -s $S SET queues:high x >/dev/null; $D queue list --json",
+               "[\n{\"queue\":\"high\",\"ready\":null,\"delayed\":0,"
+               "\"reserved\":0,\"paused\":false},\n"
+               "{\"queue\":\"default\",\"ready\":0,\"delayed\":0,"
+               "\"reserved\":0,\"paused\":false},\n"
+               "{\"queue\":\"low\",\"ready\":2,\"delayed\":0,"
+               "\"reserved\":0,\"paused\":false}\n]");
     json_decref(out_json());
-    expect(0, "$D queue list --all");
-    ck_assert_str_eq(sh->out.data, "QUEUE    READY  DELAYED  RESERVED\n"
-                                   "high         -        0         0\n"
-                                   "default      0        0         0\n"
-                                   "low          2        0         0\n"
-                                   "extra        0        0         1");
+    expect_out("$D queue list --all", "QUEUE    READY  DELAYED  RESERVED\n"
+                                      "high         -        0         0\n"
+                                      "default      0        0         0\n"
+                                      "low          2        0         0\n"
+                                      "extra        0        0         1");
     expect(0, "$D queue list low nothing");
     IN_OUT("nothing      0");
     NOT_IN_OUT("high");
@@ -380,11 +371,9 @@ START_TEST(queue_peek_shows_without_touching)
            "$D push note --delay 1h >/dev/null; $D queue peek default --state delayed");
     IN_OUT("T");
     IN_OUT("Z  {}");
-    expect(0, "$D queue peek nothing");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("$D queue peek nothing", "");
     IN_ERR("no such jobs");
-    expect(0, "redis-cli -s $S LLEN queues:default");
-    ck_assert_str_eq(sh->out.data, "3");
+    expect_out("redis-cli -s $S LLEN queues:default", "3");
 }
 END_TEST
 

@@ -81,8 +81,7 @@ START_TEST(nothing_is_changed)
     expect(0, dump);
     before = must_strdup(sh->out.data);
     expect(0, "$D doctor && $D doctor --json");
-    expect(0, dump);
-    ck_assert_str_eq(sh->out.data, before);
+    expect_out(dump, before);
     ck_assert_msg(strstr(before, "queues:high:reserved") != NULL, "%s", before);
     free(before);
     expect(0, "test ! -e $T/state");
@@ -252,8 +251,7 @@ START_TEST(the_command_that_is_printed_does_the_work)
     expect(0, "$D push task '{}' -c $T/switch.conf");
     expect(0, "set -- $(cat $T/over); shift; " PROJECT
               "TEST_DIR=$T $D \"$@\" --stop-when-empty");
-    expect(0, "grep -c '^end ' $T/ledger");
-    ck_assert_str_eq(sh->out.data, "1");
+    expect_out("grep -c '^end ' $T/ledger", "1");
 }
 END_TEST
 

@@ -143,8 +143,7 @@ START_TEST(show_tells_all_and_takes_prefixes)
     IN_OUT("reason      exit status 3\n");
     IN_OUT("exception:\nexit status 3\nattempt\t1: \\x1b[31mred\n");
     IN_OUT("payload:\n{\"uuid\":\"00010000-");
-    expect(0, "$D failed show 0001 0004 --json | wc -l");
-    ck_assert_str_eq(sh->out.data, "2");
+    expect_out("$D failed show 0001 0004 --json | wc -l", "2");
     expect(0, "$D failed show 0001 --json");
     IN_OUT("\"exception\":\"exit status 3\\nattempt\\t1: \\u001B[31mred\"");
 }

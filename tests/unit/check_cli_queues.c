@@ -16,22 +16,17 @@ static void set_up(void)
 
 START_TEST(queues_are_paused_by_name_by_configuration_and_all_at_once)
 {
-    expect(0, "$D pause mail high");
-    ck_assert_str_eq(sh->out.data, "mail: paused\nhigh: paused");
-    expect(0, "$D pause high");
-    ck_assert_str_eq(sh->out.data, "high: paused already");
+    expect_out("$D pause mail high", "mail: paused\nhigh: paused");
+    expect_out("$D pause high", "high: paused already");
     expect(0, "$D queue list");
     IN_OUT("PAUSED SINCE");
     expect(0, "$D queue list mail --json");
     IN_OUT("\"paused\":true,\"paused_since\":\"20");
-    expect(0, "$D resume low high --json");
-    ck_assert_str_eq(sh->out.data,
-                     "[\n{\"queue\":\"low\",\"paused\":false,\"changed\":false},\n"
-                     "{\"queue\":\"high\",\"paused\":false,\"changed\":true}\n]");
-    expect(0, "$D pause");
-    ck_assert_str_eq(sh->out.data, "high: paused\ndefault: paused\nlow: paused");
-    expect(0, "$D pause --all");
-    ck_assert_str_eq(sh->out.data, "all queues: paused");
+    expect_out("$D resume low high --json",
+               "[\n{\"queue\":\"low\",\"paused\":false,\"changed\":false},\n"
+               "{\"queue\":\"high\",\"paused\":false,\"changed\":true}\n]");
+    expect_out("$D pause", "high: paused\ndefault: paused\nlow: paused");
+    expect_out("$D pause --all", "all queues: paused");
     expect(0, "$D resume high");
     IN_ERR("drover resume --all");
     expect(0, "$D queue list other --json");
@@ -39,8 +34,7 @@ START_TEST(queues_are_paused_by_name_by_configuration_and_all_at_once)
     expect(0, "$D resume --all");
     IN_OUT("all queues: resumed");
     IN_OUT("mail: resumed");
-    expect(0, "redis-cli -s $S EXISTS drover:paused");
-    ck_assert_str_eq(sh->out.data, "0");
+    expect_out("redis-cli -s $S EXISTS drover:paused", "0");
     expect(0, "$D resume --all");
     IN_ERR("nothing is paused");
 }
@@ -70,16 +64,12 @@ START_TEST(queue_clear_counts_asks_and_spares_running_jobs)
                                "redis-cli -s $S ZADD queues:q:reserved 1 d >/dev/null; ";
 
     expect(0, fill);
-    expect(0, "$D queue clear q --dry-run");
-    ck_assert_str_eq(sh->out.data, "3 jobs would be removed");
-    expect(0, "$D queue clear q --dry-run --reserved --json");
-    ck_assert_str_eq(sh->out.data, "{\"removed\":4,\"dry_run\":true}");
-    expect(0, "redis-cli -s $S LLEN queues:q");
-    ck_assert_str_eq(sh->out.data, "2");
-    expect(0, "$D queue clear q --yes");
-    ck_assert_str_eq(sh->out.data, "3 jobs removed");
-    expect(0, "$D queue clear q --yes --reserved");
-    ck_assert_str_eq(sh->out.data, "1 job removed");
+    expect_out("$D queue clear q --dry-run", "3 jobs would be removed");
+    expect_out("$D queue clear q --dry-run --reserved --json",
+               "{\"removed\":4,\"dry_run\":true}");
+    expect_out("redis-cli -s $S LLEN queues:q", "2");
+    expect_out("$D queue clear q --yes", "3 jobs removed");
+    expect_out("$D queue clear q --yes --reserved", "1 job removed");
 }
 END_TEST
 
@@ -98,13 +88,13 @@ END_TEST
 
 START_TEST(a_queue_with_too_many_jobs_is_told_by_the_exit_code)
 {
-    expect(0, "redis-cli -s $S RPUSH queues:low 1 2 >/dev/null;"
-              "redis-cli -s $S ZADD queues:low:delayed 9 x >/dev/null;"
-              "$D queue monitor");
-    ck_assert_str_eq(sh->out.data, "QUEUE    SIZE   MAX  STATUS\n"
-                                   "high        0  1000  OK\n"
-                                   "default     0  1000  OK\n"
-                                   "low         3  1000  OK");
+    expect_out("redis-cli -s $S RPUSH queues:low 1 2 >/dev/null;"
+               "redis-cli -s $S ZADD queues:low:delayed 9 x >/dev/null;"
+               "$D queue monitor",
+               "QUEUE    SIZE   MAX  STATUS\n"
+               "high        0  1000  OK\n"
+               "default     0  1000  OK\n"
+               "low         3  1000  OK");
     expect(0, "$D queue monitor low --max 4");
     expect(10, "$D queue monitor low --max 3");
     expect(10, "$D queue monitor default low:2 --json");
@@ -128,10 +118,8 @@ START_TEST(artisans_names_of_commands_do_what_they_say)
 {
     expect(0, "$D push note --queue low; $D queue:clear redis --queue=low --force");
     IN_OUT("1 job removed");
-    expect(0, "$D queue:pause redis:mail -n");
-    ck_assert_str_eq(sh->out.data, "mail: paused");
-    expect(0, "$D -c $T/drover.conf queue:continue mail");
-    ck_assert_str_eq(sh->out.data, "mail: resumed");
+    expect_out("$D queue:pause redis:mail -n", "mail: paused");
+    expect_out("$D -c $T/drover.conf queue:continue mail", "mail: resumed");
     expect(0, "$D push note --queue low >/dev/null; $D queue:monitor default,redis:low "
               "--max=2");
     expect(10, "$D queue:monitor default,redis:low --max=1");

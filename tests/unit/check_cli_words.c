@@ -7,22 +7,23 @@
 
 START_TEST(completion_knows_words_and_options)
 {
-    expect(0, "$D --complete pu");
-    ck_assert_str_eq(sh->out.data, "push");
-    expect(0, "$D --complete f");
-    ck_assert_str_eq(sh->out.data, "failed");
-    expect(0, "$D --complete failed f");
-    ck_assert_str_eq(sh->out.data, "forget\nflush");
-    expect(0, "$D --complete push --t");
-    ck_assert_str_eq(sh->out.data, "--tries\n--timeout");
-    expect(0, "$D --complete queue peek default --st");
-    ck_assert_str_eq(sh->out.data, "--state");
-    expect(0, "$D --complete queue peek ''");
-    ck_assert_str_eq(sh->out.data, "");
-    expect(0, "$D --complete push --queue ''");
-    ck_assert_str_eq(sh->out.data, "");
-    expect(0, "$D --complete");
-    ck_assert_str_eq(sh->out.data, "");
+    static const char *const offers[][2] = {
+        {"pu", "push"},
+        {"f", "failed"},
+        {"failed f", "forget\nflush"},
+        {"push --t", "--tries\n--timeout"},
+        {"queue peek default --st", "--state"},
+        {"queue peek ''", ""},
+        {"push --queue ''", ""},
+        {"", ""},
+    };
+
+    for (size_t i = 0; i < ARRAY_CT(offers); i++) {
+        char *line = must_format("$D --complete %s", offers[i][0]);
+
+        expect_out(line, offers[i][1]);
+        free(line);
+    }
 }
 END_TEST
 
@@ -50,10 +51,8 @@ END_TEST
 
 START_TEST(artisans_names_are_completed_once_they_are_begun)
 {
-    expect(0, "$D --complete queue");
-    ck_assert_str_eq(sh->out.data, "queue");
-    expect(0, "$D --complete queue:re");
-    ck_assert_str_eq(sh->out.data, "queue:retry\nqueue:resume\nqueue:restart");
+    expect_out("$D --complete queue", "queue");
+    expect_out("$D --complete queue:re", "queue:retry\nqueue:resume\nqueue:restart");
     complete("drover queue : ret", 3);
     ck_assert_str_eq(sh->out.data, "retry"); /* bash has the rest */
     complete("drover queue :", 2);
@@ -116,10 +115,10 @@ END_TEST
 
 START_TEST(the_manual_lists_all_of_artisans_names)
 {
-    expect(0,
-           "for n in $($D --complete queue:) $($D --complete horizon:); do"
-           " grep -qE \"(Ql|,) ?$n|$n ,\" " TOP_SRCDIR "/docs/drover.1 || echo $n; done");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("for n in $($D --complete queue:) $($D --complete horizon:); do"
+               " grep -qE \"(Ql|,) ?$n|$n ,\" " TOP_SRCDIR
+               "/docs/drover.1 || echo $n; done",
+               "");
 }
 END_TEST
 

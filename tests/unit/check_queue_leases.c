@@ -196,17 +196,32 @@ END_TEST
 
 /* ---- the same bytes, reserved while a verdict is on its way ---- */
 
+/* As if a reserve had brought them. */
+static void bring_job_again(void)
+{
+    hand.queue->batch++;
+    arrive_job(hand.queue, 1, slice_text("job"), hand.queue->tag, 0);
+    arrive_finish(hand.queue, hand.queue->batch, false);
+}
+
+/* And while Redis stands still, so that it has not answered the ack. */
+static void bring_job_again_during_ack(unsigned free_slots)
+{
+    ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
+    hand.free_slots = free_slots;
+    queue_ack(hand.queue, hand.jobs[0]);
+    UNTIL(&world, TAILQ_FIRST(&hand.queue->settles)->in_flight);
+    bring_job_again();
+    ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
+}
+
 START_TEST(a_verdict_not_yet_sent_is_forgotten_when_its_bytes_come_again)
 {
-    struct slice bytes = slice_text("job");
-
     world_push(&world, "default", "job");
     hand_open(&hand, 1);
     UNTIL(&world, hand.job_ct == 1);
     hand_ack(&hand, 0);
-    hand.queue->batch++;
-    arrive_job(hand.queue, 1, bytes, hand.queue->tag, 0);
-    arrive_finish(hand.queue, hand.queue->batch, false);
+    bring_job_again();
     ck_assert(queue_idle(hand.queue));
     ck_assert_uint_eq(hand.job_ct, 2);
     ALL_THE_WHILE(&world, 50, world_len(&world, "queues:default:reserved") == 1);
@@ -215,19 +230,10 @@ END_TEST
 
 START_TEST(where_the_verdict_was_on_its_way_redis_is_asked)
 {
-    struct slice bytes = slice_text("job");
-
     world_push(&world, "default", "job");
     hand_open(&hand, 1);
     UNTIL(&world, hand.job_ct == 1);
-    ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
-    hand.free_slots = 0;
-    queue_ack(hand.queue, hand.jobs[0]);
-    UNTIL(&world, TAILQ_FIRST(&hand.queue->settles)->in_flight);
-    hand.queue->batch++;
-    arrive_job(hand.queue, 1, bytes, hand.queue->tag, 0);
-    arrive_finish(hand.queue, hand.queue->batch, false);
-    ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
+    bring_job_again_during_ack(0);
     hand_settled(&hand);
     UNTIL(&world, hand.queue->arriving == 0);
     ck_assert_uint_eq(hand.job_ct, 1); /* the ack had acked it */
@@ -243,15 +249,8 @@ START_TEST(and_if_it_is_ours_still_it_is_handed_over)
     UNTIL(&world, hand.job_ct == 1);
     hand_rests(&hand);
     /* Let go by somebody, and reserved again by the wait while the ack is away. */
-    ck_assert_int_eq(kill(world.server.process.pid, SIGSTOP), 0);
-    hand.free_slots = 1;
     hand.jobs[0]->tag = 77; /* so that this ack is not the new lease's */
-    queue_ack(hand.queue, hand.jobs[0]);
-    UNTIL(&world, TAILQ_FIRST(&hand.queue->settles)->in_flight);
-    hand.queue->batch++;
-    arrive_job(hand.queue, 1, slice_text("job"), hand.queue->tag, 0);
-    arrive_finish(hand.queue, hand.queue->batch, false);
-    ck_assert_int_eq(kill(world.server.process.pid, SIGCONT), 0);
+    bring_job_again_during_ack(1);
     UNTIL(&world, hand.job_ct == 2);
     ck_assert(job_is(hand.jobs[1], "job"));
 }
