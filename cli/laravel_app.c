@@ -110,9 +110,7 @@ static void free_members(const struct member *members, void *object)
         if (members->type != MEMBER_TEXT)
             continue;
         text = *(char **)(void *)((char *)object + members->offset);
-        if (text)
-            explicit_bzero(text, strlen(text));
-        free(text);
+        must_wipe(text);
     }
 }
 

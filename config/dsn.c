@@ -182,8 +182,7 @@ static char *uri_for_libpq(const char *text)
         first = false;
     }
     result = must_strdup(out.data);
-    explicit_bzero(out.data, out.len);
-    buf_free(&out);
+    buf_wipe(&out);
     return result;
 }
 

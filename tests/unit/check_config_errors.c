@@ -104,7 +104,7 @@ static const struct {
      "8"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; secret_file = "
      "\"/nowhere/x\"; } );",
-     "drover.conf:1: jobs[0].secret_file: \"/nowhere/x\" No such file or "
+     "drover.conf:1: jobs[0].secret_file: \"/nowhere/x\": No such file or "
      "directory"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; secret = "
      "\"canary\"; secret_file = \"/x\"; } );",
