@@ -259,6 +259,19 @@ static void mask_conninfo(const char *dsn, struct buf *out)
     }
 }
 
+void postgres_dsn_add(struct buf *out, const char *name, const char *value)
+{
+    if (value == NULL || *value == '\0')
+        return;
+    (void)buf_addf(out, "%s%s='", out->len ? " " : "", name);
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\')
+            (void)buf_add_char(out, '\\');
+        (void)buf_add_char(out, *value);
+    }
+    (void)buf_add_char(out, '\'');
+}
+
 /* ---- either ---- */
 
 int postgres_dsn_check(const char *dsn, struct err *err)
