@@ -19,7 +19,7 @@ static const char *const fields[] = {"connection", "queue",   "job",
 static const size_t field_cts[] = {
     [FAILED_SUMMARY] = 7, [FAILED_WITH_PAYLOAD] = 8, [FAILED_WHOLE] = ARRAY_CT(fields)};
 
-char *client_record_key(const struct client *client, const char *uuid)
+static char *record_key(const struct client *client, const char *uuid)
 {
     return must_format("%s%s", client->own.failed_record, uuid);
 }
@@ -28,7 +28,7 @@ int client_record_ask(struct client *client, const char *uuid, enum failed_field
                       struct err *err)
 {
     struct request command = {0};
-    char *key = client_record_key(client, uuid);
+    char *key = record_key(client, uuid);
     int rc;
 
     request_add_text(&command, "HMGET");
@@ -94,7 +94,7 @@ int client_record_script(struct client *client, const char *script,
     script_call_begin(&call, script);
     script_call_key(&call, client->own.failed);
     for (size_t i = 0; i < ct; i++) {
-        keys[i] = client_record_key(client, uuids[i]);
+        keys[i] = record_key(client, uuids[i]);
         script_call_key(&call, keys[i]);
     }
     for (size_t i = 0; i < ct; i++)
@@ -154,7 +154,7 @@ int client_failed_retry(struct client *client, const char *uuid, const char *que
 {
     struct script_call call = {0};
     struct queue_keys keys;
-    char *key = client_record_key(client, uuid);
+    char *key = record_key(client, uuid);
     int64_t moved = 0;
     int rc;
 
@@ -280,7 +280,7 @@ static int search_index(struct client *client, struct search *search, struct err
 /* 1: there, 0: not there, -1. */
 static int is_record(struct client *client, const char *uuid, struct err *err)
 {
-    char *key = client_record_key(client, uuid);
+    char *key = record_key(client, uuid);
     const char *const words[] = {"EXISTS", key};
     redisReply *reply =
         client_ask_for(client, words, ARRAY_CT(words), REDIS_REPLY_INTEGER, err);

@@ -15,7 +15,7 @@
 #include "queue/client.h"
 #include "queue/scripts.h"
 
-void request_add(struct request *command, struct slice arg)
+static void add_arg(struct request *command, struct slice arg)
 {
     if (command->ct == command->cap) {
         command->cap = command->cap ? command->cap * 2 : 16;
@@ -29,12 +29,7 @@ void request_add(struct request *command, struct slice arg)
 
 void request_add_text(struct request *command, const char *arg)
 {
-    request_add(command, slice_text(arg));
-}
-
-void request_clear(struct request *command)
-{
-    command->ct = 0;
+    add_arg(command, slice_text(arg));
 }
 
 void request_free(struct request *command)
@@ -84,7 +79,7 @@ int client_append(struct client *client, struct request *command, struct err *er
     int rc = redisAppendCommandArgv(client->redis, (int)command->ct, command->argv,
                                     command->lens);
 
-    request_clear(command);
+    command->ct = 0;
     return rc == REDIS_OK ? 0 : set_broken(client, err);
 }
 
@@ -149,9 +144,9 @@ void script_call_begin(struct script_call *call, const char *name)
 {
     call->name = name;
     call->key_ct = 0;
-    request_clear(&call->command);
+    call->command.ct = 0;
     for (int i = 0; i < SCRIPT_HEAD; i++)
-        request_add(&call->command, slice_of("", 0));
+        add_arg(&call->command, slice_of("", 0));
 }
 
 void script_call_key(struct script_call *call, const char *key)
@@ -163,7 +158,7 @@ void script_call_key(struct script_call *call, const char *key)
 
 void script_call_arg(struct script_call *call, struct slice arg)
 {
-    request_add(&call->command, arg);
+    add_arg(&call->command, arg);
 }
 
 static redisReply *eval(struct client *client, struct script_call *call, const char *verb,

@@ -27,9 +27,7 @@ struct request {
     size_t *lens;
     size_t ct, cap;
 };
-void request_add(struct request *command, struct slice arg);
 void request_add_text(struct request *command, const char *arg);
-void request_clear(struct request *command); /* empty, keeps its memory */
 void request_free(struct request *command);
 
 /* Sends the command of these words and returns the answer (the caller's), or NULL with
