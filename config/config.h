@@ -229,6 +229,10 @@ const struct database_config *config_database_of(const struct config *config,
 bool config_database_needs_inbox(const struct config *config,
                                  const struct database_config *database);
 
+/* Whether a job is to run once in that database: it needs the table drover_inbox. */
+bool config_has_inbox(const struct config *config,
+                      const struct database_config *database);
+
 /* The PostgreSQL that keeps the failed jobs, worked out from failed.* (dsn first, then
  * host, port, database and username). The texts are the endpoint's own. */
 struct postgres_endpoint {
@@ -250,6 +254,8 @@ char *postgres_endpoint_text(const struct postgres_endpoint *endpoint) MUSTCHECK
 
 /* The longest kill_grace of all jobs: what a job may take from its TERM to its KILL. */
 int64_t config_longest_kill_grace_ms(const struct config *config);
+
+bool config_reads_queue(const struct config *config, const char *queue); /* a pool does */
 
 /* Whether no key of another queue is where its jobs would be: ERR_USAGE, and why. */
 int queue_name_check(const char *name, struct err *err) MUSTCHECK;

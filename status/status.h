@@ -5,7 +5,7 @@
  *              "restarts","postponed","away":[{"endpoint","failures"}],
  *              "databases":[{"database","postponed","reason"}],"paused"}]}],
  *    "queues":[{"name","ready","delayed","reserved","paused","paused_since"}],
- *    "failed":N,
+ *    "failed":N,"failed_waiting":N,"failed_table_missing":true,
  *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
  * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
@@ -13,6 +13,8 @@
  * are endpoints of webhooks that a worker leaves alone, the first few; "databases" are
  * those of SQL jobs that it cannot use, with how many runs were put off for it; a
  * worker's "paused" is who lets it take no jobs: "supervisor", "application" or null.
+ * "failed_waiting" is there where PostgreSQL keeps the failed jobs: how many of them are
+ * still in Redis; "failed_table_missing" only where that has no table for them.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H

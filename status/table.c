@@ -19,16 +19,6 @@ struct table {
     bool titled;
 };
 
-/* Characters, not bytes: continuation bytes of UTF-8 take no place. */
-static size_t count_characters(const char *text)
-{
-    size_t ct = 0;
-
-    for (; *text; text++)
-        ct += ((unsigned char)*text & 0xC0) != 0x80;
-    return ct;
-}
-
 struct table *table_create(const struct table_column *columns, size_t ct,
                            enum table_colour colour)
 {
@@ -40,7 +30,7 @@ struct table *table_create(const struct table_column *columns, size_t ct,
     buf_init(&table->cells, 0);
     for (size_t i = 0; i < ct; i++) {
         table->columns[i] = columns[i];
-        table->widths[i] = count_characters(columns[i].title);
+        table->widths[i] = text_character_ct(columns[i].title);
     }
     return table;
 }
@@ -56,7 +46,7 @@ void table_destroy(struct table *table)
 static void end_cell(struct table *table, size_t start)
 {
     size_t column = table->cell_ct++ % table->column_ct;
-    size_t width = count_characters(table->cells.data + start);
+    size_t width = text_character_ct(table->cells.data + start);
 
     if (width > table->widths[column])
         table->widths[column] = width;
@@ -116,7 +106,7 @@ static void add_cell(const struct table *table, struct buf *out, size_t column,
                      const char *text)
 {
     bool last = column + 1 == table->column_ct;
-    size_t spare = table->widths[column] - count_characters(text);
+    size_t spare = table->widths[column] - text_character_ct(text);
 
     if (table->columns[column].side == TABLE_RIGHT)
         add_spaces(out, spare);
