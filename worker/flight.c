@@ -78,7 +78,6 @@ static void flight_start(struct flight *flight)
     flight->state = FLIGHT_RUNNING;
     TAILQ_INSERT_TAIL(&worker->running, flight, link);
     worker->running_ct++;
-    worker->started_ct++;
     flight->started_us = clock_mono_us();
     flight->row =
         board_take(worker->start->board, flight->started_us / 1000, flight->uuid,
