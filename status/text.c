@@ -126,14 +126,14 @@ static void add_away(struct buf *out, const json_t *pool, const json_t *worker)
         const json_t *row = json_array_get(away, i);
         const char *pool_name = json_string_value(json_object_get(pool, "name"));
         const char *name = json_string_value(json_object_get(row, "endpoint"));
+        json_int_t failures = json_integer_value(json_object_get(row, "failures"));
 
         buf_add_text(out, "left alone: ");
         text_escape(out, slice_text(name ? name : "?"));
         buf_addf(out,
                  ", %" JSON_INTEGER_FORMAT
-                 " failures in a row, by %s/%" JSON_INTEGER_FORMAT "\n",
-                 json_integer_value(json_object_get(row, "failures")),
-                 pool_name ? pool_name : "?",
+                 " failure%s in a row, by %s/%" JSON_INTEGER_FORMAT "\n",
+                 failures, failures == 1 ? "" : "s", pool_name ? pool_name : "?",
                  json_integer_value(json_object_get(worker, "slot")));
     }
 }
@@ -151,16 +151,16 @@ static void add_databases(struct buf *out, const json_t *pool, const json_t *wor
 
     for (size_t i = 0; i < json_array_size(databases); i++) {
         const json_t *row = json_array_get(databases, i);
+        json_int_t ct = json_integer_value(json_object_get(row, "postponed"));
 
         buf_add_text(out, "database ");
         text_escape(out, slice_text(member_text(row, "database")));
         buf_add_text(out, " cannot be used: ");
         text_escape(out, slice_text(member_text(row, "reason")));
         buf_addf(out,
-                 ", %" JSON_INTEGER_FORMAT " runs put off, by %s/%" JSON_INTEGER_FORMAT
+                 ", %" JSON_INTEGER_FORMAT " run%s put off, by %s/%" JSON_INTEGER_FORMAT
                  "\n",
-                 json_integer_value(json_object_get(row, "postponed")),
-                 member_text(pool, "name"),
+                 ct, ct == 1 ? "" : "s", member_text(pool, "name"),
                  json_integer_value(json_object_get(worker, "slot")));
     }
 }

@@ -426,6 +426,8 @@ START_TEST(lines_become_one_job_each_in_order)
     ck_assert_str_eq(sh->out.data, "1234");
     expect(0, "printf '{\"a\":1}\\r\\n\\n  \\n{\"a\":2}' | $D push note --lines --json");
     ck_assert_str_eq(sh->out.data, "{\"pushed\":2,\"queue\":\"default\"}");
+    expect(0, "echo 1 | $D push note --lines");
+    ck_assert_str_eq(sh->out.data, "1 job pushed");
     expect(0, "$D push note --lines </dev/null");
     ck_assert_str_eq(sh->out.data, "0 jobs pushed");
 }
