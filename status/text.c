@@ -181,6 +181,52 @@ static void add_held(struct buf *out, const json_t *pool)
         buf_addf(out, "paused by the application: %zu of %s\n", ct, name ? name : "?");
 }
 
+static bool names_queue(const json_t *worker, const char *queue)
+{
+    const json_t *names = json_object_get(worker, "paused_queues");
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+
+        if (name && strcmp(name, queue) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of how many workers from `first` on; 0 where one before it has been counted with it. */
+static size_t count_holders(const json_t *workers, size_t first, const char *queue)
+{
+    size_t ct = 0;
+
+    for (size_t i = 0; i < json_array_size(workers); i++)
+        if (names_queue(json_array_get(workers, i), queue)) {
+            if (i < first)
+                return 0;
+            ct++;
+        }
+    return ct;
+}
+
+/* A line for each queue, at the first worker that names it. */
+static void add_held_queues(struct buf *out, const json_t *pool, size_t at)
+{
+    const json_t *workers = json_object_get(pool, "workers");
+    const json_t *names = json_object_get(json_array_get(workers, at), "paused_queues");
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *queue = json_string_value(json_array_get(names, i));
+        size_t ct = queue ? count_holders(workers, at, queue) : 0;
+
+        if (ct == 0)
+            continue;
+        buf_add_text(out, "queue ");
+        text_escape(out, slice_text(queue));
+        buf_addf(out, " paused by the application: %zu of %s\n", ct,
+                 member_text(pool, "name"));
+    }
+}
+
 static void add_troubles(struct buf *out, const json_t *pools)
 {
     size_t before = out->len;
@@ -192,6 +238,7 @@ static void add_troubles(struct buf *out, const json_t *pools)
 
         add_held(out, pool);
         for (size_t k = 0; k < json_array_size(workers); k++) {
+            add_held_queues(out, pool, k);
             add_away(out, pool, json_array_get(workers, k));
             add_databases(out, pool, json_array_get(workers, k));
         }
