@@ -1,7 +1,9 @@
 #!/bin/bash
 # How many rows a second one worker writes to a local PostgreSQL, 100 to a transaction,
 # plain and with once = true, beside a bare libpq program that writes the same rows in such
-# transactions, taken in turns: bench/sql.sh [ROWS].
+# transactions, taken in turns: bench/sql.sh [ROWS]. Fewer than 100,000 rows measure more of
+# the run's beginning and end (batches that wait to be full, the asking whether all is done)
+# than of its pace.
 #
 # The rows are accounting entries as they are everywhere: a bigserial primary key, a unique
 # reference (a uuid, in no order), a customer, an amount, a note of 300 bytes. PostgreSQL is
@@ -15,7 +17,7 @@
 # shellcheck source=bench/common.sh
 . "$(dirname "$0")/common.sh"
 
-rows=${1:-50000}
+rows=${1:-200000}
 rounds=${ROUNDS:-5}
 batch=100
 connections=${CONNECTIONS:-1}

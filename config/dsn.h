@@ -15,6 +15,10 @@ bool postgres_dsn_has_password(const char *dsn);
 /* Appends it with its passwords as "(secret)". */
 void postgres_dsn_mask(const char *dsn, struct buf *out);
 
+/* Whether it holds one, or is malformed and may: then what libpq says of it is not to be
+ * shown, for it quotes what it cannot read. */
+bool postgres_dsn_may_hold_secret(const char *dsn);
+
 /* What libpq takes for it: pgsql:// as postgresql://, and without the parameters that
  * only Laravel knows (charset, ..). Caller frees. */
 char *postgres_dsn_for_libpq(const char *dsn) MUSTCHECK;

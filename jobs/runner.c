@@ -201,6 +201,8 @@ static void hear_all(struct runner *runner)
         (void)err_prefix(&err, "runner broke the protocol");
         runner_kill(runner, err.text);
     }
+    if (runner->killed)
+        buf_clear(&runner->from); /* nobody reads it any more, and it may go on */
 }
 
 /* False: no more for now, or for ever. */

@@ -196,21 +196,32 @@ end
 local score = string.format('%.17g', math.ceil(now + lease) + tag / TAGS)
 local jobs, oversize, taken_bytes, biggest = {}, {}, 0, tonumber(ARGV[7])
 
--- False: there is no store to move it to; it stays, and its queue with it.
-local function store_oversize(q, queue, payload)
+-- Why the store does not take the record of a payload of so many bytes; nil: it has.
+local function refusal_of_store(queue, payload)
     if is_wrong_type(redis.pcall('ZCARD', KEYS[1])) then
-        problems[#problems + 1] = q
-        problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' ..
-                                  KEYS[1] .. ' has a wrong type'
-        queue.good = false
-        return false
+        return KEYS[1] .. ' has a wrong type'
     end
     local reason = string.format('payload of %d bytes is above max_payload (%d bytes)',
                                  #payload, max_payload)
-    redis.call('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis', 'queue', queue.name,
-               'job', '', 'attempts', 0, 'reason', reason, 'exception', reason,
-               'failed_at_ms', now_ms, 'payload', without_pad(payload))
-    redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
+    local stored = redis.pcall('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis',
+                               'queue', queue.name, 'job', '', 'attempts', 0,
+                               'reason', reason, 'exception', reason,
+                               'failed_at_ms', now_ms, 'payload', without_pad(payload))
+    if type(stored) == 'number' then
+        redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
+    end
+    return type(stored) == 'table' and stored.err or nil
+end
+
+-- False: there is no store to move it to; it stays, and its queue with it.
+local function store_oversize(q, queue, payload)
+    local refusal = refusal_of_store(queue, payload)
+    if refusal then
+        problems[#problems + 1] = q
+        problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' .. refusal
+        queue.good = false
+        return false
+    end
     oversize = {q, #payload}
     queue.ready = queue.ready - 1
     return true

@@ -227,6 +227,11 @@ START_TEST(a_check_finds_what_a_worker_would_refuse)
     expect(2, "$D config check -c $T/check.conf");
     IN_ERR("check.conf:1: failed.dsn: ");
     IN_ERR("hst");
+    expect(0, "printf 'failed: { store = \"postgres\"; dsn = "
+              "\"postgresql://u:100%%zcanary@db/app\"; };' > $T/check.conf");
+    expect(2, "$D config check -c $T/check.conf");
+    IN_ERR("check.conf:1: failed.dsn: libpq cannot make sense of it");
+    ck_assert_ptr_null(strstr(sh->err.data, "canary"));
 }
 END_TEST
 

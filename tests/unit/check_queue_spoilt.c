@@ -472,6 +472,7 @@ START_TEST(no_job_is_lost_or_doubled_behind_payloads_that_are_too_big)
     acl_set_user(rules);
     push_pair();
     UNTIL(&world, world_logged(&world, "event=queue.down") == 1 ||
+                      world_logged(&world, "event=queue.bad") == 1 ||
                       (world_len(&world, "queues:low") == 0 &&
                        world_len(&world, "queues:low:reserved") == PAIR_JOBS - 2));
     rules[0] = '+';
