@@ -313,7 +313,7 @@ START_TEST(requests_share_the_connections)
 {
     static const struct pg_statement slow = {
         .sql = "SELECT count(*), pg_sleep(0.02) FROM pg_stat_activity WHERE "
-               "backend_type = 'client backend'"};
+               "application_name = 'drover'"};
 
     pg_open(pg.server.dsn, 2);
     for (size_t i = 0; i < 8; i++)
