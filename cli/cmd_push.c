@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "cli/args.h"
@@ -88,14 +88,6 @@ static void warn_unknown(const struct push *push)
         output_note("warning: no pool in the configuration reads queue %s", push->queue);
 }
 
-static int64_t wall_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void write_payload(const struct push *push, struct slice data,
                           char uuid[UUID_TEXT_BYTES], struct buf *out)
 {
@@ -103,7 +95,7 @@ static void write_payload(const struct push *push, struct slice data,
 
     random_uuid(uuid);
     random_id(id);
-    envelope_write(&push->envelope, data, uuid, id, wall_us(), out);
+    envelope_write(&push->envelope, data, uuid, id, clock_wall_us(), out);
 }
 
 /* ---- one job ---- */
@@ -175,7 +167,8 @@ static int send_chunk(struct push *push, struct chunk *chunk, int64_t *pushed,
     if (client_push(push->session.client, push->queue, payloads, chunk->ct,
                     push->delay_ms, err) != 0) {
         if (err->code == ERR_CONN)
-            output_note("the last %zu jobs may or may not have gone in", chunk->ct);
+            output_note("the last %zu job%s may or may not have gone in", chunk->ct,
+                        chunk->ct == 1 ? "" : "s");
         return -1;
     }
     *pushed += (int64_t)chunk->ct;
@@ -230,7 +223,7 @@ static void tell_pushed(const struct push *push, int64_t pushed)
         output_json(json_pack("{s:I, s:o}", "pushed", (json_int_t)pushed, "queue",
                               output_json_text(slice_text(push->queue))));
     else
-        printf("%" PRId64 " jobs pushed\n", pushed);
+        printf("%" PRId64 " job%s pushed\n", pushed, pushed == 1 ? "" : "s");
 }
 
 static int push_lines(struct push *push, struct err *err)

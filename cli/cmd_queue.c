@@ -19,6 +19,7 @@ struct listing {
     const struct cli_args *args;
     char **names;
     size_t ct, cap;
+    size_t asked_ct; /* the first of them; the others were found in Redis, each once */
     struct client_paused paused;
 };
 
@@ -26,7 +27,7 @@ static void add_name(void *arg, const char *name)
 {
     struct listing *listing = arg;
 
-    for (size_t i = 0; i < listing->ct; i++)
+    for (size_t i = 0; i < listing->asked_ct; i++)
         if (strcmp(listing->names[i], name) == 0)
             return;
     if (listing->ct == listing->cap) {
@@ -37,6 +38,12 @@ static void add_name(void *arg, const char *name)
     listing->names[listing->ct++] = must_strdup(name);
 }
 
+static void add_asked(struct listing *listing, const char *name)
+{
+    add_name(listing, name);
+    listing->asked_ct = listing->ct;
+}
+
 /* The queues named; else the configured ones; with --all also those found in Redis. */
 static int find_names(struct listing *listing, struct cli_session *session,
                       struct err *err)
@@ -45,10 +52,10 @@ static int find_names(struct listing *listing, struct cli_session *session,
     const struct config *config = session->config;
 
     for (size_t i = 0; i < args->operand_ct; i++)
-        add_name(listing, args->operands[i]);
+        add_asked(listing, args->operands[i]);
     for (size_t i = 0; args->operand_ct == 0 && i < config->pool_ct; i++)
         for (size_t k = 0; k < config->pools[i].queues.ct; k++)
-            add_name(listing, config->pools[i].queues.items[k]);
+            add_asked(listing, config->pools[i].queues.items[k]);
     if (!cli_flag(args, "--all"))
         return 0;
     return client_scan_queues(session->client, add_name, listing, err);
@@ -350,7 +357,8 @@ static int clear_queue(const struct cli_args *args, struct client *client,
     if (count_jobs(client, queue, reserved, &ct, err) != 0)
         return -1;
     if (!dry) {
-        question = must_format("Remove %" PRId64 " jobs from queue %s?", ct, queue);
+        question = must_format("Remove %" PRId64 " job%s from queue %s?", ct,
+                               ct == 1 ? "" : "s", queue);
         yes = output_agreed(question, cli_flag(args, "--yes"), err);
         free(question);
         if (!yes)

@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/cli.h"
@@ -146,24 +147,11 @@ json_t *output_json_text(struct slice text)
 
 static json_t *base64_json(struct slice bytes)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)bytes.ptr;
     json_t *string;
     struct buf out;
 
     buf_init(&out, 0);
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i;
-        unsigned group = (unsigned)in[i] << 16 |
-                         (left > 1 ? (unsigned)in[i + 1] << 8 : 0) |
-                         (left > 2 ? in[i + 2] : 0);
-        char quad[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                        left > 1 ? digits[group >> 6 & 63] : '=',
-                        left > 2 ? digits[group & 63] : '='};
-
-        buf_add(&out, quad, sizeof(quad));
-    }
+    base64_write(&out, bytes);
     string = json_stringn(out.data ? out.data : "", out.len);
     buf_free(&out);
     return string;

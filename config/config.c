@@ -81,8 +81,8 @@ int64_t config_longest_kill_grace_ms(const struct config *config)
 bool config_reads_queue(const struct config *config, const char *queue)
 {
     for (size_t i = 0; i < config->pool_ct; i++)
-        for (size_t k = 0; k < config->pools[i].queues.ct; k++)
-            if (strcmp(config->pools[i].queues.items[k], queue) == 0)
+        for (size_t j = 0; j < config->pools[i].queues.ct; j++)
+            if (strcmp(config->pools[i].queues.items[j], queue) == 0)
                 return true;
     return false;
 }

@@ -21,16 +21,6 @@ struct table {
     bool titled;
 };
 
-/* Characters, not bytes: continuation bytes of UTF-8 take no place. */
-static size_t count_characters(const char *text)
-{
-    size_t ct = 0;
-
-    for (; *text; text++)
-        ct += ((unsigned char)*text & 0xC0) != 0x80;
-    return ct;
-}
-
 struct table *table_create(const struct table_column *columns, size_t ct,
                            enum table_colour colour)
 {
@@ -42,7 +32,7 @@ struct table *table_create(const struct table_column *columns, size_t ct,
     buf_init(&table->cells, 0);
     for (size_t i = 0; i < ct; i++) {
         table->columns[i] = columns[i];
-        table->widths[i] = count_characters(columns[i].title);
+        table->widths[i] = text_character_ct(columns[i].title);
     }
     return table;
 }
@@ -58,7 +48,7 @@ void table_destroy(struct table *table)
 static void end_cell(struct table *table, size_t start)
 {
     size_t column = table->cell_ct++ % table->column_ct;
-    size_t width = count_characters(table->cells.data + start);
+    size_t width = text_character_ct(table->cells.data + start);
 
     if (width > table->widths[column])
         table->widths[column] = width;
@@ -122,7 +112,7 @@ void table_fit(struct table *table, size_t width, const struct table_give *gives
 static void narrow(const struct table *table, size_t column, size_t *over, size_t *width)
 {
     const struct table_give *give = &table->gives[column];
-    size_t title = count_characters(table->columns[column].title);
+    size_t title = text_character_ct(table->columns[column].title);
     size_t least = give->least > title ? give->least : title;
     size_t taken;
 
@@ -166,7 +156,7 @@ static const char *skip_characters(const char *text, size_t ct)
 static void add_shortened(struct buf *out, const char *text, size_t width,
                           enum table_cut cut)
 {
-    size_t ct = count_characters(text);
+    size_t ct = text_character_ct(text);
     size_t kept = cut == TABLE_CLIP || width < MARK ? width : width - MARK;
     const char *end;
 
@@ -195,7 +185,7 @@ static void add_cell(const struct table *table, struct buf *out, size_t column,
                      const size_t *widths, const char *text)
 {
     bool last = column + 1 == table->column_ct;
-    size_t ct = count_characters(text);
+    size_t ct = text_character_ct(text);
     size_t spare = widths[column] > ct ? widths[column] - ct : 0;
 
     if (table->columns[column].side == TABLE_RIGHT)
