@@ -56,9 +56,11 @@ static int fail_syntax(const config_t *tree, const char *name, const char *direc
     char *file = in ? source_path(directory, in) : NULL;
     const char *hint = "";
 
+    if (what && strcmp(what, "syntax error") == 0)
+        hint = ", here or just before";
     if (what && strcmp(what, "mismatched element type in array") == 0)
-        hint =
-            " (numbers with and without a fraction go between parentheses: ( 0.5, 1 ))";
+        hint = " (texts and numbers do not mix; numbers with and without a fraction go "
+               "between parentheses: ( 0.5, 1 ))";
     (void)err_set(err, ERR_CONFIG, "%s:%d: %s%s", file ? file : name,
                   config_error_line(tree), what ? what : "cannot be read", hint);
     free(file);

@@ -299,13 +299,16 @@ static const struct {
      "drover.conf:1: redis.host: is a URL: give it as redis.url (REDIS_URL)"},
 
     /* syntax: libconfig's own words */
-    {"pools: (\n { name = ; } );", "drover.conf:2: syntax error"},
+    {"pools: (\n { name = ; } );", "drover.conf:2: syntax error, here or just before"},
     {"\nstate_dir = \"/x;\nuser = 5;\n",
      "drover.conf:2: the text that begins here has no end"},
     {"user = \"a\";\nuser = \"b\";", "drover.conf:2: duplicate setting name"},
     {"pools: ( { backoff = [ 0.5, 1 ]; } );",
-     "drover.conf:1: mismatched element type in array (numbers with and without a "
-     "fraction go between parentheses: ( 0.5, 1 ))"},
+     "drover.conf:1: mismatched element type in array (texts and numbers do not mix; "
+     "numbers with and without a fraction go between parentheses: ( 0.5, 1 ))"},
+    {"pools: ( { queues = [ \"a\", 3 ]; } );",
+     "drover.conf:1: mismatched element type in array (texts and numbers do not mix; "
+     "numbers with and without a fraction go between parentheses: ( 0.5, 1 ))"},
     {"@include \"no/such/file\"",
      "drover.conf:1: @include \"no/such/file\": No such file or directory"},
     {"\n@include \"/tmp\"", "drover.conf:2: @include \"/tmp\": is a directory"},

@@ -178,8 +178,8 @@ START_TEST(an_error_in_an_included_file_is_placed_there)
     write_text("b.inc", "\nstop_grace = -1;\n");
     load_fails("a.conf", "b.inc:2: stop_grace: -1 is below the minimum of 0 s");
     write_text("b.inc", "\n\nstop_grace = ;\n");
-    load_fails("a.conf", "b.inc:3: syntax error");
-    load_fails("./a.conf", "./b.inc:3: syntax error");
+    load_fails("a.conf", "b.inc:3: syntax error, here or just before");
+    load_fails("./a.conf", "./b.inc:3: syntax error, here or just before");
     write_text("b.inc", "\nunknown_one = 1;\n");
     load_fails("./a.conf", "./b.inc:2: unknown_one: unknown setting");
     write_file("b.inc", "\0", 1, 0600);
