@@ -42,7 +42,7 @@ static void print_finding(const struct finding *finding)
     putchar('\n');
 }
 
-static void print_plan(const struct doctor_switch *plan)
+static void print_plan(const struct doctor_switch *plan, const struct facts *facts)
 {
     if (plan->over == NULL)
         return;
@@ -50,6 +50,10 @@ static void print_plan(const struct doctor_switch *plan)
     output_text(slice_text(plan->over), 0);
     fputs("\nto switch back:\n    ", stdout);
     output_text(slice_text(plan->back), 0);
+    if (facts->has_file && config_has_jobs_of(facts->config, JOB_LARAVEL)) {
+        fputs("\nor `drover supervise`, with the drover.conf that is there\n", stdout);
+        return;
+    }
     fputs("\nor under `drover supervise`, in drover.conf:\n", stdout);
     for (const char *at = plan->pool; *at; at += strcspn(at, "\n"), at += *at == '\n') {
         fputs("    ", stdout);
@@ -57,14 +61,15 @@ static void print_plan(const struct doctor_switch *plan)
     }
 }
 
-static void print_text(const struct findings *findings, const struct doctor_switch *plan)
+static void print_text(const struct findings *findings, const struct doctor_switch *plan,
+                       const struct facts *facts)
 {
     size_t problems = findings_count(findings, DOCTOR_PROBLEM);
     size_t warnings = findings_count(findings, DOCTOR_WARNING);
 
     for (size_t i = 0; i < findings->ct; i++)
         print_finding(&findings->items[i]);
-    print_plan(plan);
+    print_plan(plan, facts);
     printf("\n%zu problem%s, %zu warning%s\n", problems, problems == 1 ? "" : "s",
            warnings, warnings == 1 ? "" : "s");
 }
@@ -148,7 +153,7 @@ static int diagnose(const struct cli_args *args, struct facts *facts)
     if (args->json)
         print_json(&findings, &plan);
     else
-        print_text(&findings, &plan);
+        print_text(&findings, &plan, facts);
     exit_code = doctor_exit_code(facts, &findings);
     doctor_switch_free(&plan);
     findings_free(&findings);

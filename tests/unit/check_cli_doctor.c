@@ -260,6 +260,8 @@ START_TEST(the_pool_that_is_printed_can_be_used)
     expect(0, "cd " TOP_SRCDIR
               "/tests/php/project && REDIS_HOST=$S $D doctor -c $T/switch.conf");
     NOT_IN_OUT("app.redis ");
+    IN_OUT("with the drover.conf that is there");
+    NOT_IN_OUT("pools: (");
     expect(0, "sed -i 's/shop_database_/other_/' $T/switch.conf");
     expect(1, "cd " TOP_SRCDIR
               "/tests/php/project && REDIS_HOST=$S $D doctor -c $T/switch.conf");
