@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/pgbouncer_process.h"
 #include "tests/support/postgres_fixture.h"
 #include "tests/support/sanitized.h"
@@ -229,12 +230,12 @@ START_TEST(rows_of_a_statement_are_not_collected)
     scene_do(scene, "push", "first");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
-    before_kib = scene_anonymous_kib(worker);
+    before_kib = memory_anonymous_kib(worker);
     scene_do(scene, "push", "many");
     WAIT_FOR(postgres_process_int(&server, "SELECT count(*) FROM pg_stat_activity WHERE "
                                            "wait_event = 'PgSleep'") == 1);
     if (!is_sanitized()) /* which puts aside what is freed */
-        ck_assert_int_le(scene_anonymous_kib(worker) - before_kib, 16 * 1024);
+        ck_assert_int_le(memory_anonymous_kib(worker) - before_kib, 16 * 1024);
     scene_stop(scene);
 }
 END_TEST
