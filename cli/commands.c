@@ -110,6 +110,21 @@ static char **list_names(const char *group, size_t *ct)
     return names;
 }
 
+/* An option where a command is looked for: few stand there. */
+static void set_unknown_option(const char *option, const char *group, struct err *err)
+{
+    static const char *const own[] = {"--help", "--version"};
+    const char *near = group ? NULL : text_nearest(option, own, ARRAY_CT(own));
+
+    if (strcmp(option, "-c") == 0)
+        err_set(err, ERR_USAGE, "-c needs a value: -c FILE");
+    else if (near)
+        err_set(err, ERR_USAGE, "unknown option %s: did you mean %s?", option, near);
+    else
+        err_set(err, ERR_USAGE, "options go behind the command: drover%s%s COMMAND %s",
+                group ? " " : "", group ? group : "", option);
+}
+
 void commands_set_unknown(size_t ct, char *const *words, struct err *err)
 {
     const char *group = commands_is_group(words[0]) ? words[0] : NULL;
@@ -119,8 +134,7 @@ void commands_set_unknown(size_t ct, char *const *words, struct err *err)
     const char *near = text_nearest(word, (const char *const *)names, name_ct);
 
     if (word[0] == '-')
-        err_set(err, ERR_USAGE, "options go behind the command: drover%s%s COMMAND %s",
-                group ? " " : "", group ? group : "", word);
+        set_unknown_option(word, group, err);
     else if (near)
         err_set(err, ERR_USAGE, "no command `%s%s%s`: did you mean `%s%s%s`?",
                 group ? group : "", group ? " " : "", word, group ? group : "",
