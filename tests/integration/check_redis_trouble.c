@@ -116,14 +116,18 @@ static void cut_all(void)
     (void)tell("CLIENT KILL TYPE normal SKIPME yes");
 }
 
+/* Redis 6.2 answers anybody only after each 2 MiB that it has loaded. */
 static void begin_loading(void)
 {
+    static char filler[16384 + 1];
     char key[32];
 
+    memset(filler, 'x', sizeof(filler) - 1);
     for (int i = 0; i < 500; i++) {
         (void)snprintf(key, sizeof(key), "filler:%d", i);
-        (void)tell("SET %s x", key);
+        (void)tell("SET %s %s", key, filler);
     }
+    (void)tell("CONFIG SET rdbcompression no");
     (void)tell("CONFIG SET loading-process-events-interval-bytes 1024");
     (void)tell("CONFIG SET key-load-delay 4000"); /* microseconds a key */
     tell_aside("DEBUG RELOAD");
@@ -131,7 +135,7 @@ static void begin_loading(void)
 
 static void begin_busy(void)
 {
-    (void)tell("CONFIG SET busy-reply-threshold 50");
+    (void)tell("CONFIG SET lua-time-limit 50");
     tell_aside("EVAL 'while true do end' 0");
 }
 
