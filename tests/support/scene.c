@@ -411,6 +411,17 @@ long long scene_redis_int(struct scene *scene, const char *command, const char *
     return strtoll(scene_redis(scene, command, key, NULL), NULL, 10);
 }
 
+bool scene_is_drained(struct scene *scene)
+{
+    const char *sum = scene_redis(
+        scene, "EVAL",
+        "return redis.call('LLEN', 'queues:default') + redis.call('ZCARD', "
+        "'queues:default:delayed') + redis.call('ZCARD', 'queues:default:reserved')",
+        "0", NULL);
+
+    return strcmp(sum, "0\n") == 0;
+}
+
 static json_t *run_json(struct scene *scene)
 {
     json_error_t error;
@@ -459,7 +470,7 @@ bool scene_workers_all(struct scene *scene, const char *state, size_t ct)
     return all;
 }
 
-/* ---- files and memory ---- */
+/* ---- files ---- */
 
 char *scene_read(struct scene *scene, const char *name)
 {
@@ -490,6 +501,17 @@ size_t scene_lines(struct scene *scene, const char *name)
     return ct;
 }
 
+void scene_touch(struct scene *scene, const char *name)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
+    file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
 bool scene_log_has(struct scene *scene, const char *text)
 {
     char *log = scene_read(scene, "log");
@@ -497,35 +519,4 @@ bool scene_log_has(struct scene *scene, const char *text)
 
     free(log);
     return has;
-}
-
-static long sum_kib(const char *path, const char *start_of_name)
-{
-    char line[256];
-    long sum = 0, kib;
-    FILE *file = fopen(path, "re");
-
-    ck_assert_ptr_nonnull(file);
-    while (fgets(line, sizeof(line), file))
-        if (strncmp(line, start_of_name, strlen(start_of_name)) == 0 &&
-            sscanf(line, "%*[^:]: %ld kB", &kib) == 1)
-            sum += kib;
-    (void)fclose(file);
-    return sum;
-}
-
-long scene_private_kib(pid_t pid)
-{
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return sum_kib(path, "Private_");
-}
-
-long scene_anonymous_kib(pid_t pid)
-{
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return sum_kib(path, "Anonymous:");
 }

@@ -1,27 +1,10 @@
 /* drover doctor from outside: the built drover, a shell, real servers. It is the Redis
  * user of contrib/drover.acl, so that being denied anything fails the test. */
-#include <check.h>
-#include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "tests/support/postgres_process.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
-
-static struct shell *sh;
-static struct postgres_process server;
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define NOT_IN_OUT(text)                                                                 \
-    ck_assert_msg(strstr(sh->out.data, text) == NULL, "%s", sh->out.data)
+#include "tests/support/postgres_fixture.h"
+#include "tests/support/shell_json.h"
 
 static void set_up(void)
 {
@@ -98,8 +81,7 @@ START_TEST(nothing_is_changed)
     expect(0, dump);
     before = must_strdup(sh->out.data);
     expect(0, "$D doctor && $D doctor --json");
-    expect(0, dump);
-    ck_assert_str_eq(sh->out.data, before);
+    expect_out(dump, before);
     ck_assert_msg(strstr(before, "queues:high:reserved") != NULL, "%s", before);
     free(before);
     expect(0, "test ! -e $T/state");
@@ -113,8 +95,7 @@ START_TEST(json_has_the_same_findings)
 
     expect(0, "redis-cli -s $S SET queues:low x");
     expect(1, "$D doctor --json");
-    document = json_loads(sh->out.data, 0, NULL);
-    ck_assert_ptr_nonnull(document);
+    document = out_json();
     json_array_foreach(json_object_get(document, "findings"), i, finding)
     {
         const char *level = json_string_value(json_object_get(finding, "level"));
@@ -270,8 +251,7 @@ START_TEST(the_command_that_is_printed_does_the_work)
     expect(0, "$D push task '{}' -c $T/switch.conf");
     expect(0, "set -- $(cat $T/over); shift; " PROJECT
               "TEST_DIR=$T $D \"$@\" --stop-when-empty");
-    expect(0, "grep -c '^end ' $T/ledger");
-    ck_assert_str_eq(sh->out.data, "1");
+    expect_out("grep -c '^end ' $T/ledger", "1");
 }
 END_TEST
 

@@ -4,23 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
-
-static struct world world;
-static struct hand hand;
+#include "tests/support/world_fixture.h"
 
 static void set_up(void)
 {
-    world_start(&world);
-    hand_init(&hand, &world);
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
+    open_world(1000);
 }
 
 START_TEST(jobs_come_in_strict_queue_order_and_fifo_inside)
@@ -290,7 +278,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_test(tc, jobs_come_in_strict_queue_order_and_fifo_inside);
     tcase_add_test(tc, never_more_is_reserved_than_wanted);
     tcase_add_loop_test(tc, queues_under_laravels_usual_prefix_are_pointed_at, 0, 3);
