@@ -328,16 +328,3 @@ char *postgres_dsn_for_libpq(const char *dsn)
 
     return text ? uri_for_libpq(text) : must_strdup(dsn);
 }
-
-void postgres_dsn_add(struct buf *dsn, const char *name, const char *value)
-{
-    if (value == NULL || *value == '\0')
-        return;
-    (void)buf_addf(dsn, "%s%s='", dsn->len ? " " : "", name);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            (void)buf_add_char(dsn, '\\');
-        (void)buf_add_char(dsn, *value);
-    }
-    (void)buf_add_char(dsn, '\'');
-}

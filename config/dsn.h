@@ -26,8 +26,4 @@ bool postgres_dsn_may_hold_secret(const char *dsn);
  * only Laravel knows (charset, ..). Caller frees. */
 char *postgres_dsn_for_libpq(const char *dsn) MUSTCHECK;
 
-/* Appends name='value' to a conninfo, after a space where it is not the first; nothing
- * for a value that is NULL or empty. */
-void postgres_dsn_add(struct buf *dsn, const char *name, const char *value);
-
 #endif

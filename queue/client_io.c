@@ -137,18 +137,6 @@ redisReply *client_ask_for(struct client *client, const char *const *words, size
     return NULL;
 }
 
-redisReply *client_ask(struct client *client, const char *const *words, size_t ct,
-                       struct err *err)
-{
-    struct request command = {0};
-    redisReply *reply;
-
-    request_add_words(&command, words, ct);
-    reply = client_call(client, &command, err);
-    request_free(&command);
-    return reply;
-}
-
 /* EVALSHA sha numkeys key... arg...: the first three are filled in when it is sent. */
 enum { SCRIPT_HEAD = 3 };
 
