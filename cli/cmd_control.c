@@ -64,8 +64,8 @@ static int run_scale(const struct cli_args *args)
                               (json_int_t)member(answer, "was"), "now",
                               (json_int_t)member(answer, "now")));
     else
-        printf("%s: %lld -> %lld workers\n", pool, (long long)member(answer, "was"),
-               (long long)member(answer, "now"));
+        printf("%s: %lld -> %lld worker%s\n", pool, (long long)member(answer, "was"),
+               (long long)member(answer, "now"), member(answer, "now") == 1 ? "" : "s");
     json_decref(answer);
     return EXIT_DONE;
 }
@@ -108,9 +108,9 @@ static int await_workers(const struct config *config, int64_t timeout_ms)
     while ((stale_ct = count_stale(config)) > 0 && clock_mono_ms() < deadline_ms)
         (void)poll(NULL, 0, LOOK_MS);
     if (stale_ct > 0)
-        output_note("reloaded, but %lld workers still have the earlier configuration: "
+        output_note("reloaded, but %lld worker%s the earlier configuration: "
                     "they are replaced one by one, after their jobs",
-                    (long long)stale_ct);
+                    (long long)stale_ct, stale_ct == 1 ? " still has" : "s still have");
     return stale_ct == 0 ? EXIT_DONE : EXIT_ERROR;
 }
 
@@ -265,9 +265,10 @@ static int await_drain(const struct config *config, int pidfd, int64_t deadline_
     progress_end(&progress);
     if (rc == 0)
         return EXIT_DONE;
-    output_note("still draining, %lld jobs run: it stops after them; `drover resume "
+    running = running < 0 ? 0 : running;
+    output_note("still draining, %lld job%s: it stops after them; `drover resume "
                 "--local` lets it go on instead",
-                (long long)(running < 0 ? 0 : running));
+                (long long)running, running == 1 ? " runs" : "s run");
     return EXIT_ERROR;
 }
 

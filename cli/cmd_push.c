@@ -167,7 +167,8 @@ static int send_chunk(struct push *push, struct chunk *chunk, int64_t *pushed,
     if (client_push(push->session.client, push->queue, payloads, chunk->ct,
                     push->delay_ms, err) != 0) {
         if (err->code == ERR_CONN)
-            output_note("the last %zu jobs may or may not have gone in", chunk->ct);
+            output_note("the last %zu job%s may or may not have gone in", chunk->ct,
+                        chunk->ct == 1 ? "" : "s");
         return -1;
     }
     *pushed += (int64_t)chunk->ct;
@@ -222,7 +223,7 @@ static void tell_pushed(const struct push *push, int64_t pushed)
         output_json(json_pack("{s:I, s:o}", "pushed", (json_int_t)pushed, "queue",
                               output_json_text(slice_text(push->queue))));
     else
-        printf("%" PRId64 " jobs pushed\n", pushed);
+        printf("%" PRId64 " job%s pushed\n", pushed, pushed == 1 ? "" : "s");
 }
 
 static int push_lines(struct push *push, struct err *err)

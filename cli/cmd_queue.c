@@ -350,7 +350,8 @@ static int clear_queue(const struct cli_args *args, struct client *client,
     if (count_jobs(client, queue, reserved, &ct, err) != 0)
         return -1;
     if (!dry) {
-        question = must_format("Remove %" PRId64 " jobs from queue %s?", ct, queue);
+        question = must_format("Remove %" PRId64 " job%s from queue %s?", ct,
+                               ct == 1 ? "" : "s", queue);
         yes = output_agreed(question, cli_flag(args, "--yes"), err);
         free(question);
         if (!yes)

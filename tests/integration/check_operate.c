@@ -46,6 +46,8 @@ START_TEST(scaling_up_and_down_at_run_time)
     WAIT_FOR(scene_workers_all(scene, "running", 3));
     scene_do(scene, "scale", "main", "0");
     WAIT_FOR(scene_workers_all(scene, "running", 0));
+    scene_do(scene, "scale", "main", "1");
+    ck_assert_str_eq(scene->out, "main: 0 -> 1 worker\n");
     ck_assert_int_eq(scene_run(scene, "scale", "nosuch", "2", NULL), 3);
     ck_assert_int_eq(scene_run(scene, "scale", "main", "99999", NULL), 2);
 }

@@ -81,6 +81,9 @@ START_TEST(on_a_terminal_clear_asks_first)
     IN_OUT("nothing was changed");
     ck_assert_int_eq(shell_run_tty(sh, "y\n", "$D queue clear q"), 0);
     IN_OUT("2 jobs removed");
+    expect(0, "redis-cli -s $S RPUSH queues:q a");
+    ck_assert_int_eq(shell_run_tty(sh, "n\n", "$D queue clear q"), 1);
+    IN_OUT("Remove 1 job from queue q? [y/N]");
 }
 END_TEST
 

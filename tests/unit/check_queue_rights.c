@@ -163,7 +163,7 @@ START_TEST(no_right_that_is_missing_costs_a_job)
     for (size_t i = 0; i < ct; i++)
         if (argv[i][0] == '+')
             play_round(argv[i] + 1, NULL);
-    play_round("hset", "lpush"); /* what is put back takes the other end */
+    play_round("hset", "lpush");
     (void)real_redis_try(&world.server, "ACL LOG RESET");
 }
 END_TEST
