@@ -273,8 +273,8 @@ static int run(const struct cli_args *args)
 static const struct cli_option options[] = {
     {"--queue", "NAME", "the queue [default]"},
     {"--delay", "S", "start no earlier than S seconds from now (0.5, 90, 2h)"},
-    {"--tries", "N", "runs it may have, 0 without limit [the job's, then the pool's]"},
-    {"--timeout", "S", "seconds a run may take, 0 without limit [likewise]"},
+    {"--tries", "N", "runs it may have; 0: without limit [job's, else pool's]"},
+    {"--timeout", "S", "seconds a run may take; 0: without limit [likewise]"},
     {"--backoff", "LIST", "seconds between runs, like 1,5,30 [likewise]"},
     {"--lines", NULL, "one job per line of stdin, which is its DATA"},
     {NULL, NULL, NULL}};

@@ -171,7 +171,7 @@ static const struct cli_option list_options[] = {
 const struct cli_command cmd_queue_list = {
     .words = "queue list",
     .operands = "[QUEUE..]",
-    .summary = "Show how many jobs queues hold: the named ones, else the configured",
+    .summary = "Show how many jobs queues hold: those named, or configured",
     .examples = "drover queue list\n"
                 "drover queue list high low --json\n"
                 "drover queue list --all",
@@ -268,12 +268,19 @@ static int peek_queue(struct peek *peek, struct client *client, int64_t ct,
                                                   {"ATTEMPTS", TABLE_RIGHT},
                                                   {"DUE", TABLE_LEFT},
                                                   {"DATA", TABLE_LEFT}};
+    static const struct table_give gives[] = {{TABLE_CLIP, OUTPUT_ID_LEAST},
+                                              {TABLE_CUT_START, OUTPUT_TEXT_LEAST},
+                                              {TABLE_WHOLE, 0},
+                                              {TABLE_CLIP, OUTPUT_TIME_LEAST},
+                                              {TABLE_CUT_END, OUTPUT_TEXT_LEAST}};
     int rc;
 
-    if (peek->args->json)
+    if (peek->args->json) {
         output_array_begin(&peek->array);
-    else
+    } else {
         peek->table = output_table_begin(columns, ARRAY_CT(columns));
+        output_table_fit(peek->table, gives);
+    }
     rc = client_peek(client, peek->args->operands[0], peek->state, (size_t)ct, show_job,
                      peek, err);
     if (peek->args->json) {
@@ -381,7 +388,7 @@ static int run_clear(const struct cli_args *args)
 }
 
 static const struct cli_option clear_options[] = {
-    {"--reserved", NULL, "also what is running: its workers' results will not count"},
+    {"--reserved", NULL, "also what is running: how that ends will not count"},
     {"--dry-run", NULL, "only say how many jobs would go"},
     {"--yes", NULL, "do not ask"},
     {NULL, NULL, NULL}};

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/base64.h"
@@ -169,6 +170,14 @@ void output_array_end(struct output_array *array)
 struct table *output_table_begin(const struct table_column *columns, size_t ct)
 {
     return table_create(columns, ct, cli_colour() ? TABLE_COLOURED : TABLE_PLAIN);
+}
+
+void output_table_fit(struct table *table, const struct table_give *gives)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        table_fit(table, size.ws_col, gives);
 }
 
 static void print_rows(struct table *table)

@@ -252,10 +252,11 @@ char *postgres_endpoint_text(const struct postgres_endpoint *endpoint) MUSTCHECK
 /* The longest kill_grace of all jobs: what a job may take from its TERM to its KILL. */
 int64_t config_longest_kill_grace_ms(const struct config *config);
 
-bool config_reads_queue(const struct config *config, const char *queue); /* a pool does */
-
 /* Whether no key of another queue is where its jobs would be: ERR_USAGE, and why. */
 int queue_name_check(const char *name, struct err *err) MUSTCHECK;
+
+/* Whether one of its pools reads that queue. */
+bool config_reads_queue(const struct config *config, const char *queue) MUSTCHECK;
 
 /* STATE_DIR/control.sock; caller frees. */
 char *config_control_path(const struct config *config) MUSTCHECK;

@@ -66,7 +66,7 @@ static int set_refused(const struct client *client, const redisReply *reply,
     if (is_unavailable(reply->str))
         return err_set(err, ERR_CONN, "Redis at %s is not ready: %s", client->where,
                        reply->str);
-    if (strncmp(reply->str, "OOM ", 4) == 0)
+    if (strstr(reply->str, "OOM command not allowed")) /* first only from Redis 7 on */
         return err_set(err, ERR_REPLY,
                        "Redis at %s is full (maxmemory) and takes no more; nothing was "
                        "changed",

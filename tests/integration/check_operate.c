@@ -122,6 +122,7 @@ START_TEST(a_reload_without_any_job_or_pool_is_refused)
         scene_configure(scene, cut[i]); /* as if the rest were still being written */
         ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
         ck_assert_ptr_nonnull(strstr(scene->err, "any more: is it being written?"));
+        ck_assert_ptr_nonnull(strstr(scene->err, "drover: nothing was changed"));
     }
     scene_do(scene, "push", "nothing");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1); /* known as before */
@@ -139,6 +140,7 @@ START_TEST(a_broken_file_keeps_nobody_from_looking_scaling_and_stopping)
     ck_assert_ptr_nonnull(strstr(scene->err, "warning"));
     scene_do(scene, "scale", "main", "2");
     ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
+    ck_assert_ptr_nonnull(strstr(scene->err, "drover: nothing was changed"));
     ck_assert_int_eq(scene_run(scene, "push", "nothing", NULL), 2);
     scene_do(scene, "stop");
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),

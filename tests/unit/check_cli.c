@@ -101,6 +101,18 @@ START_TEST(a_check_is_the_same_by_either_name)
 }
 END_TEST
 
+START_TEST(help_fits_eighty_columns)
+{
+    expect(0, "$D help > $T/help; "
+              "sed -n 's/^  \\([a-z]* *[a-z]*\\)  *[A-Z].*/\\1/p' $T/help > $T/commands; "
+              "while read -r command; do $D help $command >> $T/help || exit; done "
+              "< $T/commands; awk 'length > 80' $T/help");
+    ck_assert_str_eq(sh->out.data, "");
+    expect(0, "echo $(($(wc -l < $T/commands) > 25))");
+    ck_assert_str_eq(sh->out.data, "1");
+}
+END_TEST
+
 START_TEST(help_is_at_hand_everywhere)
 {
     static const struct {
@@ -424,6 +436,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
     tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
     tcase_add_test(tc, a_check_is_the_same_by_either_name);
+    tcase_add_test(tc, help_fits_eighty_columns);
     tcase_add_test(tc, help_is_at_hand_everywhere);
     tcase_add_test(tc, a_group_without_a_command_is_wrong_usage);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
