@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 /* What the reader must be able to trust lies on a page of its own in front of the board,
  * which nobody can write to once it is filled. */
 struct front {
@@ -56,14 +58,6 @@ uint32_t board_job_ct(const struct board *board)
     return front_of(board)->job_ct;
 }
 
-static void set_text(char *field, size_t size, const char *text)
-{
-    size_t len = text ? strnlen(text, size - 1) : 0;
-
-    memcpy(field, text ? text : "", len);
-    field[len] = '\0';
-}
-
 /* Jobs end about in the order in which they began: the row behind the last one taken is
  * most likely free. */
 static struct board_job *find_free(struct board *board)
@@ -89,9 +83,9 @@ struct board_job *board_take(struct board *board, int64_t now_ms, const char *uu
     MUST(job != NULL);
     job->group = 0;
     job->attempt = attempt;
-    set_text(job->uuid, sizeof(job->uuid), uuid);
-    set_text(job->name, sizeof(job->name), name);
-    set_text(job->queue, sizeof(job->queue), queue);
+    text_copy(job->uuid, sizeof(job->uuid), uuid);
+    text_copy(job->name, sizeof(job->name), name);
+    text_copy(job->queue, sizeof(job->queue), queue);
     job->started_at_ms = now_ms > 0 ? now_ms : 1;
     return job;
 }
@@ -105,7 +99,7 @@ void board_end(struct board_job *job)
 static void set_changed_text(char *field, size_t size, const char *text)
 {
     if (strncmp(field, text, size - 1) != 0)
-        set_text(field, size, text);
+        text_copy(field, size, text);
 }
 
 void board_set_away(struct board *board, size_t at, const char *name, int64_t failures)

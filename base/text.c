@@ -73,6 +73,32 @@ void text_escape(struct buf *out, struct slice text)
     }
 }
 
+void text_copy(char *field, size_t size, const char *text)
+{
+    size_t len = text ? strnlen(text, size - 1) : 0;
+
+    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    memcpy(field, text ? text : "", len);
+    field[len] = '\0';
+}
+
+void text_quote_json(struct buf *out, struct slice text)
+{
+    (void)buf_add_char(out, '"');
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+
+        if (c == '"' || c == '\\')
+            (void)buf_addf(out, "\\%c", c);
+        else if (c < ' ' || c == 0x7f)
+            (void)buf_addf(out, "\\u%04x", c);
+        else
+            (void)buf_add_char(out, text.ptr[i]);
+    }
+    (void)buf_add_char(out, '"');
+}
+
 bool text_is_utf8(struct slice text)
 {
     const unsigned char *at = (const unsigned char *)text.ptr;

@@ -12,6 +12,13 @@
  * Stops before the first character that `out` has no room for. */
 void text_escape(struct buf *out, struct slice text);
 
+/* Copies `text` (NULL: "") to `field`, cut between two characters where `size` is less.
+ */
+void text_copy(char *field, size_t size, const char *text);
+
+/* Appends `text`, which is UTF-8, as a JSON string with its quotes. */
+void text_quote_json(struct buf *out, struct slice text);
+
 bool text_is_utf8(struct slice text); /* well-formed, no surrogates, no overlong forms */
 
 size_t text_character_ct(const char *text); /* UTF-8; as good as columns for most */

@@ -66,22 +66,6 @@ int envelope_check_data(struct slice data, struct err *err)
     return 0;
 }
 
-static void add_string(struct buf *out, const char *text)
-{
-    buf_add_char(out, '"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-
-        if (c < 0x20)
-            buf_addf(out, "\\u%04x", c);
-        else if (c == '"' || c == '\\')
-            buf_addf(out, "\\%c", c);
-        else
-            buf_add_char(out, *text);
-    }
-    buf_add_char(out, '"');
-}
-
 static void add_seconds(struct buf *out, int64_t ms)
 {
     char text[TEXT_SECONDS_BYTES];
@@ -98,16 +82,16 @@ void envelope_write(const struct envelope *envelope, struct slice data, const ch
                     const char *id, int64_t now_us, struct buf *out)
 {
     buf_addf(out, "{\"uuid\":\"%s\",\"displayName\":", uuid);
-    add_string(out, envelope->job);
+    text_quote_json(out, slice_text(envelope->job));
     buf_add_text(out, ",\"job\":");
-    add_string(out, envelope->job);
+    text_quote_json(out, slice_text(envelope->job));
     if (envelope->tries >= 0)
         buf_addf(out, ",\"maxTries\":%" PRId64, envelope->tries);
     else
         buf_add_text(out, ",\"maxTries\":null");
     buf_add_text(out, ",\"maxExceptions\":null,\"failOnTimeout\":false,\"backoff\":");
     if (envelope->backoff)
-        add_string(out, envelope->backoff);
+        text_quote_json(out, slice_text(envelope->backoff));
     else
         buf_add_text(out, "null");
     buf_add_text(out, ",\"timeout\":");

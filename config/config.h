@@ -225,9 +225,10 @@ char *redis_endpoint_text(const struct redis_endpoint *endpoint) MUSTCHECK;
 /* The database that a job of type sql names. */
 const struct database_config *config_database_of(const struct config *config,
                                                  const struct sql_config *sql);
+
 /* Whether a job is to run once in that database: it needs the table drover_inbox. */
-bool config_has_inbox(const struct config *config,
-                      const struct database_config *database);
+bool config_database_needs_inbox(const struct config *config,
+                                 const struct database_config *database);
 
 /* The PostgreSQL that keeps the failed jobs, worked out from failed.* (dsn first, then
  * host, port, database and username). The texts are the endpoint's own. */

@@ -48,22 +48,10 @@ void failed_raw_clean(struct buf *out, struct slice text)
 
 /* ---- the envelope ---- */
 
-/* A uuid is printable ASCII. */
-static void add_quoted(struct buf *out, const char *text)
-{
-    (void)buf_add_char(out, '"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            (void)buf_add_char(out, '\\');
-        (void)buf_add_char(out, *text);
-    }
-    (void)buf_add_char(out, '"');
-}
-
 void failed_raw_encode(struct buf *out, const char *uuid, struct slice payload)
 {
     (void)buf_add_text(out, "{\"uuid\":");
-    add_quoted(out, uuid);
+    text_quote_json(out, slice_text(uuid));
     (void)buf_addf(out, ",\"displayName\":\"%s\",\"job\":\"%s\",\"data\":{\"base64\":\"",
                    raw_job, raw_job);
     base64_write(out, payload);

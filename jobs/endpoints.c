@@ -97,11 +97,6 @@ void endpoints_each_open(const struct endpoints *endpoints, endpoint_each_cb eac
         each(arg, entry->name, &entry->endpoint);
 }
 
-size_t endpoints_ct(const struct endpoints *endpoints)
-{
-    return endpoints->ct;
-}
-
 void endpoints_destroy(struct endpoints *endpoints)
 {
     if (endpoints == NULL)

@@ -20,23 +20,10 @@ static void add_length(struct buf *out, size_t at, size_t bytes)
 }
 
 /* `text` is UTF-8. */
-static void add_string(struct buf *out, const char *text)
-{
-    (void)buf_add_char(out, '"');
-    for (const char *c = text; *c; c++)
-        if (*c == '"' || *c == '\\')
-            (void)buf_addf(out, "\\%c", *c);
-        else if ((unsigned char)*c < ' ')
-            (void)buf_addf(out, "\\u%04x", (unsigned)*c);
-        else
-            (void)buf_add_char(out, *c);
-    (void)buf_add_char(out, '"');
-}
-
 static void add_text(struct buf *out, const char *name, const char *text)
 {
     (void)buf_addf(out, ",\"%s\":", name);
-    add_string(out, text);
+    text_quote_json(out, slice_text(text));
 }
 
 static void add_number(struct buf *out, const char *name, int64_t number)
@@ -120,7 +107,7 @@ void frame_add_state(struct buf *out, const struct job_config *config,
     (void)buf_add_text(out, ",\"queues\":[");
     for (size_t i = 0; i < queues->ct; i++) {
         (void)buf_add_text(out, i ? "," : "");
-        add_string(out, queues->items[i]);
+        text_quote_json(out, slice_text(queues->items[i]));
     }
     (void)buf_add_char(out, ']');
     close_frame(out, start, slice_of("", 0));

@@ -12,7 +12,7 @@
 #include "jobs/endpoint.h"
 #include "jobs/webhook_sign.h"
 
-enum { ENDPOINTS_MAX = 4096, ENDPOINT_NAME_BYTES = 320, HTTP_SPARE_MAX = 64 };
+enum { ENDPOINTS_MAX = 4096, ENDPOINT_NAME_BYTES = 320 };
 
 struct http_target {
     const struct http_config *config; /* borrowed */
@@ -56,6 +56,5 @@ typedef void (*endpoint_each_cb)(void *arg, const char *name,
                                  const struct endpoint *endpoint);
 void endpoints_each_open(const struct endpoints *endpoints, endpoint_each_cb each,
                          void *arg);
-size_t endpoints_ct(const struct endpoints *endpoints);
 
 #endif

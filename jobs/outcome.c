@@ -5,13 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_text(char *field, size_t size, const char *text)
-{
-    size_t len = strnlen(text, size - 1);
-
-    memcpy(field, text, len);
-    field[len] = '\0';
-}
+#include "base/text.h"
 
 void outcome_init(struct outcome *outcome, enum outcome_kind kind, const char *fmt, ...)
 {
@@ -24,7 +18,7 @@ void outcome_init(struct outcome *outcome, enum outcome_kind kind, const char *f
                                 .max_rss_kb = -1};
     va_start(ap, fmt);
     if (strcmp(fmt, "%s") == 0) /* as of each job that is done */
-        set_text(outcome->reason, sizeof(outcome->reason), va_arg(ap, const char *));
+        text_copy(outcome->reason, sizeof(outcome->reason), va_arg(ap, const char *));
     else
         (void)vsnprintf(outcome->reason, sizeof(outcome->reason), fmt, ap);
     va_end(ap);

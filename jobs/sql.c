@@ -267,9 +267,11 @@ static int open_lane(struct sql *sql, size_t at, struct err *err)
     struct sql_database **database = &sql->databases[index_of(sql, config)];
 
     if (*database == NULL)
-        *database = sql_database_open(
-            sql->loop, config_database_of(sql->config, config),
-            config_has_inbox(sql->config, config_database_of(sql->config, config)), err);
+        *database =
+            sql_database_open(sql->loop, config_database_of(sql->config, config),
+                              config_database_needs_inbox(
+                                  sql->config, config_database_of(sql->config, config)),
+                              err);
     *lane = (struct lane){.sql = sql, .entry = {.database = *database, .config = config}};
     TAILQ_INIT(&lane->gathers);
     if (*database == NULL)

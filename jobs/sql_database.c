@@ -303,11 +303,6 @@ const struct database_config *sql_database_config(const struct sql_database *dat
     return database->config;
 }
 
-struct loop *sql_database_loop(const struct sql_database *database)
-{
-    return database->loop;
-}
-
 bool sql_database_is_closing(const struct sql_database *database)
 {
     return database->closing;

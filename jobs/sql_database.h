@@ -19,7 +19,6 @@ struct sql_database *sql_database_open(struct loop *loop,
 void sql_database_close(struct sql_database *database);
 
 const struct database_config *sql_database_config(const struct sql_database *database);
-struct loop *sql_database_loop(const struct sql_database *database);
 bool sql_database_is_closing(const struct sql_database *database);
 
 /* As pg_pool_run(), with a bound on the wait for a connection. */

@@ -109,22 +109,6 @@ static void add_human(struct buf *out, const struct report_style *style,
 /* ---- for programs ---- */
 
 /* `text` is UTF-8. */
-static void add_quoted(struct buf *out, struct slice text)
-{
-    (void)buf_add_char(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-
-        if (c == '"' || c == '\\')
-            (void)buf_addf(out, "\\%c", c);
-        else if (c < ' ' || c == 0x7f)
-            (void)buf_addf(out, "\\u%04x", c);
-        else
-            (void)buf_add_char(out, text.ptr[i]);
-    }
-    (void)buf_add_char(out, '"');
-}
-
 /* What is empty is left out, as by array_filter(). */
 static void add_member(struct buf *out, const char *key, struct slice text)
 {
@@ -132,13 +116,13 @@ static void add_member(struct buf *out, const char *key, struct slice text)
         return;
     (void)buf_addf(out, ",\"%s\":", key);
     if (text_is_utf8(text)) {
-        add_quoted(out, text);
+        text_quote_json(out, text);
     } else {
         struct buf safe;
 
         buf_init(&safe, 0);
         text_escape(&safe, text);
-        add_quoted(out, buf_slice(&safe));
+        text_quote_json(out, buf_slice(&safe));
         buf_free(&safe);
     }
 }

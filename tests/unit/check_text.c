@@ -298,6 +298,35 @@ static const struct {
     {INT64_MIN, "-9223372036854775.808"},
 };
 
+START_TEST(a_copy_is_cut_between_characters)
+{
+    char field[6];
+
+    text_copy(field, sizeof(field), "12345");
+    ck_assert_str_eq(field, "12345");
+    text_copy(field, sizeof(field), "123456");
+    ck_assert_str_eq(field, "12345");
+    text_copy(field, sizeof(field), "123\xe2\x82\xac");
+    ck_assert_str_eq(field, "123");
+    text_copy(field, sizeof(field), "12\xe2\x82\xac");
+    ck_assert_str_eq(field, "12\xe2\x82\xac");
+    text_copy(field, sizeof(field), NULL);
+    ck_assert_str_eq(field, "");
+}
+END_TEST
+
+START_TEST(a_text_becomes_a_string_of_json)
+{
+    struct buf out;
+
+    buf_init(&out, 0);
+    text_quote_json(&out, slice_of("a\"b\\c\n\x7f\0/\xc3\xa9", 11));
+    ck_assert(slice_is(buf_slice(&out), "\"a\\\"b\\\\c\\u000a\\u007f\\u0000/\xc3\xa9\""));
+    buf_free(&out);
+    ck_assert_uint_eq(text_character_ct("a\xc3\xa9\xe2\x82\xac\xf0\x9f\x90\x84"), 4);
+}
+END_TEST
+
 START_TEST(seconds_are_written_shortest)
 {
     char text[TEXT_SECONDS_BYTES];
@@ -319,6 +348,8 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, seconds_become_milliseconds, 0, ARRAY_CT(seconds));
     tcase_add_loop_test(tc, durations_take_one_unit, 0, ARRAY_CT(durations));
     tcase_add_loop_test(tc, integers_keep_their_bounds, 0, ARRAY_CT(integers));
+    tcase_add_test(tc, a_copy_is_cut_between_characters);
+    tcase_add_test(tc, a_text_becomes_a_string_of_json);
     tcase_add_loop_test(tc, seconds_are_written_shortest, 0, ARRAY_CT(formats));
 }
 
