@@ -140,15 +140,16 @@ static int run_reload(const struct cli_args *args)
     if (read_timeout(args, &timeout_ms, &exit_code) != 0)
         return exit_code;
     config = cli_config(args, &exit_code);
-    if (config == NULL)
-        return exit_code;
-    exit_code = reload_and_wait(config, timeout_ms);
+    if (config)
+        exit_code = reload_and_wait(config, timeout_ms);
+    if (exit_code == EXIT_BAD_USAGE)
+        output_note("nothing was changed");
     config_free(config);
     return exit_code;
 }
 
 static const struct cli_option reload_options[] = {
-    {"--timeout", "S", "how long to wait until all workers have it, 0: not at all [60]"},
+    {"--timeout", "S", "how long to wait for all workers; 0: not at all [60]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_reload = {
@@ -216,7 +217,7 @@ static int run_stop(const struct cli_args *args)
 }
 
 static const struct cli_option stop_options[] = {
-    {"--timeout", "S", "how long to wait until it has ended, 0: not at all [60]"},
+    {"--timeout", "S", "how long to wait for its end; 0: not at all [60]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_stop = {
@@ -312,13 +313,13 @@ static int run_drain(const struct cli_args *args)
 }
 
 static const struct cli_option drain_options[] = {
-    {"--timeout", "S", "how long to wait until it has ended, 0: not at all [no limit]"},
+    {"--timeout", "S", "how long to wait for its end; 0: not at all [no limit]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_drain = {
     .words = "drain",
     .operands = "",
-    .summary = "Take no more jobs, and stop the supervisor once those that run are done",
+    .summary = "Take no more jobs, and stop once those that run are done",
     .examples = "drover drain\n"
                 "drover drain --timeout 0; drover status --watch",
     .options = drain_options,

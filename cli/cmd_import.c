@@ -440,8 +440,8 @@ static int run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--dsn", "DSN", "where the table is: \"host=db dbname=app user=app\" or a URI"},
-    {"--table", "NAME", "the table, with its schema before a dot if need be [jobs]"},
+    {"--dsn", "DSN", "where the table is: \"host=db dbname=app\" or a URI"},
+    {"--table", "NAME", "the table; another schema and a dot before it [jobs]"},
     {"--queue", "A,B", "only the jobs of these queues [all]"},
     {"--limit", "N", "at most so many jobs"},
     {"--include-reserved", NULL, "also jobs whose worker seems to have died"},
@@ -451,7 +451,7 @@ static const struct cli_option options[] = {
 
 const struct cli_command cmd_import_database = {
     .words = "import database",
-    .summary = "Move the waiting jobs of Laravel's database queue to Redis, each once",
+    .summary = "Move waiting jobs of Laravel's database queue to Redis",
     .examples =
         "drover import database --dsn 'host=db dbname=app user=app' --dry-run\n"
         "drover import database --dsn postgresql://app@db/app --queue high,default\n"

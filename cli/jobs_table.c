@@ -44,7 +44,7 @@ struct jobs_table {
     int64_t oid;
 };
 
-/* Runs `fmt` with the table's quoted name for its one or two %s. */
+/* Runs a statement: what stands before and after the table's quoted name in it. */
 static struct pg_ask_rows *run(struct jobs_table *table, const char *before,
                                const char *between, const char *after,
                                const struct pg_param *params, size_t param_ct,

@@ -182,8 +182,7 @@ static char *uri_for_libpq(const char *text)
         first = false;
     }
     result = must_strdup(out.data);
-    explicit_bzero(out.data, out.len);
-    buf_free(&out);
+    buf_wipe(&out);
     return result;
 }
 
@@ -258,6 +257,19 @@ static void mask_conninfo(const char *dsn, struct buf *out)
         else
             (void)buf_add(out, param.value.ptr, param.value.len);
     }
+}
+
+void postgres_dsn_add(struct buf *out, const char *name, const char *value)
+{
+    if (value == NULL || *value == '\0')
+        return;
+    (void)buf_addf(out, "%s%s='", out->len ? " " : "", name);
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\')
+            (void)buf_add_char(out, '\\');
+        (void)buf_add_char(out, *value);
+    }
+    (void)buf_add_char(out, '\'');
 }
 
 /* ---- either ---- */

@@ -12,6 +12,10 @@
 int postgres_dsn_check(const char *dsn, struct err *err) MUSTCHECK;
 bool postgres_dsn_has_password(const char *dsn);
 
+/* Appends name='value' to a conninfo, after a space where it is not the first; nothing
+ * for a value that is NULL or "". */
+void postgres_dsn_add(struct buf *out, const char *name, const char *value);
+
 /* Appends it with its passwords as "(secret)". */
 void postgres_dsn_mask(const char *dsn, struct buf *out);
 

@@ -31,7 +31,7 @@ static void add_supervisor(struct buf *out, const json_t *supervisor)
     const char *state = json_string_value(json_object_get(supervisor, "state"));
 
     if (!json_is_object(supervisor)) {
-        buf_add_text(out, "supervisor  not running\n");
+        buf_add_text(out, "supervisor  cannot be reached\n");
         return;
     }
     buf_add_text(out, "supervisor  ");

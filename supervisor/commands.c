@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "supervisor/control.h"
 
 enum { MS_PER_S = 1000 };

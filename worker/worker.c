@@ -418,6 +418,8 @@ static void worker_close(struct worker *worker)
     worker->phase = WORKER_LEAVING; /* nothing is started by what is told below */
     TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
     flight_free(flight); /* the supervisor kills what is left of their processes */
+    TAILQ_FOREACH_SAFE(flight, &worker->held, link, next)
+    flight_free(flight);
     if (worker->queue)
         queue_destroy(worker->queue); /* tells the mover what will not come */
     mover_destroy(worker->mover);

@@ -5,15 +5,12 @@
  * [CT]` pushes jobs of tests/php/deeds.php with PHP's own producer, `ready`, `held` and
  * `due` count what Redis holds, and `until CONDITION` waits for it.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "tests/support/postgres_process.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/postgres_fixture.h"
+#include "tests/support/shell_fixture.h"
 
 #define FUNCTIONS                                                                        \
     "Q=shop_database_queues:default\n"                                                   \
@@ -30,31 +27,10 @@
     "children() { cat /proc/$1/task/*/children; }\n"                                     \
     "cd $PHP/project\n"
 
-static struct shell *sh;
-static struct postgres_process server;
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s%s", FUNCTIONS, line) == exit_code,
-                  "%s: exit %d, not %d: %s\n%s", line, sh->exit_code, exit_code,
-                  sh->out.data, sh->err.data);
-}
-
-static void expect_out(const char *line, const char *out)
-{
-    expect(0, line);
-    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
-}
-
-static void assert_has(const struct buf *text, const char *words)
-{
-    ck_assert_msg(strstr(text->data, words) != NULL, "no %s in %s", words, text->data);
-}
-
 static void set_up(void)
 {
-    expect(0,
-           "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down; : > $T/ledger");
+    expect(0, "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down $T/go; : > "
+              "$T/ledger");
 }
 
 static void nothing_is_left(void)
@@ -68,15 +44,14 @@ static void nothing_is_left(void)
 START_TEST(once_runs_one_job_and_ends)
 {
     expect(0, "push ok 2; $D work redis --once");
-    assert_has(&sh->out, "DONE");
+    IN_OUT("DONE");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "1 0 1");
 }
 END_TEST
 
 START_TEST(once_without_a_job_ends_after_its_sleep)
 {
-    expect(0, "$D work redis --once --sleep=0.1");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("$D work redis --once --sleep=0.1", "");
     expect(0, "$D queue:work --once --sleep=0");
 }
 END_TEST
@@ -84,15 +59,14 @@ END_TEST
 START_TEST(once_ends_well_though_the_job_failed)
 {
     expect(0, "push throw; $D work --once --tries=1");
-    assert_has(&sh->out, "FAIL");
+    IN_OUT("FAIL");
     nothing_is_left();
 }
 END_TEST
 
 START_TEST(stop_when_empty_runs_all_there_is)
 {
-    expect(0, "push ok 20; $D work --stop-when-empty --concurrency 2 -q");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("push ok 20; $D work --stop-when-empty --concurrency 2 -q", "");
     expect_out("noted start-ok", "20");
     nothing_is_left();
 }
@@ -185,7 +159,7 @@ static const struct {
 START_TEST(what_cannot_work_is_said_at_once)
 {
     expect(refusals[_i].exit_code, refusals[_i].line);
-    assert_has(&sh->err, refusals[_i].says);
+    IN_ERR(refusals[_i].says);
     ck_assert_str_eq(sh->out.data, "");
 }
 END_TEST
@@ -202,7 +176,7 @@ START_TEST(a_file_may_take_over_single_jobs_and_say_where_things_are)
            "redis-cli -s $S RENAME shop_database_queues:default x; "
            "redis-cli -s $S LMOVE x $Q LEFT RIGHT; "
            "$D work --stop-when-empty -c $T/work.conf > $T/lines; echo $(ready) $(held)");
-    assert_has(&sh->out, "0 0");
+    IN_OUT("0 0");
     expect_out("echo $(grep -c ^shell $T/ledger) $(noted start-ok)", "1 1");
 }
 END_TEST
@@ -216,13 +190,14 @@ static const char *const stops[] = {"TERM", "INT", "QUIT", "HUP"};
 
 START_TEST(a_signal_lets_the_job_finish)
 {
-    char *line = must_format("push nap 2; $D work > $T/lines & pid=$!; "
-                             "until_ '[ $(noted start-nap) = 1 ]'; kill -%s $pid; "
+    char *line = must_format("push wait 2; $D work -v > $T/lines 2> $T/log & pid=$!; "
+                             "until_ '[ $(noted start-wait) = 1 ]'; kill -%s $pid; "
+                             "until_ 'grep -q worker.drain $T/log'; touch $T/go; "
                              "wait $pid; rc=$?; cat $T/lines; exit $rc",
                              stops[_i]);
 
     expect(0, line);
-    assert_has(&sh->out, "DONE");
+    IN_OUT("DONE");
     expect_out("echo $(ready) $(held) $(noted event-JobProcessed)", "1 0 1");
     free(line);
 }
@@ -327,13 +302,13 @@ START_TEST(json_lines_tell_of_each_job)
 {
     expect(0, "push ok; push throw; push release; $D work --stop-when-empty --json "
               "--tries=1 2> $T/errors");
-    assert_has(&sh->out, "\"connection\":\"redis\",\"queue\":\"default\","
-                         "\"job\":\"Drover\\\\Tests\\\\Deed\",\"status\":\"starting\"");
-    assert_has(&sh->out, "\"status\":\"success\",\"result\":\"deleted\"");
-    assert_has(&sh->out, "\"status\":\"success\",\"result\":\"released\"");
-    assert_has(&sh->out, "\"status\":\"failed\",\"result\":\"failed\",\"attempts\":1,"
-                         "\"exception\":\"Drover\\\\Tests\\\\ToldToFail\","
-                         "\"message\":\"told to\"");
+    IN_OUT("\"connection\":\"redis\",\"queue\":\"default\","
+           "\"job\":\"Drover\\\\Tests\\\\Deed\",\"status\":\"starting\"");
+    IN_OUT("\"status\":\"success\",\"result\":\"deleted\"");
+    IN_OUT("\"status\":\"success\",\"result\":\"released\"");
+    IN_OUT("\"status\":\"failed\",\"result\":\"failed\",\"attempts\":1,"
+           "\"exception\":\"Drover\\\\Tests\\\\ToldToFail\","
+           "\"message\":\"told to\"");
     expect_out("grep -c '^drover: failed jobs go to Redis' $T/errors", "1");
 }
 END_TEST
@@ -345,7 +320,7 @@ START_TEST(a_payload_that_cannot_be_read_fails_with_a_line)
               "redis-cli -s $S RPUSH $Q \"$p\" > $T/pushed; done; push ok; "
               "timeout 40 $D work --stop-when-empty --tries=3 2> $T/errors; rc=$?; "
               "! grep worker.exit $T/errors && exit $rc");
-    assert_has(&sh->out, " - ..");
+    IN_OUT(" - ..");
     expect_out("grep -c job.failed $T/errors; noted start-ok", "3\n1");
     nothing_is_left();
 }
@@ -356,7 +331,7 @@ START_TEST(what_php_prints_is_printed)
 {
     expect(1, "push speak; $D work --once --php /nonexistent/php");
     expect(0, "$D work --once 2> $T/errors");
-    assert_has(&sh->out, "said on stdout");
+    IN_OUT("said on stdout");
     expect(0, "grep -q 'said on stderr' $T/errors");
 }
 END_TEST
@@ -369,7 +344,7 @@ START_TEST(it_can_be_asked_but_takes_no_reload)
               "until_ '$D status -c $T/st.conf > $T/seen 2>&1'; "
               "$D reload -c $T/st.conf; rc=$?; $D stop -c $T/st.conf; wait $pid || rc=9; "
               "exit $rc");
-    assert_has(&sh->err, "it has its settings from its command line");
+    IN_ERR("it has its settings from its command line");
 }
 END_TEST
 
@@ -455,6 +430,7 @@ static void set_environment(void)
     MUST(unsetenv("XDG_RUNTIME_DIR") == 0);
     MUST(unsetenv("DROVER_CONFIG") == 0);
     MUST(shell_run(sh, "ln -s $S $T/redis.sock") == 0);
+    sh->prelude = FUNCTIONS;
 }
 
 int main(void)

@@ -1,52 +1,20 @@
 /* drover import database: the built drover, a shell, a real PostgreSQL and a real Redis.
  * In the lines, $P is the database's conninfo, $B the same through a pooler. */
-#include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tests/support/pgbouncer_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/sanitized.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/shell_fixture.h"
 
 #define IMPORT "$D import database --dsn \"$P\""
 
-static struct shell *sh;
-static struct postgres_process server;
 static struct pgbouncer_process pooler;
 
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
-
-static void expect_out(const char *line, const char *out)
-{
-    expect(0, line);
-    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
-}
-
-static void sql_is(const char *statement, const char *expected)
-{
-    ck_assert_str_eq(postgres_process_do(&server, "%s", statement), expected);
-}
-
-/* As Laravel's migration makes it. */
 static void set_up(void)
 {
     expect(0, "redis-cli -s $S CONFIG SET maxmemory 0 && redis-cli -s $S FLUSHALL");
-    (void)postgres_process_do(
-        &server,
-        "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA "
-        "public; CREATE TABLE jobs (id bigserial PRIMARY KEY, queue varchar(255) NOT "
-        "NULL, payload text NOT NULL, attempts smallint NOT NULL, reserved_at int, "
-        "available_at int NOT NULL, created_at int NOT NULL); CREATE INDEX "
-        "jobs_queue_index ON jobs (queue)");
+    (void)postgres_process_do(&server, FRESH_SCHEMA LARAVEL_JOBS_TABLE);
 }
 
 #define PAYLOAD                                                                          \

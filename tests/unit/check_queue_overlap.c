@@ -6,32 +6,16 @@
 #include <stdio.h>
 
 #include "jobs/payload.h"
-#include "queue/scripts.h"
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
+#include "tests/support/world_fixture.h"
 
 #define TWIN "{\"job\":\"note\",\"data\":{\"n\":1}}"
 
-static struct world world;
-static struct hand hand;
 static unsigned struck; /* how often a rule was met */
 
 static void set_up(void)
 {
     struck = 0;
-    world_start(&world);
-    for (size_t i = 0; i < script_ct; i++)
-        (void)real_redis_try(&world.server, "SCRIPT LOAD %s", script_table[i].text);
-    world_use_proxy(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 300;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
+    open_proxied_world(300);
 }
 
 static const char *payload(unsigned n)
@@ -358,7 +342,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_test(tc, a_second_reserve_goes_while_the_first_is_unanswered);
     tcase_add_test(tc, no_more_is_reserved_than_there_are_slots);
     tcase_add_test(tc, a_second_reserve_needs_something_to_take);

@@ -5,25 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
-
-static struct world world;
-static struct hand hand;
+#include "tests/support/world_fixture.h"
 
 static void set_up(void)
 {
-    world_start(&world);
+    open_world(300);
     world_keep_log(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 300;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
 }
 
 static void open_quickly(unsigned slots)
@@ -488,7 +475,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_loop_test(tc, an_own_key_of_a_wrong_type_is_named_and_the_work_goes_on, 0,
                         OWN_KEYS);
     tcase_add_loop_test(tc, a_worker_that_meets_a_wrong_type_at_its_start_says_so, 0,
