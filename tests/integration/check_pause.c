@@ -161,7 +161,7 @@ START_TEST(a_drain_waits_for_what_runs_and_ends_then)
     scene_do(hosts[0], "push", "slow", "--queue", "low");
     WAIT_FOR(count("starts") == 1);
     ck_assert_int_eq(scene_run(hosts[0], "drain", "--timeout", "2", NULL), 1);
-    ck_assert_ptr_nonnull(strstr(hosts[0]->err, "still draining, 1 jobs run"));
+    ck_assert_ptr_nonnull(strstr(hosts[0]->err, "still draining, 1 job runs"));
     ck_assert(shows("\"draining\":true"));
     scene_do(hosts[0], "push", "note", "--queue", "high");
     let_slow_jobs_end();

@@ -184,8 +184,7 @@ END_TEST
 /* ---- what ends it ---- */
 
 #define STOP_NOW                                                                         \
-    "kill -TERM $pid; until_ 'grep -q worker.drain $T/log'; "                            \
-    "until_ 'kill -TERM $pid; grep -q supervisor.stop_now $T/log'; wait $pid"
+    "kill -TERM $pid; until_ 'grep -q worker.drain $T/log'; kill -INT $pid; wait $pid"
 
 static const char *const stops[] = {"TERM", "INT", "QUIT", "HUP"};
 
