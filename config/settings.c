@@ -477,10 +477,11 @@ const struct setting settings[] = {
      .doc = "Connections that one worker opens at most."},
     {AT_DATABASE(search_path), .name = "search_path", .type = SETTING_TEXT,
      .flags = SETTING_RELOADS | SETTING_TEMPLATE, .min = 1, .max = 1024,
-     .example = "\"tenant_{data.tenant}, public\"",
+     .example = "\"tenant_{data.tenant}\"",
      .doc = "Schemas that names are looked up in, for the transaction alone; with "
             "placeholders, each job's own. Each must be a lower-case identifier once "
-            "those are filled in."},
+            "those are filled in. PostgreSQL passes over one that does not exist: behind "
+            "a tenant's, public would get the rows of tenants that there are not."},
     {AT_DATABASE(read_only), .name = "read_only", .type = SETTING_BOOL,
      .flags = SETTING_RELOADS, .initial = "false",
      .doc = "Whether transactions are READ ONLY."},

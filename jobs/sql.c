@@ -219,13 +219,11 @@ static int read_job(struct run *run, const struct lane *lane, const struct job *
 static bool admit(struct lane *lane, struct outcome *outcome)
 {
     struct sql_database *database = lane->entry.database;
-    int64_t put_off_ct;
 
     if (sql_database_admits(database))
         return true;
     outcome_init(outcome, OUTCOME_POSTPONE, "database %s is away: %s",
-                 lane->entry.config->database,
-                 sql_database_trouble(database, &put_off_ct));
+                 lane->entry.config->database, sql_database_trouble(database));
     outcome->wait_ms = sql_database_put_off(database);
     return false;
 }
@@ -305,16 +303,16 @@ int sql_open(struct loop *loop, const struct config *config, struct sql **sql,
     return 0;
 }
 
-void sql_tell_board(const struct sql *sql, struct board *board)
+void sql_tell_board(const struct sql *sql, struct board *board, int64_t now_ms)
 {
     size_t told = 0;
 
     for (size_t i = 0; i < sql->config->database_ct && told < BOARD_DATABASES; i++) {
         const struct sql_database *database = sql->databases[i];
-        int64_t put_off_ct = 0;
-        const char *why = database ? sql_database_trouble(database, &put_off_ct) : NULL;
+        const char *why = database ? sql_database_trouble(database) : NULL;
+        int64_t put_off_ct = why ? sql_database_put_off_ct(database, now_ms) : 0;
 
-        if (why && put_off_ct > 0)
+        if (put_off_ct > 0)
             board_set_database(board, told++, sql->config->databases[i].name, why,
                                put_off_ct);
     }

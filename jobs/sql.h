@@ -17,7 +17,8 @@ int sql_open(struct loop *loop, const struct config *config, struct sql **sql,
 /* NULL is fine. Runs that are left are not told. */
 void sql_close(struct sql *sql);
 
-/* Writes down which databases cannot be used for now, and what that has cost. */
-void sql_tell_board(const struct sql *sql, struct board *board);
+/* Writes down which databases cannot be used for now, and what that has cost. `now_ms` is
+ * monotonic. */
+void sql_tell_board(const struct sql *sql, struct board *board, int64_t now_ms);
 
 #endif

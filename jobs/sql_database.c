@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ struct sql_database {
     struct err inbox_trouble;
     int64_t back_at_ms; /* when the last that was put off comes back */
     int64_t put_off_ct; /* runs, since there is trouble */
+    int64_t put_off_at_ms;
 
     struct timer prune;
     char keep_s[24];
@@ -147,6 +149,7 @@ int64_t sql_database_put_off(struct sql_database *database)
     int64_t now_ms = clock_mono_ms();
 
     database->put_off_ct++;
+    database->put_off_at_ms = now_ms;
     if (database->away_ct == 0)
         return back_in_ms(database, now_ms);
     return random_jitter(now_ms < database->away_until_ms
@@ -155,12 +158,16 @@ int64_t sql_database_put_off(struct sql_database *database)
                          JITTER_PERCENT);
 }
 
-const char *sql_database_trouble(const struct sql_database *database, int64_t *put_off_ct)
+const char *sql_database_trouble(const struct sql_database *database)
 {
-    *put_off_ct = database->put_off_ct;
     if (database->away_ct > 0)
         return database->trouble.text;
     return database->no_inbox ? database->inbox_trouble.text : NULL;
+}
+
+int64_t sql_database_put_off_ct(const struct sql_database *database, int64_t now_ms)
+{
+    return now_ms < database->put_off_at_ms + 2 * AWAY_MAX_MS ? database->put_off_ct : 0;
 }
 
 /* ---- running ---- */
@@ -212,7 +219,9 @@ static void pruned(void *arg, const struct pg_answer *answer)
 
     if (database->closing)
         return;
-    if (answer->end == PG_TURNED_DOWN)
+    if (answer->end == PG_TURNED_DOWN && strcmp(answer->sqlstate, "42P01") == 0)
+        sql_database_no_inbox(database, answer->results[0].message);
+    else if (answer->end == PG_TURNED_DOWN)
         log_warning("sql.prune_failed", log_str("database", database->config->name),
                     log_str("reason", answer->why.text));
     if (ct > 0)

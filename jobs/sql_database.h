@@ -38,8 +38,10 @@ void sql_database_has_inbox(struct sql_database *database);
  * is missing 2 s, or more where many wait, so that 500 at most come back in a second. */
 int64_t sql_database_put_off(struct sql_database *database);
 
-/* Why runs are put off, and how many were since it is so; NULL: they are not. */
-const char *sql_database_trouble(const struct sql_database *database,
-                                 int64_t *put_off_ct);
+/* Why runs are put off; NULL: they are not. */
+const char *sql_database_trouble(const struct sql_database *database);
+/* How many were since it is so; 0 where the last was a minute ago: it has come back to
+ * another worker, who knows better. `now_ms` is monotonic. */
+int64_t sql_database_put_off_ct(const struct sql_database *database, int64_t now_ms);
 
 #endif

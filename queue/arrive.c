@@ -103,17 +103,23 @@ void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_
 
 /* ---- handing over ---- */
 
-/* In order; the array is the caller's. */
+/* In order; the array is the caller's. Looked for from the end, where they are as a rule,
+ * and no further than there are any: the worker may hold thousands. */
 static size_t collect(struct queue *queue, uint64_t batch, struct lease ***list)
 {
-    struct lease_private *priv;
-    size_t ct = 0;
+    size_t left = queue->arriving, at = queue->arriving;
+    struct lease_private *priv = TAILQ_LAST(&queue->leases.list, lease_list);
 
     *list = must_alloc((queue->arriving + 1) * sizeof(**list));
-    TAILQ_FOREACH(priv, &queue->leases.list, all)
-    if (priv->state == LEASE_ARRIVED && priv->batch == batch)
-        (*list)[ct++] = priv->lease;
-    return ct;
+    for (; left > 0 && priv; priv = TAILQ_PREV(priv, lease_list, all)) {
+        if (priv->state != LEASE_ARRIVED)
+            continue;
+        left--;
+        if (priv->batch == batch)
+            (*list)[--at] = priv->lease;
+    }
+    memmove(*list, *list + at, (queue->arriving - at) * sizeof(**list));
+    return queue->arriving - at;
 }
 
 static void hand_over(struct queue *queue, uint64_t batch)
@@ -211,14 +217,13 @@ static void ask_crashes(struct queue *queue, uint64_t batch)
     free(list);
 }
 
-static bool is_empty(const struct queue *queue, uint64_t batch)
+static bool is_empty(struct queue *queue, uint64_t batch)
 {
-    struct lease_private *priv;
+    struct lease **list;
+    size_t ct = collect(queue, batch, &list);
 
-    TAILQ_FOREACH(priv, &queue->leases.list, all)
-    if (priv->state == LEASE_ARRIVED && priv->batch == batch)
-        return false;
-    return true;
+    free(list);
+    return ct == 0;
 }
 
 void arrive_finish(struct queue *queue, uint64_t batch, bool ask)

@@ -308,7 +308,7 @@ static void beat(void *arg)
     if (worker->env.http != NULL)
         http_tell_board(worker->env.http, board);
     if (worker->env.sql != NULL)
-        sql_tell_board(worker->env.sql, board);
+        sql_tell_board(worker->env.sql, board, clock_mono_ms());
     pausing_look(worker);
     if (pausing_is_on(worker))
         stint_empty(worker);

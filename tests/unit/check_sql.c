@@ -228,7 +228,7 @@ START_TEST(a_database_that_cannot_be_used_is_on_the_board)
 {
     struct board *board = board_create(1, NULL);
 
-    sql_tell_board(env.sql, board);
+    sql_tell_board(env.sql, board, clock_mono_ms());
     ck_assert_int_eq(board->databases[0].put_off_ct, 0);
     (void)postgres_process_do(&server, "DROP TABLE drover_inbox");
     for (int i = 0; i < 3; i++)
@@ -236,16 +236,18 @@ START_TEST(a_database_that_cannot_be_used_is_on_the_board)
     finish_all();
     (void)start_job(3, PLAIN, 9, "\"n\""); /* changes nothing about the inbox */
     finish_all();
-    sql_tell_board(env.sql, board);
+    sql_tell_board(env.sql, board, clock_mono_ms());
     ck_assert_int_eq(board->databases[0].put_off_ct, 3);
     ck_assert_str_eq(board->databases[0].name, "main");
     ck_assert_str_eq(board->databases[0].why,
                      "relation \"drover_inbox\" does not exist: drover sql migrate");
     ck_assert_int_eq(board->databases[1].put_off_ct, 0);
+    sql_tell_board(env.sql, board, clock_mono_ms() + 60000); /* others have them */
+    ck_assert_int_eq(board->databases[0].put_off_ct, 0);
     (void)postgres_process_do(&server, "%s", sql_inbox_text);
     (void)start_job(4, ONCE, 4, "\"n\"");
     finish_all();
-    sql_tell_board(env.sql, board);
+    sql_tell_board(env.sql, board, clock_mono_ms());
     ck_assert_int_eq(board->databases[0].put_off_ct, 0);
     board_destroy(board);
 }
