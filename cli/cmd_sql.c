@@ -73,7 +73,7 @@ static int migrate_all(struct migration *migration, const struct config *config)
         const struct database_config *database = &config->databases[i];
 
         if (only ? strcmp(only, database->name) != 0
-                 : !config_database_needs_inbox(config, database))
+                 : !config_has_inbox(config, database))
             continue;
         migration->ct++;
         if (migrate_one(migration, database, &err) != 0)

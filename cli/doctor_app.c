@@ -213,18 +213,20 @@ static bool is_in_postgres(const struct app_facts *app)
 static void judge_failed(const struct facts *facts, struct findings *out)
 {
     const struct app_facts *app = &facts->app;
+    bool postgres = facts->has_file && facts->config->failed.store == FAILED_IN_POSTGRES;
 
     if (!is_known(facts))
         return;
     if (!is_in_postgres(app)) {
         doctor_say(out, DOCTOR_WARNING,
                    "failed jobs go to %s%s%s, which drover cannot write: those of drover "
-                   "are kept in Redis",
+                   "are kept in %s",
                    or_unknown(app->failed_driver), app->failed_database ? " in " : "",
-                   app->failed_database ? app->failed_database : "");
+                   app->failed_database ? app->failed_database : "",
+                   postgres ? "PostgreSQL, as drover.conf says" : "Redis");
         doctor_advise(out, "look for them with `drover failed list` in place of `php "
                            "artisan queue:failed`");
-    } else if (facts->has_file && facts->config->failed.store != FAILED_IN_POSTGRES) {
+    } else if (facts->has_file && !postgres) {
         doctor_say(out, DOCTOR_WARNING,
                    "failed jobs go to PostgreSQL, drover.conf keeps them in Redis");
         doctor_advise(out, "failed: { store = \"postgres\"; }; and DB_* in the "

@@ -107,7 +107,7 @@ void doctor_ask_databases(struct facts *facts)
 
         table->name = must_strdup(config->databases[i].name);
         table->table = must_strdup("drover_inbox");
-        table->needed = config_database_needs_inbox(config, &config->databases[i]);
+        table->needed = config_has_inbox(config, &config->databases[i]);
         ask_database(&config->databases[i], table);
     }
 }

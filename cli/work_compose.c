@@ -212,15 +212,16 @@ static char *make_dsn(const struct laravel_database *database)
  * where Laravel's migration has made the table. */
 static char *make_table(const struct laravel_failed *failed)
 {
-    const char *path = failed->database.search_path, *end;
+    const char *path = failed->database.search_path;
+    struct slice schema;
 
     if (path == NULL || strchr(failed->table, '.'))
         return must_strdup(failed->table);
     path += strspn(path, " \"'");
-    end = path + strcspn(path, ", \"'");
-    if (end == path || *path == '$' || strncmp(path, "public", (size_t)(end - path)) == 0)
+    schema = slice_of(path, strcspn(path, ", \"'"));
+    if (schema.len == 0 || *path == '$' || slice_is(schema, "public"))
         return must_strdup(failed->table);
-    return must_format("%.*s.%s", (int)(end - path), path, failed->table);
+    return must_format("%.*s.%s", (int)schema.len, schema.ptr, failed->table);
 }
 
 static int give_postgres(const struct composing *c)

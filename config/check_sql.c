@@ -60,8 +60,7 @@ const struct database_config *config_database_of(const struct config *config,
     return NULL;
 }
 
-bool config_database_needs_inbox(const struct config *config,
-                                 const struct database_config *database)
+bool config_has_inbox(const struct config *config, const struct database_config *database)
 {
     for (size_t i = 0; i < config->job_ct; i++)
         if (config->jobs[i].type == JOB_SQL && config->jobs[i].sql.once &&

@@ -182,8 +182,7 @@ static char *uri_for_libpq(const char *text)
         first = false;
     }
     result = must_strdup(out.data);
-    explicit_bzero(out.data, out.len);
-    buf_free(&out);
+    buf_wipe(&out);
     return result;
 }
 
@@ -260,6 +259,19 @@ static void mask_conninfo(const char *dsn, struct buf *out)
     }
 }
 
+void postgres_dsn_add(struct buf *out, const char *name, const char *value)
+{
+    if (value == NULL || *value == '\0')
+        return;
+    (void)buf_addf(out, "%s%s='", out->len ? " " : "", name);
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\')
+            (void)buf_add_char(out, '\\');
+        (void)buf_add_char(out, *value);
+    }
+    (void)buf_add_char(out, '\'');
+}
+
 /* ---- either ---- */
 
 int postgres_dsn_check(const char *dsn, struct err *err)
@@ -315,17 +327,4 @@ char *postgres_dsn_for_libpq(const char *dsn)
     const char *text = behind_scheme(dsn);
 
     return text ? uri_for_libpq(text) : must_strdup(dsn);
-}
-
-void postgres_dsn_add(struct buf *dsn, const char *name, const char *value)
-{
-    if (value == NULL || *value == '\0')
-        return;
-    (void)buf_addf(dsn, "%s%s='", dsn->len ? " " : "", name);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            (void)buf_add_char(dsn, '\\');
-        (void)buf_add_char(dsn, *value);
-    }
-    (void)buf_add_char(dsn, '\'');
 }

@@ -12,6 +12,10 @@
 int postgres_dsn_check(const char *dsn, struct err *err) MUSTCHECK;
 bool postgres_dsn_has_password(const char *dsn);
 
+/* Appends name='value' to a conninfo, after a space where it is not the first; nothing
+ * for a value that is NULL or "". */
+void postgres_dsn_add(struct buf *out, const char *name, const char *value);
+
 /* Appends it with its passwords as "(secret)". */
 void postgres_dsn_mask(const char *dsn, struct buf *out);
 
@@ -22,9 +26,5 @@ bool postgres_dsn_may_hold_secret(const char *dsn);
 /* What libpq takes for it: pgsql:// as postgresql://, and without the parameters that
  * only Laravel knows (charset, ..). Caller frees. */
 char *postgres_dsn_for_libpq(const char *dsn) MUSTCHECK;
-
-/* Appends name='value' to a conninfo, after a space where it is not the first; nothing
- * for a value that is NULL or empty. */
-void postgres_dsn_add(struct buf *dsn, const char *name, const char *value);
 
 #endif

@@ -64,17 +64,10 @@ void database_endpoint_resolve(const struct database_config *database,
         endpoint->password = must_strdup(database->password);
 }
 
-static void free_secret(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 void postgres_endpoint_free(struct postgres_endpoint *endpoint)
 {
-    free_secret(endpoint->dsn);
-    free_secret(endpoint->password);
+    must_wipe(endpoint->dsn);
+    must_wipe(endpoint->password);
     free(endpoint->table);
     *endpoint = (struct postgres_endpoint){0};
 }

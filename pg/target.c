@@ -16,13 +16,6 @@
 /* The last that libpq checks, before it looks at any host. */
 static const char impossible_option[] = "target_session_attrs";
 
-static void wipe(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
-
 /* ---- the hosts ---- */
 
 /* Item `at` of a list with commas; "" behind its end. */
@@ -137,8 +130,8 @@ void target_free(struct target *target)
         free(target->hosts[i].hostaddr);
         free(target->hosts[i].port);
     }
-    wipe(target->dsn);
-    wipe(target->password);
+    must_wipe(target->dsn);
+    must_wipe(target->password);
     *target = (struct target){0};
 }
 

@@ -29,19 +29,6 @@ static bool is_of_the_cache(struct slice prefix)
     return prefix.len >= len && memcmp(prefix.ptr + prefix.len - len, end, len) == 0;
 }
 
-static struct slice without_kind(struct slice name)
-{
-    static const char *const kinds[] = {":delayed", ":reserved", ":notify"};
-
-    for (size_t i = 0; i < ARRAY_CT(kinds); i++) {
-        size_t len = strlen(kinds[i]);
-
-        if (name.len > len && memcmp(name.ptr + name.len - len, kinds[i], len) == 0)
-            return slice_of(name.ptr, name.len - len);
-    }
-    return name;
-}
-
 bool survey_split(struct slice key, const char *own, size_t *prefix_len,
                   struct slice *name)
 {
@@ -58,7 +45,7 @@ bool survey_split(struct slice key, const char *own, size_t *prefix_len,
     if (name->len == 0 || memchr(key.ptr, '\0', key.len) ||
         (!ours && is_of_the_cache(slice_of(key.ptr, *prefix_len))))
         return false;
-    *name = without_kind(*name);
+    *name = queue_keys_name(*name);
     return true;
 }
 

@@ -85,7 +85,7 @@ struct queue_options {
     void *arg;
 };
 
-/* Starts connecting; never blocks, keeps reconnecting (50 ms to 2 s, jittered) for ever.
+/* Starts connecting; never blocks, keeps reconnecting (50 to 750 ms, jittered) for ever.
  */
 struct queue *queue_create(const struct queue_options *options,
                            struct err *err) MUSTCHECK;

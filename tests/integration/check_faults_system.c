@@ -163,7 +163,7 @@ START_TEST(a_full_disk_for_the_state_directory_is_said_and_starts_nothing)
     scene->supervisor = 0;
     ck_assert_int_eq(WEXITSTATUS(scene->exit_status), 1);
     ck_assert(scene_log_has(scene, "event=supervisor.start_failed"));
-    ck_assert(scene_log_has(scene, "No space left on device"));
+    ck_assert(scene_log_has(scene, "state: No space left on device"));
 }
 END_TEST
 

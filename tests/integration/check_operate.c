@@ -46,6 +46,8 @@ START_TEST(scaling_up_and_down_at_run_time)
     WAIT_FOR(scene_workers_all(scene, "running", 3));
     scene_do(scene, "scale", "main", "0");
     WAIT_FOR(scene_workers_all(scene, "running", 0));
+    scene_do(scene, "scale", "main", "1");
+    ck_assert_str_eq(scene->out, "main: 0 -> 1 worker\n");
     ck_assert_int_eq(scene_run(scene, "scale", "nosuch", "2", NULL), 3);
     ck_assert_int_eq(scene_run(scene, "scale", "main", "99999", NULL), 2);
 }
@@ -120,6 +122,7 @@ START_TEST(a_reload_without_any_job_or_pool_is_refused)
         scene_configure(scene, cut[i]); /* as if the rest were still being written */
         ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
         ck_assert_ptr_nonnull(strstr(scene->err, "any more: is it being written?"));
+        ck_assert_ptr_nonnull(strstr(scene->err, "drover: nothing was changed"));
     }
     scene_do(scene, "push", "nothing");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1); /* known as before */
@@ -137,6 +140,7 @@ START_TEST(a_broken_file_keeps_nobody_from_looking_scaling_and_stopping)
     ck_assert_ptr_nonnull(strstr(scene->err, "warning"));
     scene_do(scene, "scale", "main", "2");
     ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
+    ck_assert_ptr_nonnull(strstr(scene->err, "drover: nothing was changed"));
     ck_assert_int_eq(scene_run(scene, "push", "nothing", NULL), 2);
     scene_do(scene, "stop");
     scene_await_end(scene);

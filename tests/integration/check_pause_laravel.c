@@ -121,12 +121,19 @@ START_TEST(a_queue_that_the_application_paused_is_left_alone)
     put_in_cache(pauses[_i], "true");
     WAIT_FOR(logged("event=queue.paused who=main/0 queue=default by=laravel") == 1);
     ck_assert_uint_eq(logged("event=queue.paused"), 1 + (size_t)_i);
+    scene_do(stage.scene, "status", "--json");
+    ck_assert_ptr_nonnull(strstr(stage.scene->out, "\"paused_queues\":[\""));
+    scene_do(stage.scene, "status");
+    ck_assert_ptr_nonnull(
+        strstr(stage.scene->out, "queue default paused by the application: 1 of main\n"));
     push("pid");
     push("pid");
     ck_assert_int_eq(php_stage_int(&stage, "LLEN queues:default"), 2);
     ck_assert_uint_eq(noted("event-JobProcessed"), 1);
     put_in_cache(pauses[_i], "null");
     WAIT_FOR(logged("event=queue.resumed who=main/0 queue=default by=laravel") == 1);
+    scene_do(stage.scene, "status");
+    ck_assert_ptr_null(strstr(stage.scene->out, "paused by the application"));
     WAIT_FOR(noted("event-JobProcessed") == 3 && is_all_done());
     ck_assert_uint_eq(logged("event=worker.paused"), 0);
 }

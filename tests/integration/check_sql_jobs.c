@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/pgbouncer_process.h"
 #include "tests/support/postgres_fixture.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
@@ -210,6 +212,34 @@ START_TEST(a_worker_that_leaves_stops_its_statement)
 }
 END_TEST
 
+/* ---- rows that come back ---- */
+
+/* 100 MB of them, of which the last is waited for. */
+START_TEST(rows_of_a_statement_are_not_collected)
+{
+    long before_kib;
+    pid_t worker;
+
+    create_scene(1,
+                 "{ name = \"first\"; type = \"sql\"; database = \"main\"; statement = "
+                 "\"SELECT generate_series(1, 9)\"; }, { name = \"many\"; type = "
+                 "\"sql\"; database = \"main\"; statement = \"SELECT repeat('x', 1000) "
+                 "FROM generate_series(1, 100000) UNION ALL SELECT "
+                 "pg_sleep(60)::text\"; }");
+    scene_start(scene);
+    scene_do(scene, "push", "first");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    before_kib = memory_anonymous_kib(worker);
+    scene_do(scene, "push", "many");
+    WAIT_FOR(postgres_process_int(&server, "SELECT count(*) FROM pg_stat_activity WHERE "
+                                           "wait_event = 'PgSleep'") == 1);
+    if (!is_sanitized()) /* which puts aside what is freed */
+        ck_assert_int_le(memory_anonymous_kib(worker) - before_kib, 16 * 1024);
+    scene_stop(scene);
+}
+END_TEST
+
 /* ---- migrate ---- */
 
 START_TEST(migrate_makes_the_inbox)
@@ -266,6 +296,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_pooler_in_transaction_mode_is_enough);
     tcase_add_test(tc, a_paused_pooler_costs_no_job);
     tcase_add_test(tc, a_worker_that_leaves_stops_its_statement);
+    tcase_add_test(tc, rows_of_a_statement_are_not_collected);
     tcase_add_test(tc, migrate_makes_the_inbox);
     tcase_add_loop_test(tc, migrate_says_what_is_wrong_with_an_inbox, 0,
                         ARRAY_CT(spoilt));

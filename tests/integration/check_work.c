@@ -99,6 +99,22 @@ START_TEST(max_jobs_ends_it_and_php_takes_the_rest)
 }
 END_TEST
 
+/* An endpoint that refuses is left alone after the first request: what waits for it has
+ * not run. */
+START_TEST(max_jobs_counts_what_ran)
+{
+    expect(0,
+           "echo 'jobs: ( { name = \"hook\"; type = \"http\"; breaker_failures = 1; "
+           "url = \"http://127.0.0.1:1/\"; allow_networks = [ \"127.0.0.1\" ]; } );' "
+           "> $T/hook.conf; for i in 1 2 3 4; do "
+           "redis-cli -s $S RPUSH $Q '{\"job\":\"hook\",\"data\":'$i'}'; done; "
+           "push ok 4; $D work -c $T/hook.conf --max-jobs=3 --tries=9 --backoff=900 -vvv "
+           "2> $T/log; grep -c job.postponed $T/log");
+    expect_out("grep -cE 'event=job.(done|released|failed)' $T/log", "3");
+    expect(0, "[ $(noted start-ok) -lt 3 ] && [ $(ready) -ge 2 ] && [ $(held) = 0 ]");
+}
+END_TEST
+
 START_TEST(max_time_ends_it)
 {
     expect(0, "$D work --max-time=0.3");
@@ -193,6 +209,18 @@ START_TEST(a_second_signal_gives_the_job_back)
     expect(0, "push hang; $D work -v 2> $T/log & pid=$!; "
               "until_ '[ $(noted start-hang) = 1 ]'; " STOP_NOW);
     expect_out("echo $(ready) $(held)", "1 0");
+}
+END_TEST
+
+/* Its worker ends with it; what it could not remove goes when the next one starts. */
+START_TEST(what_a_killed_one_leaves_goes_with_the_next_start)
+{
+    expect(0, "push hang; $D work & pid=$!; until_ '[ $(noted start-hang) = 1 ]'; "
+              "worker=$(children $pid); kill -KILL $pid; wait $pid; "
+              "until_ \"[ ! -e /proc/$(echo $worker)/exe ]\"; "
+              "[ $(find $T -name 'drover-work-*' | wc -l) = 1 ] && "
+              "redis-cli -s $S FLUSHALL && $D work --stop-when-empty");
+    nothing_is_left();
 }
 END_TEST
 
@@ -366,6 +394,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, stop_when_empty_waits_for_the_job_that_runs);
     tcase_add_test(tc, stop_when_empty_for_a_while_ends_too);
     tcase_add_test(tc, max_jobs_ends_it_and_php_takes_the_rest);
+    tcase_add_test(tc, max_jobs_counts_what_ran);
     tcase_add_test(tc, max_time_ends_it);
     tcase_add_test(tc, a_php_process_that_is_too_large_ends_it_with_12);
     tcase_add_test(tc, queues_are_taken_in_the_order_that_is_given);
@@ -373,6 +402,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_file_may_take_over_single_jobs_and_say_where_things_are);
     tcase_add_loop_test(tc, a_signal_lets_the_job_finish, 0, (int)ARRAY_CT(stops));
     tcase_add_test(tc, a_second_signal_gives_the_job_back);
+    tcase_add_test(tc, what_a_killed_one_leaves_goes_with_the_next_start);
     tcase_add_test(tc, a_signal_while_the_application_boots_ends_it);
     tcase_add_test(tc, a_worker_that_was_killed_is_replaced);
     tcase_add_test(tc, a_restart_that_the_application_asks_for_ends_it);

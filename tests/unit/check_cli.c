@@ -101,6 +101,18 @@ START_TEST(a_check_is_the_same_by_either_name)
 }
 END_TEST
 
+START_TEST(help_fits_eighty_columns)
+{
+    expect(0, "$D help > $T/help; "
+              "sed -n 's/^  \\([a-z]* *[a-z]*\\)  *[A-Z].*/\\1/p' $T/help > $T/commands; "
+              "while read -r command; do $D help $command >> $T/help || exit; done "
+              "< $T/commands; awk 'length > 80' $T/help");
+    ck_assert_str_eq(sh->out.data, "");
+    expect(0, "echo $(($(wc -l < $T/commands) > 25))");
+    ck_assert_str_eq(sh->out.data, "1");
+}
+END_TEST
+
 START_TEST(help_is_at_hand_everywhere)
 {
     static const struct {
@@ -109,7 +121,6 @@ START_TEST(help_is_at_hand_everywhere)
         {"$D", "usage: drover COMMAND", "failed list"},
         {"$D help", "usage: drover COMMAND", "queue peek"},
         {"$D --help", "usage: drover COMMAND", "push"},
-        {"$D failed", "usage: drover failed COMMAND", "failed prune"},
         {"$D failed --help", "usage: drover failed COMMAND", "failed show"},
         {"$D help failed", "usage: drover failed COMMAND", "failed show"},
         {"$D help failed list", "usage: drover failed list", "--since WHEN"},
@@ -125,6 +136,24 @@ START_TEST(help_is_at_hand_everywhere)
     }
     expect(0, "$D --version");
     ck_assert_msg(strncmp(sh->out.data, "drover 0", 8) == 0, "%s", sh->out.data);
+}
+END_TEST
+
+START_TEST(a_group_without_a_command_is_wrong_usage)
+{
+    static const char *const groups[] = {"failed", "queue", "sql", "import", "config"};
+
+    for (size_t i = 0; i < ARRAY_CT(groups); i++) {
+        char line[32], usage[64];
+
+        (void)snprintf(line, sizeof(line), "$D %s", groups[i]);
+        (void)snprintf(usage, sizeof(usage), "usage: drover %s COMMAND", groups[i]);
+        expect(2, line);
+        ck_assert_str_eq(sh->out.data, "");
+        IN_ERR("needs a command behind it");
+        IN_ERR(usage);
+    }
+    expect(2, "$D -c /nonexistent failed");
 }
 END_TEST
 
@@ -283,6 +312,7 @@ START_TEST(lines_become_one_job_each_in_order)
                "1234");
     expect_out("printf '{\"a\":1}\\r\\n\\n  \\n{\"a\":2}' | $D push note --lines --json",
                "{\"pushed\":2,\"queue\":\"default\"}");
+    expect_out("echo 1 | $D push note --lines", "1 job pushed");
     expect_out("$D push note --lines </dev/null", "0 jobs pushed");
 }
 END_TEST
@@ -406,7 +436,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
     tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
     tcase_add_test(tc, a_check_is_the_same_by_either_name);
+    tcase_add_test(tc, help_fits_eighty_columns);
     tcase_add_test(tc, help_is_at_hand_everywhere);
+    tcase_add_test(tc, a_group_without_a_command_is_wrong_usage);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_check_finds_what_a_worker_would_refuse);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);

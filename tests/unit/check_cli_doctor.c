@@ -145,7 +145,10 @@ START_TEST(what_this_machine_lacks_is_found)
                "jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; ca_file = "
                "\"/none/ca.pem\"; }, { name = \"b\"; type = \"laravel\"; app = "
                "\"/none\"; php = [ \"php-none\" ]; }, { name = \"c\"; type = \"http\"; "
-               "url = \"https://h/\"; secret_file = \"/none/secret\"; } );");
+               "url = \"https://h/\"; secret_file = \"/none/secret\"; },\n"
+               "{ name = \"d\"; type = \"shell\"; command = [ \"sh-none\" ]; },\n"
+               "{ name = \"e\"; type = \"shell\"; command = [ \"/none/sh\", \"x\" ]; },"
+               "{ name = \"f\"; type = \"shell\"; command = [ \"true\" ]; } );");
     expect(1, "$D doctor -c $T/lacking.conf");
     IN_OUT("config.file        ");
     IN_OUT("/none/secret");
@@ -155,7 +158,11 @@ START_TEST(what_this_machine_lacks_is_found)
     IN_OUT("jobs[1].php: php-none: there is no such program");
     IN_OUT("jobs[1].app: /none: No such file or directory");
     if (access(BRIDGE_PATH, R_OK) != 0) /* nobody has installed this drover */
-        IN_OUT("jobs[1].bridge: " BRIDGE_PATH ": it comes with `make install`");
+        IN_OUT("lacking.conf:3: jobs[1].bridge: " BRIDGE_PATH
+               ": it comes with `make install`");
+    IN_OUT("jobs[3].command: sh-none: there is no such program: its jobs will fail");
+    IN_OUT("jobs[4].command: /none/sh: there is no such program");
+    NOT_IN_OUT("jobs[5]");
     expect(0, "mkdir $T/bin && ln -s /bin/true $T/bin/php-none && "
               "PATH=$PATH:$T/bin $D config check -c $T/lacking.conf 2>$T/warnings; "
               "! grep -q php-none $T/warnings");

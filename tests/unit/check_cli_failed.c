@@ -123,6 +123,25 @@ START_TEST(no_output_for_people_has_control_bytes)
 }
 END_TEST
 
+START_TEST(a_list_fits_the_terminal_and_nothing_else)
+{
+    const char *wide = "00010000-0000-4000-8000-000000000001";
+
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 80; NO_COLOR=1 $D failed list"), 0);
+    IN_OUT("00010000  20");
+    NOT_IN_OUT(wide);
+    for (const char *line = sh->out.data, *end; (end = strstr(line, "\r\n"));
+         line = end + 2)
+        ck_assert_msg(end - line <= 80, "%s", line);
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 200; $D failed list"), 0);
+    IN_OUT(wide);
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 80; $D failed list | cat"), 0);
+    IN_OUT(wide);
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 80; $D failed list --json"), 0);
+    IN_OUT(wide);
+}
+END_TEST
+
 START_TEST(an_empty_list_is_no_error)
 {
     expect(0, "redis-cli -s $S FLUSHALL");
@@ -344,6 +363,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, list_json_has_the_documented_members);
     tcase_add_test(tc, list_with_payload_is_byte_exact);
     tcase_add_test(tc, no_output_for_people_has_control_bytes);
+    tcase_add_test(tc, a_list_fits_the_terminal_and_nothing_else);
     tcase_add_test(tc, an_empty_list_is_no_error);
     tcase_add_test(tc, show_tells_all_and_takes_prefixes);
     tcase_add_test(tc, a_uuid_that_was_taken_is_shown);

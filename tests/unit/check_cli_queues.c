@@ -40,6 +40,17 @@ START_TEST(queues_are_paused_by_name_by_configuration_and_all_at_once)
 }
 END_TEST
 
+START_TEST(who_pauses_a_queue_that_nobody_reads_is_warned)
+{
+    expect(0, "$D pause low hgih");
+    ck_assert_str_eq(sh->out.data, "low: paused\nhgih: paused");
+    ck_assert_str_eq(sh->err.data,
+                     "drover: warning: no pool in the configuration reads queue hgih");
+    expect(0, "$D resume low hgih");
+    ck_assert_str_eq(sh->err.data, "");
+}
+END_TEST
+
 START_TEST(what_cannot_be_paused_is_refused)
 {
     static const char *const lines[] = {"$D pause ''", "$D pause '*'",
@@ -81,6 +92,9 @@ START_TEST(on_a_terminal_clear_asks_first)
     IN_OUT("nothing was changed");
     ck_assert_int_eq(shell_run_tty(sh, "y\n", "$D queue clear q"), 0);
     IN_OUT("2 jobs removed");
+    expect(0, "redis-cli -s $S RPUSH queues:q a");
+    ck_assert_int_eq(shell_run_tty(sh, "n\n", "$D queue clear q"), 1);
+    IN_OUT("Remove 1 job from queue q? [y/N]");
 }
 END_TEST
 
@@ -141,6 +155,7 @@ static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_add_test(tc, queues_are_paused_by_name_by_configuration_and_all_at_once);
+    tcase_add_test(tc, who_pauses_a_queue_that_nobody_reads_is_warned);
     tcase_add_test(tc, what_cannot_be_paused_is_refused);
     tcase_add_test(tc, queue_clear_counts_asks_and_spares_running_jobs);
     tcase_add_test(tc, on_a_terminal_clear_asks_first);

@@ -420,12 +420,25 @@ START_TEST(failed_jobs_go_to_the_applications_own_table)
 }
 END_TEST
 
+#define IN_SCHEMAS(path)                                                                 \
+    APP(REDIS(""), TABLE("\"driver\":\"pgsql\",\"database\":\"d\","                      \
+                         "\"search_path\":\"" path "\""))
+
+static const struct {
+    const char *app, *table;
+} schemas[] = {
+    {IN_SCHEMAS("shop, public"), "shop.failed_jobs"},
+    {IN_SCHEMAS("pub"), "pub.failed_jobs"},
+    {IN_SCHEMAS("publicity,shop"), "publicity.failed_jobs"},
+    {IN_SCHEMAS("'public'"), "failed_jobs"},
+    {IN_SCHEMAS("$user, shop"), "failed_jobs"},
+    {IN_SCHEMAS(""), "failed_jobs"},
+};
+
 START_TEST(a_schema_of_its_own_is_looked_in)
 {
-    compose_well(APP(REDIS(""), TABLE("\"driver\":\"pgsql\",\"database\":\"d\","
-                                      "\"search_path\":\"shop, public\"")),
-                 "");
-    ck_assert_str_eq(config->failed.table, "shop.failed_jobs");
+    compose_well(schemas[_i].app, "");
+    ck_assert_str_eq(config->failed.table, schemas[_i].table);
 }
 END_TEST
 
@@ -473,7 +486,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_argument_outweighs_the_environment);
     tcase_add_test(tc, what_the_application_says_is_bounded_too);
     tcase_add_test(tc, failed_jobs_go_to_the_applications_own_table);
-    tcase_add_test(tc, a_schema_of_its_own_is_looked_in);
+    tcase_add_loop_test(tc, a_schema_of_its_own_is_looked_in, 0, ARRAY_CT(schemas));
     tcase_add_loop_test(tc, where_it_has_none_they_go_to_redis_and_it_is_told, 0,
                         (int)ARRAY_CT(elsewhere));
 }

@@ -104,7 +104,7 @@ static const struct {
      "8"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; secret_file = "
      "\"/nowhere/x\"; } );",
-     "drover.conf:1: jobs[0].secret_file: \"/nowhere/x\" No such file or "
+     "drover.conf:1: jobs[0].secret_file: \"/nowhere/x\": No such file or "
      "directory"},
     {"jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; secret = "
      "\"canary\"; secret_file = \"/x\"; } );",
@@ -230,6 +230,20 @@ static const struct {
      CODE_AT("4")},
     {CODE("\"python3.11\", \"-c\", \"print({data.x})\""), CODE_AT("2")},
     {CODE("\"php8.2\", \"-r\", \"echo {data.x};\""), CODE_AT("2")},
+    {CODE("\"php\", \"-d\", \"memory_limit=1G\", \"-r\", \"echo {data.x};\""),
+     CODE_AT("4")},
+    {CODE("\"php\", \"-recho {data.x};\""), CODE_AT("1")},
+    {CODE("\"php\", \"-q{data.x}\""), CODE_AT("1")},
+    {CODE("\"php\", \"-B\", \"$i = 0;\", \"-R\", \"echo {data.x};\""), CODE_AT("4")},
+    {CODE("\"perl\", \"-I\", \"lib\", \"-MFoo=e\", \"-lane\", \"print {data.x}\""),
+     CODE_AT("5")},
+    {CODE("\"nice\", \"node\", \"--require\", \"x\", \"--eval\", \"f({data.x})\""),
+     CODE_AT("5")},
+    {CODE("\"node\", \"--eval=f({data.x})\""), CODE_AT("1")},
+    {CODE("\"bash\", \"-ce\", \"wc {data.x}\""), CODE_AT("2")},
+    {CODE("\"bash\", \"-c\", \"-e\", \"--\", \"wc {data.x}\""), CODE_AT("4")},
+    {CODE("\"bash\", \"+o\", \"posix\", \"-co\", \"pipefail\", \"wc {data.x}\""),
+     CODE_AT("5")},
     {"jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"{data.x}\" ]; } );",
      "drover.conf:1: jobs[0].command[0]: the program takes no placeholder, only its "
      "arguments do"},
@@ -372,6 +386,13 @@ START_TEST(a_placeholder_behind_the_code_is_data)
         "\"nice\", \"tar\", \"-c\", \"{data.x}\"",
         "\"push\", \"-c\", \"{data.x}\"",
         "\"sh\", \"-c\"",
+        "\"sh\", \"--\", \"-c\", \"{data.x}\"",
+        "\"php\", \"-r\", \"f($argv);\", \"--\", \"-r\", \"{data.x}\"",
+        "\"php\", \"-dx=r\", \"report.php\", \"{data.x}\"",
+        "\"perl\", \"-MFoo=e\", \"report.pl\", \"{data.x}\"",
+        "\"python3\", \"-c\", \"f()\", \"-c\", \"{data.x}\"",
+        "\"python3\", \"-m\", \"report\", \"-c\", \"{data.x}\"",
+        "\"node\", \"-e\", \"f()\", \"{data.x}\"",
     };
 
     for (size_t i = 0; i < ARRAY_CT(commands); i++) {

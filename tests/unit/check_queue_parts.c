@@ -268,7 +268,11 @@ START_TEST(errors_of_redis_itself_are_outages)
         "OOM command not allowed when used memory > 'maxmemory'.",
         "MISCONF Redis is configured to save RDB snapshots",
         "NOAUTH Authentication required.",
-        "NOPERM this user has no permissions"};
+        "NOPERM this user has no permissions",
+        "ERR Error running script (call to f_1): @user_script:3: @user_script: 3: The "
+        "user executing the script can't run this command or subcommand",
+        "ERR ACL failure in script: User drover has no permissions to run the 'hset' "
+        "command"};
 
     for (size_t i = 0; i < ARRAY_CT(outages); i++)
         ck_assert_msg(link_is_outage(outages[i]), "%s", outages[i]);

@@ -28,14 +28,15 @@ static void tear_down(void)
     free(big);
 }
 
-/* '+' or '-' and one right, or two of them. */
-static void acl_set(char sign, const char *right, const char *second)
+/* '+' or '-' and one right, or two of them. False: Redis 6.2 cannot take away half of a
+ * command. */
+static bool acl_set(char sign, const char *right, const char *second)
 {
     char command[96];
 
     (void)snprintf(command, sizeof(command), "ACL SETUSER drover %c%s %c%s", sign, right,
                    sign, second ? second : right);
-    ck_assert_int_eq(real_redis_try(&world.server, command), REDIS_REPLY_STATUS);
+    return real_redis_try(&world.server, command) == REDIS_REPLY_STATUS;
 }
 
 /* ---- a round of jobs ---- */
@@ -127,11 +128,14 @@ static void play_round(const char *right, const char *second)
     struct round round = {.from = hand.job_ct};
     int64_t until = clock_mono_ms() + REFUSED_MS;
 
-    acl_set('-', right, second);
+    if (!acl_set('-', right, second)) {
+        ck_assert_ptr_nonnull(strchr(right, '|'));
+        return;
+    }
     strew_jobs();
     while (clock_mono_ms() < until && !is_empty())
         go_on(&round);
-    acl_set('+', right, second);
+    ck_assert(acl_set('+', right, second));
     for (until = clock_mono_ms() + WORLD_DEADLINE_MS; !is_empty();) {
         ck_assert_msg(clock_mono_ms() < until, "without %s: it does not end", right);
         go_on(&round);
@@ -156,7 +160,7 @@ START_TEST(no_right_that_is_missing_costs_a_job)
     for (size_t i = 0; i < ct; i++)
         if (argv[i][0] == '+')
             play_round(argv[i] + 1, NULL);
-    play_round("hset", "lpush"); /* what is put back takes the other end */
+    play_round("hset", "lpush");
     (void)real_redis_try(&world.server, "ACL LOG RESET");
 }
 END_TEST
