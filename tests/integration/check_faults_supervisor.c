@@ -39,31 +39,6 @@ static void clear_stage(void)
         scene_destroy(scene);
 }
 
-/* Payloads straight into the list, many in one command. */
-static void push(const char *payload, int ct)
-{
-    char count[16];
-
-    (void)snprintf(count, sizeof(count), "%d", ct);
-    (void)scene_redis(scene, "EVAL",
-                      "for i = 1, tonumber(ARGV[2]) do redis.call('RPUSH', KEYS[1], "
-                      "(string.gsub(ARGV[1], '@', i))) end",
-                      "1", "queues:default", payload, count, NULL);
-}
-
-static long long done_ct(void)
-{
-    json_t *status = scene_status(scene), *worker;
-    json_t *pool = json_array_get(json_object_get(status, "pools"), 0);
-    long long sum = 0;
-    size_t i;
-
-    json_array_foreach(json_object_get(pool, "workers"), i, worker) sum +=
-        json_integer_value(json_object_get(worker, "done"));
-    json_decref(status);
-    return sum;
-}
-
 static size_t failed_ct(void)
 {
     return (size_t)scene_redis_int(scene, "ZCARD", "drover:failed");
@@ -100,7 +75,7 @@ START_TEST(workers_that_all_die_at_birth_back_off_and_come_when_they_can)
     fault->die_at_birth = 1;
     scene_spawn(scene);
     fault_hide();
-    push("{\"job\":\"nothing\"}", 4);
+    scene_push_many(scene, "{\"job\":\"nothing\"}", 4);
     WAIT_FOR(fault->forked_ct >= 4);
     began_ms = wait_now_ms();
     ticks = cpu_ticks(scene->supervisor);
@@ -111,7 +86,8 @@ START_TEST(workers_that_all_die_at_birth_back_off_and_come_when_they_can)
            (long long)(wait_now_ms() - began_ms));
     ck_assert_int_ge(scene_worker(scene, 0, 0, "restarts"), 1);
     fault->die_at_birth = 0;
-    WAIT_FOR(done_ct() == 4); /* the first of them comes back within seconds */
+    /* The first of them comes back within seconds. */
+    WAIT_FOR(scene_sum(scene, "done") == 4);
 }
 END_TEST
 
@@ -125,14 +101,14 @@ START_TEST(forks_that_fail_are_tried_again_until_the_fleet_is_whole)
     fault_hide();
     WAIT_FOR(fault->fork_failed_ct == 3);
     fault->fork_errno = ENOMEM;
-    push("{\"job\":\"nothing\"}", 3);
+    scene_push_many(scene, "{\"job\":\"nothing\"}", 3);
     WAIT_FOR(scene_workers_all(scene, "running", 3));
     ck_assert_uint_eq(fault->fork_failed_ct, 5);
     ck_assert_uint_eq(fault->forked_ct, 3);
     ck_assert(scene_log_has(scene, "event=worker.start_failed"));
     for (size_t i = 0; i < 3; i++)
         ck_assert_int_eq(scene_worker(scene, 0, i, "restarts"), 0);
-    WAIT_FOR(done_ct() == 3);
+    WAIT_FOR(scene_sum(scene, "done") == 3);
 }
 END_TEST
 
@@ -180,7 +156,7 @@ START_TEST(a_thousand_short_children_leave_no_zombie)
     scene_start(scene);
     for (size_t i = 0; i < ARRAY_CT(workers); i++)
         workers[i] = (pid_t)scene_worker(scene, 0, i, "pid");
-    push("{\"job\":\"short\",\"id\":\"@\"}", 1000);
+    scene_push_many(scene, "{\"job\":\"short\",\"id\":\"@\"}", 1000);
     WAIT_FOR(failed_ct() == 1000);
     WAIT_FOR(zombie_ct() == 0);
     ck_assert(scene_workers_all(scene, "running", 4));
@@ -231,11 +207,11 @@ START_TEST(without_descriptors_the_supervisor_goes_on_and_loses_none)
     for (size_t i = 0; i < CLIENTS; i++)
         clients[i] = connect_control();
     WAIT_FOR(scene_log_has(scene, "event=control.accept_failed"));
-    push("{\"job\":\"nothing\"}", 100); /* the workers do not care */
+    scene_push_many(scene, "{\"job\":\"nothing\"}", 100); /* the workers do not care */
     WAIT_FOR(scene_redis_int(scene, "LLEN", "queues:default") == 0);
     for (size_t i = 0; i < CLIENTS; i++)
         ck_assert_int_eq(close(clients[i]), 0);
-    WAIT_FOR(done_ct() == 100);
+    WAIT_FOR(scene_sum(scene, "done") == 100);
     WAIT_FOR(fd_ct(scene->supervisor) == before);
     printf("EMFILE: %ld ticks of CPU\n", cpu_ticks(scene->supervisor) - ticks);
 }
@@ -272,9 +248,9 @@ START_TEST(interrupted_and_halved_calls_lose_nothing)
     fault->shorten_every = 4;
     scene_spawn(scene);
     fault_hide();
-    push("{\"job\":\"nothing\",\"id\":\"@\"}", 500);
-    push("{\"job\":\"copy\",\"data\":{\"n\":@}}", 20);
-    WAIT_FOR(done_ct() == 520);
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":\"@\"}", 500);
+    scene_push_many(scene, "{\"job\":\"copy\",\"data\":{\"n\":@}}", 20);
+    WAIT_FOR(scene_sum(scene, "done") == 520);
     WAIT_FOR(scene_redis_int(scene, "ZCARD", "queues:default:reserved") == 0);
     ck_assert_uint_eq(failed_ct(), 0);
     ck_assert_uint_eq(scene_lines(scene, "copies"), 20);
@@ -345,23 +321,12 @@ static void write_conf(const char *bytes, size_t len)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-static size_t count_in_log(const char *text)
-{
-    char *log = scene_read(scene, "log");
-    size_t ct = 0;
-
-    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
-        ct++;
-    free(log);
-    return ct;
-}
-
 static void hup_in_vain(void)
 {
-    size_t before = count_in_log("event=supervisor.reload_failed");
+    size_t before = scene_log_count(scene, "event=supervisor.reload_failed");
 
     ck_assert_int_eq(kill(scene->supervisor, SIGHUP), 0);
-    WAIT_FOR(count_in_log("event=supervisor.reload_failed") == before + 1);
+    WAIT_FOR(scene_log_count(scene, "event=supervisor.reload_failed") == before + 1);
 }
 
 #define BAD_PLACEHOLDER                                                                  \

@@ -39,17 +39,6 @@ static void clear_stage(void)
     scene_destroy(scene);
 }
 
-static void push(const char *payload, int ct)
-{
-    char count[16];
-
-    (void)snprintf(count, sizeof(count), "%d", ct);
-    (void)scene_redis(scene, "EVAL",
-                      "for i = 1, tonumber(ARGV[2]) do redis.call('RPUSH', KEYS[1], "
-                      "(string.gsub(ARGV[1], '@', i))) end",
-                      "1", "queues:default", payload, count, NULL);
-}
-
 static bool runs(void)
 {
     return scene_workers_all(scene, "running", 1);
@@ -74,8 +63,8 @@ START_TEST(without_standard_streams_it_runs_all_the_same)
                              "sh", "echo out; echo err >&2; cat >/dev/null", "") " );\n");
     scene_spawn_by(scene, "exec \"$0\" supervise -c \"$1\" <&- >&- 2>&-");
     WAIT_FOR(runs());
-    push("{\"job\":\"nothing\",\"id\":@}", 50);
-    push("{\"job\":\"sh\",\"id\":@,\"data\":[1]}", 10);
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":@}", 50);
+    scene_push_many(scene, "{\"job\":\"sh\",\"id\":@,\"data\":[1]}", 10);
     WAIT_FOR(done_ct() == 60);
     ck_assert_int_eq(scene_worker(scene, 0, 0, "restarts"), 0);
 }
@@ -114,13 +103,15 @@ START_TEST(a_log_that_nobody_reads_or_that_is_hung_up_holds_up_no_job)
     fd = open_pipe();
     scene_spawn_by(scene, "exec \"$0\" supervise -c \"$1\" 2>\"$2/pipe\"");
     WAIT_FOR(runs());
-    push("{\"job\":\"nothing\",\"id\":@}", 2000); /* far more lines than a pipe holds */
+    /* Far more lines than a pipe holds. */
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":@}", 2000);
     WAIT_FOR(done_ct() == 2000);
     ck_assert(!pipe_has(fd, "event=log.dropped"));
-    push("{\"job\":\"nothing\",\"id\":@}", 1); /* the pipe is empty now */
+    /* The pipe is empty now. */
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":@}", 1);
     WAIT_FOR(pipe_has(fd, "event=log.dropped"));
     ck_assert_int_eq(close(fd), 0); /* and gone */
-    push("{\"job\":\"nothing\",\"id\":@}", 100);
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":@}", 100);
     WAIT_FOR(done_ct() == 2101);
     ck_assert_int_eq(scene_worker(scene, 0, 0, "restarts"), 0);
 }
@@ -143,7 +134,7 @@ START_TEST(a_full_disk_for_the_log_holds_up_no_job_and_ends)
                           "size=64k none \"$2/disk\" && exec \"$0\" supervise -c \"$1\" "
                           "2>>\"$2/disk/log\"' \"$0\" \"$1\" \"$2\"");
     WAIT_FOR(runs());
-    push("{\"job\":\"nothing\",\"id\":@}", 1000);
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":@}", 1000);
     WAIT_FOR(done_ct() == 1000);
     (void)snprintf(path, sizeof(path), "/proc/%d/fd/2", (int)scene->supervisor);
     fd = open(path, O_RDWR | O_CLOEXEC);
@@ -151,7 +142,7 @@ START_TEST(a_full_disk_for_the_log_holds_up_no_job_and_ends)
     ck_assert_int_gt(lseek(fd, 0, SEEK_END), 60000); /* full */
     ck_assert_int_eq(ftruncate(fd, 0), 0);
     ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
-    push("{\"job\":\"nothing\",\"id\":@}", 1);
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":@}", 1);
     WAIT_FOR(pipe_has(fd, "event=log.dropped"));
     ck_assert_int_eq(close(fd), 0);
     ck_assert_int_eq(scene_worker(scene, 0, 0, "restarts"), 0);
@@ -337,7 +328,7 @@ START_TEST(rubbish_on_the_control_socket_holds_up_nobody)
     }
     ck_assert_int_eq(kill(worker, SIGKILL), 0); /* supervision goes on meanwhile */
     WAIT_FOR(runs() && scene_worker(scene, 0, 0, "pid") != worker);
-    push("{\"job\":\"nothing\",\"id\":@}", 10);
+    scene_push_many(scene, "{\"job\":\"nothing\",\"id\":@}", 10);
     WAIT_FOR(done_ct() == 10);
     for (size_t i = 0; i < CLIENTS; i++)
         ck_assert_int_eq(close(fds[i]), 0);

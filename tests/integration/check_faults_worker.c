@@ -38,34 +38,9 @@ static void clear_stage(void)
     scene_destroy(scene);
 }
 
-/* Payloads straight into the list, "@" being their number. */
-static void push(const char *payload, int ct)
-{
-    char count[16];
-
-    (void)snprintf(count, sizeof(count), "%d", ct);
-    (void)scene_redis(scene, "EVAL",
-                      "for i = 1, tonumber(ARGV[2]) do redis.call('RPUSH', KEYS[1], "
-                      "(string.gsub(ARGV[1], '@', i))) end",
-                      "1", "queues:default", payload, count, NULL);
-}
-
 static size_t failed_ct(void)
 {
     return (size_t)scene_redis_int(scene, "ZCARD", "drover:failed");
-}
-
-static long long sum_of(const char *field)
-{
-    json_t *status = scene_status(scene), *worker;
-    json_t *pool = json_array_get(json_object_get(status, "pools"), 0);
-    long long sum = 0;
-    size_t i;
-
-    json_array_foreach(json_object_get(pool, "workers"), i, worker) sum +=
-        json_integer_value(json_object_get(worker, field));
-    json_decref(status);
-    return sum;
 }
 
 /* How many of the jobs with the uuids prefix-1 .. prefix-ct the log calls done, each
@@ -109,12 +84,13 @@ START_TEST(a_thousand_innocent_jobs_survive_three_kills)
     scene = scene_create(
         SCENE_REDIS,
         POOL("2", "250", "tries = 1; max_crashes = 10;") "jobs: ( " NOTHING " );\n");
-    push("{\"uuid\":\"job-@\",\"job\":\"nothing\",\"data\":{\"sleep\":4}}", 1000);
+    scene_push_many(
+        scene, "{\"uuid\":\"job-@\",\"job\":\"nothing\",\"data\":{\"sleep\":4}}", 1000);
     scene_start(scene);
     for (int i = 0; i < 3; i++) {
         kill_worker(0);
         kill_worker(1);
-        WAIT_FOR(sum_of("restarts") >= 2 * (i + 1));
+        WAIT_FOR(scene_sum(scene, "restarts") >= 2 * (i + 1));
     }
     WAIT_FOR(scene_is_drained(scene));
     ck_assert_uint_eq(failed_ct(), 0); /* tries is 1: a crash spends none */
@@ -183,8 +159,8 @@ START_TEST(the_innocent_beside_a_poison_are_told_from_it)
                                       "$1/starts; kill -SEGV $PPID; sleep 9",
                                       "") " );\n");
     make_gate();
-    push("{\"uuid\":\"slow-@\",\"job\":\"slow\"}", 20);
-    push("{\"uuid\":\"poison\",\"job\":\"poison\"}", 1);
+    scene_push_many(scene, "{\"uuid\":\"slow-@\",\"job\":\"slow\"}", 20);
+    scene_push_many(scene, "{\"uuid\":\"poison\",\"job\":\"poison\"}", 1);
     scene_start(scene);
     WAIT_FOR(scene_log_has(scene, "event=job.alone"));
     open_gate();
@@ -213,7 +189,7 @@ START_TEST(a_worker_without_memory_dies_and_its_jobs_run_elsewhere)
     scene_start(scene);
     ck_assert_int_eq(
         prlimit((pid_t)scene_worker(scene, 0, 0, "pid"), RLIMIT_AS, &tight, NULL), 0);
-    push("{\"job\":\"good\",\"id\":\"@\"}", 2);
+    scene_push_many(scene, "{\"job\":\"good\",\"id\":\"@\"}", 2);
     (void)scene_redis(
         scene, "EVAL",
         "redis.call('RPUSH', KEYS[1], '{\"job\":\"nothing\",\"data\":\"' .. "
@@ -268,14 +244,14 @@ START_TEST(an_hour_more_or_less_changes_no_lease_no_timeout_and_no_backoff)
     WAIT_FOR(lease_end() > first_end);    /* it is extended */
     scene_do(scene, "push", "twice");
     scene_do(scene, "push", "nothing", "--delay", "1");
-    WAIT_FOR(sum_of("done") == 2);
+    WAIT_FOR(scene_sum(scene, "done") == 2);
     scene_touch(scene, "go");
-    WAIT_FOR(sum_of("done") == 3);
+    WAIT_FOR(scene_sum(scene, "done") == 3);
     WAIT_FOR(scene_is_drained(scene));
     ck_assert_uint_eq(scene_lines(scene, "starts"), 1);
     ck_assert_uint_eq(scene_lines(scene, "runs"), 2);
     ck_assert_uint_eq(failed_ct(), 0);
-    ck_assert_int_eq(sum_of("restarts"), 0);
+    ck_assert_int_eq(scene_sum(scene, "restarts"), 0);
     ck_assert(!scene_log_has(scene, "event=lease.lost"));
     ck_assert(!scene_log_has(scene, "timed out"));
 }

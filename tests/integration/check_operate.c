@@ -144,10 +144,7 @@ START_TEST(a_broken_file_keeps_nobody_from_looking_scaling_and_stopping)
     ck_assert_ptr_nonnull(strstr(scene->err, "drover: nothing was changed"));
     ck_assert_int_eq(scene_run(scene, "push", "nothing", NULL), 2);
     scene_do(scene, "stop");
-    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
-                     scene->supervisor);
-    scene->supervisor = 0;
-    ck_assert_int_eq(scene->exit_status, 0);
+    scene_await_end(scene);
 }
 END_TEST
 
@@ -160,10 +157,7 @@ START_TEST(a_stop_lets_running_jobs_end)
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
     WAIT_FOR(scene_log_has(scene, "worker.drain"));
     scene_touch(scene, "go");
-    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
-                     scene->supervisor);
-    ck_assert_int_eq(scene->exit_status, 0);
-    scene->supervisor = 0;
+    scene_await_end(scene);
     ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
 }
 END_TEST
@@ -182,10 +176,7 @@ START_TEST(a_second_signal_stops_at_once_and_gives_the_job_back)
     heard_ms = wait_now_ms();
     WAIT_FOR(wait_now_ms() > heard_ms + SUPERVISOR_REPEAT_MS);
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
-    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
-                     scene->supervisor);
-    scene->supervisor = 0;
-    ck_assert_int_eq(scene->exit_status, 0);
+    scene_await_end(scene);
     ck_assert_uint_eq(scene_lines(scene, "ends"), 0);
     ck_assert_int_eq(scene_redis_int(scene, "LLEN", "queues:default"), 1);
     ck_assert_ptr_nonnull(strstr(
@@ -285,10 +276,7 @@ START_TEST(stop_and_status_say_when_nothing_runs)
     ck_assert_int_eq(scene_run(scene, "stop", NULL), 3);
     scene_start(scene);
     scene_do(scene, "stop");
-    ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
-                     scene->supervisor);
-    ck_assert_int_eq(scene->exit_status, 0);
-    scene->supervisor = 0;
+    scene_await_end(scene);
 }
 END_TEST
 

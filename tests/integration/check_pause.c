@@ -65,14 +65,6 @@ static bool shows(const char *part)
     return strstr(hosts[0]->out, part) != NULL;
 }
 
-static void await_end(void)
-{
-    ck_assert_int_eq(waitpid(hosts[0]->supervisor, &hosts[0]->exit_status, 0),
-                     hosts[0]->supervisor);
-    hosts[0]->supervisor = 0;
-    ck_assert_int_eq(hosts[0]->exit_status, 0);
-}
-
 /* ---- queues ---- */
 
 START_TEST(a_queue_is_paused_for_all_drovers_on_a_redis)
@@ -165,7 +157,7 @@ START_TEST(a_drain_waits_for_what_runs_and_ends_then)
     ck_assert(shows("\"draining\":true"));
     scene_do(hosts[0], "push", "note", "--queue", "high");
     let_slow_jobs_end();
-    await_end();
+    scene_await_end(hosts[0]);
     ck_assert_uint_eq(count("ends"), 1);
     ck_assert_int_eq(scene_redis_int(hosts[0], "LLEN", "queues:high"), 1);
     ck_assert_int_eq(scene_redis_int(hosts[0], "ZCARD", "queues:low:reserved"), 0);
@@ -176,7 +168,7 @@ END_TEST
 START_TEST(a_drain_of_idle_workers_is_soon_over)
 {
     scene_do(hosts[0], "drain");
-    await_end();
+    scene_await_end(hosts[0]);
 }
 END_TEST
 

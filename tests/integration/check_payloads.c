@@ -69,19 +69,6 @@ static long long ask(const char *format, ...)
     return number;
 }
 
-static long long done_ct(void)
-{
-    json_t *status = scene_status(scene), *worker;
-    json_t *pool = json_array_get(json_object_get(status, "pools"), 0);
-    long long sum = 0;
-    size_t i;
-
-    json_array_foreach(json_object_get(pool, "workers"), i, worker) sum +=
-        json_integer_value(json_object_get(worker, "done"));
-    json_decref(status);
-    return sum;
-}
-
 static bool all_settled(void)
 {
     return ask("LLEN queues:default") == 0 && ask("ZCARD queues:default:reserved") == 0 &&
@@ -221,7 +208,7 @@ START_TEST(good_jobs_run_around_bad_ones_and_those_are_kept_byte_for_byte)
     scene_start(scene);
     WAIT_FOR(all_settled());
     ck_assert_int_eq(ask("EVAL %s 0", compare), 0);
-    WAIT_FOR(done_ct() == (long long)bad_ct);
+    WAIT_FOR(scene_sum(scene, "done") == (long long)bad_ct);
 
     /* And a retry gives the same bytes. */
     scene_do(scene, "scale", "main", "0");
@@ -334,7 +321,7 @@ START_TEST(four_big_payloads_bound_memory)
     for (int i = 0; i < 4; i++)
         (void)ask("RPUSH queues:default {\"id\":%d,\"job\":\"nothing\",\"data\":\"%b\"}",
                   i, bytes, (size_t)BIG);
-    WAIT_FOR(done_ct() == 4);
+    WAIT_FOR(scene_sum(scene, "done") == 4);
     printf("four payloads of 15 MiB: peak %ld KiB\n", peak_kib(worker));
     if (!is_sanitized()) {
         ck_assert_int_lt(peak_kib(worker), 150 * 1024); /* all four, twice, and a base */
@@ -353,7 +340,7 @@ START_TEST(a_hundred_thousand_stale_tokens_harm_nobody)
               "for i = 1, 100000 do redis.call('RPUSH', KEYS[1], 1) end");
     scene_start(scene);
     (void)ask("RPUSH queues:default {\"job\":\"nothing\"}");
-    WAIT_FOR(done_ct() == 1);
+    WAIT_FOR(scene_sum(scene, "done") == 1);
     WAIT_FOR(ask("LLEN queues:default:notify") == 0);
 }
 END_TEST
@@ -370,7 +357,7 @@ START_TEST(a_burst_is_drained_without_holding_redis)
                   i);
     (void)ask("SLOWLOG RESET");
     scene_start(scene);
-    WAIT_FOR(done_ct() == jobs);
+    WAIT_FOR(scene_sum(scene, "done") == jobs);
     WAIT_FOR(all_settled());
     ck_assert_int_eq(ask("ZCARD drover:failed"), 0);
     printf("burst of %d: %lld commands took Redis over 10 ms\n", jobs,
@@ -385,9 +372,9 @@ START_TEST(a_thousand_jobs_due_in_the_same_second_all_run)
               "local due = redis.call('TIME')[1] + 2 "
               "for i = 1, 1000 do redis.call('ZADD', KEYS[1], due, "
               "'{\"job\":\"nothing\",\"id\":\"' .. i .. '\"}') end");
-    WAIT_FOR(done_ct() == 1000);
+    WAIT_FOR(scene_sum(scene, "done") == 1000);
     WAIT_FOR(all_settled());
-    ck_assert_int_eq(done_ct(), 1000);
+    ck_assert_int_eq(scene_sum(scene, "done"), 1000);
 }
 END_TEST
 

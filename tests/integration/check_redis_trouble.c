@@ -87,17 +87,6 @@ static void tell_aside(const char *words)
     free(command);
 }
 
-static size_t log_count(const char *text)
-{
-    char *log = scene_read(scene, "log");
-    size_t ct = 0;
-
-    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
-        ct++;
-    free(log);
-    return ct;
-}
-
 /* ---- the troubles ---- */
 
 static void cut_all(void)
@@ -268,7 +257,8 @@ static void sit_out(const struct trouble *trouble)
     scene_touch(scene, "go"); /* the slow job ends meanwhile: its ack has to wait */
     WAIT_FOR(scene_lines(scene, "ends") == 1);
     if (!trouble->unsaid)
-        WAIT_FOR(log_count(trouble->forgets ? "event=queue.down" : trouble->name) >= 1);
+        WAIT_FOR(scene_log_count(scene, trouble->forgets ? "event=queue.down"
+                                                         : trouble->name) >= 1);
     if (trouble->end && !trouble->unsaid)
         WAIT_FOR(status_says_down());
     while (wait_now_ms() - began_ms < LASTS_MS)
@@ -322,8 +312,8 @@ START_TEST(work_waits_and_goes_on)
     ck_assert_uint_eq(scene_lines(scene, "starts"), 1);
     ck_assert_int_eq(scene_redis_int(scene, "ZCARD", "drover:failed"), 0);
     ck_assert_int_eq(scene_redis_int(scene, "HLEN", "drover:crashes"), 0);
-    ck_assert_uint_eq(log_count("event=job.released"), 0);
-    ck_assert_uint_eq(log_count("event=job.returned"), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=job.released"), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=job.returned"), 0);
     WAIT_FOR(!status_says_down());
     (void)tell("ACL LOG RESET");
 }
@@ -339,7 +329,7 @@ START_TEST(forgotten_scripts_are_sent_again)
         scene_do(scene, "push", "quick");
         WAIT_FOR(scene_lines(scene, "quick") == i);
     }
-    ck_assert_uint_eq(log_count("event=queue.down"), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=queue.down"), 0);
 }
 END_TEST
 
@@ -367,7 +357,7 @@ START_TEST(a_full_redis_drains)
                      0);
     scene_do(scene, "failed", "retry", "--all");
     WAIT_FOR(scene_lines(scene, "fails") == 60 && tell("ZCARD drover:failed") == 10);
-    ck_assert_uint_eq(log_count("event=queue.down"), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=queue.down"), 0);
 }
 END_TEST
 
@@ -396,12 +386,14 @@ START_TEST(keys_that_vanish_stop_nothing)
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     (void)tell("DEL queues:high:reserved"); /* its ack finds nothing: counted, no error */
     scene_touch(scene, "go");
-    WAIT_FOR(log_count("event=queue.lost") + log_count("event=lease.lost") >= 1);
+    WAIT_FOR(scene_log_count(scene, "event=queue.lost") +
+                 scene_log_count(scene, "event=lease.lost") >=
+             1);
     (void)tell("RPUSH queues:high {\"job\":\"fails\",\"maxTries\":1}");
     WAIT_FOR(tell("ZCARD drover:failed") >= 1);
     ck_assert_int_eq(scene_worker(scene, 0, 0, "pid"), worker);
-    ck_assert_uint_eq(log_count("event=queue.down"), 0);
-    ck_assert_uint_eq(log_count("event=queue.settle_failed"), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=queue.down"), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=queue.settle_failed"), 0);
 }
 END_TEST
 
@@ -413,8 +405,8 @@ START_TEST(an_evicting_redis_is_loud_everywhere)
     set_stage(false);
     (void)tell("CONFIG SET maxmemory-policy allkeys-lru");
     scene_start(scene);
-    WAIT_FOR(log_count("maxmemory_policy=allkeys-lru") == WORKERS);
-    WAIT_FOR(log_count("event=redis.no_aof") == WORKERS);
+    WAIT_FOR(scene_log_count(scene, "maxmemory_policy=allkeys-lru") == WORKERS);
+    WAIT_FOR(scene_log_count(scene, "event=redis.no_aof") == WORKERS);
     status = scene_status(scene);
     redis = json_object_get(status, "redis");
     ck_assert_str_eq(json_string_value(json_object_get(redis, "maxmemory_policy")),

@@ -281,6 +281,11 @@ static void print_log(struct scene *scene)
 void scene_stop(struct scene *scene)
 {
     (void)kill(scene->supervisor, SIGTERM);
+    scene_await_end(scene);
+}
+
+void scene_await_end(struct scene *scene)
+{
     scene->exit_status = finish(scene->supervisor);
     scene->supervisor = 0;
     if (scene->exit_status != 0 || scene_log_has(scene, "ERROR: AddressSanitizer") ||
@@ -441,6 +446,17 @@ bool scene_is_drained(struct scene *scene)
     return strcmp(sum, "0\n") == 0;
 }
 
+void scene_push_many(struct scene *scene, const char *payload, int ct)
+{
+    char count[16];
+
+    (void)snprintf(count, sizeof(count), "%d", ct);
+    (void)scene_redis(scene, "EVAL",
+                      "for i = 1, tonumber(ARGV[2]) do redis.call('RPUSH', KEYS[1], "
+                      "(string.gsub(ARGV[1], '@', i))) end",
+                      "1", "queues:default", payload, count, NULL);
+}
+
 static json_t *run_json(struct scene *scene)
 {
     json_error_t error;
@@ -471,6 +487,19 @@ long long scene_worker(struct scene *scene, size_t pool, size_t worker, const ch
 
     json_decref(status);
     return value;
+}
+
+long long scene_sum(struct scene *scene, const char *field)
+{
+    json_t *status = scene_status(scene), *worker;
+    json_t *pool = json_array_get(json_object_get(status, "pools"), 0);
+    long long sum = 0;
+    size_t i;
+
+    json_array_foreach(json_object_get(pool, "workers"), i, worker) sum +=
+        json_integer_value(json_object_get(worker, field));
+    json_decref(status);
+    return sum;
 }
 
 bool scene_workers_all(struct scene *scene, const char *state, size_t ct)
@@ -531,11 +560,18 @@ void scene_touch(struct scene *scene, const char *name)
     ck_assert_int_eq(fclose(file), 0);
 }
 
-bool scene_log_has(struct scene *scene, const char *text)
+size_t scene_log_count(struct scene *scene, const char *text)
 {
     char *log = scene_read(scene, "log");
-    bool has = strstr(log, text) != NULL;
+    size_t ct = 0;
 
+    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
+        ct++;
     free(log);
-    return has;
+    return ct;
+}
+
+bool scene_log_has(struct scene *scene, const char *text)
+{
+    return scene_log_count(scene, text) > 0;
 }

@@ -50,6 +50,8 @@ void scene_spawn(struct scene *scene); /* as scene_start(), without waiting */
  * configuration, "$2" the directory. */
 void scene_spawn_by(struct scene *scene, const char *line);
 void scene_stop(struct scene *scene); /* TERM; waits; fails the test unless it exits 0 */
+/* Of a drover that has been told to end; fails the test unless it exits 0. */
+void scene_await_end(struct scene *scene);
 /* As a host whose power fails: drover and all its processes are gone at once, without a
  * word. Returns when they are. */
 void scene_power_off(struct scene *scene);
@@ -73,6 +75,7 @@ json_t *scene_status(struct scene *scene);
 json_t *scene_failed(struct scene *scene);
 long long scene_worker(struct scene *scene, size_t pool, size_t worker,
                        const char *field);
+long long scene_sum(struct scene *scene, const char *field); /* of the first pool's */
 bool scene_workers_all(struct scene *scene, const char *state, size_t ct);
 
 /* A Redis command by redis-cli; the answer's text, borrowed until the next. */
@@ -83,10 +86,14 @@ long long scene_redis_int(struct scene *scene, const char *command, const char *
  * job could go from one place to another. */
 bool scene_is_drained(struct scene *scene);
 
+/* Payloads straight into the queue "default", "@" in them being their number. */
+void scene_push_many(struct scene *scene, const char *payload, int ct);
+
 /* Files in the scene's directory. */
 char *scene_read(struct scene *scene, const char *name); /* "" if missing; free() it */
 size_t scene_lines(struct scene *scene, const char *name);
 void scene_touch(struct scene *scene, const char *name); /* makes it, empty */
 bool scene_log_has(struct scene *scene, const char *text);
+size_t scene_log_count(struct scene *scene, const char *text);
 
 #endif

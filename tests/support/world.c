@@ -205,6 +205,15 @@ void hand_close(struct hand *hand)
     queue_destroy(hand->queue);
     hand->queue = NULL;
     board_destroy(hand->board);
+    hand->board = NULL;
+}
+
+void hand_end(struct hand *hand)
+{
+    if (hand->queue)
+        hand_close(hand);
+    else if (hand->board)
+        board_destroy(hand->board);
 }
 
 void hand_want(struct hand *hand, unsigned free_slots)

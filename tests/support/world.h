@@ -77,6 +77,7 @@ void world_turn(struct world *world); /* a few milliseconds of the loop */
 void hand_init(struct hand *hand, struct world *world);
 void hand_open(struct hand *hand, unsigned slots);
 void hand_close(struct hand *hand); /* as kill -9 would */
+void hand_end(struct hand *hand);   /* whatever became of it; at the end of a test */
 void hand_want(struct hand *hand, unsigned free_slots);
 void hand_ack(struct hand *hand, size_t job);
 void hand_release(struct hand *hand, size_t job, const char *bytes, int64_t delay_ms);

@@ -20,8 +20,7 @@ static inline void open_world(int64_t poll_interval_ms)
 
 static inline void close_world(void)
 {
-    if (hand.queue)
-        hand_close(&hand);
+    hand_end(&hand);
     world_end(&world);
 }
 

@@ -56,20 +56,6 @@ static const struct {
      "environment DB_PORT: failed.port: \"x\" is not a whole number", NULL, NULL},
 };
 
-static void set_variables(const char *variables)
-{
-    char *copy = must_strdup(variables), *save = NULL;
-
-    for (char *at = strtok_r(copy, " ", &save); at; at = strtok_r(NULL, " ", &save)) {
-        char *equals = strchr(at, '=');
-
-        ck_assert_ptr_nonnull(equals);
-        *equals = '\0';
-        set_variable(at, equals + 1);
-    }
-    free(copy);
-}
-
 START_TEST(file_then_environment_say_which_database)
 {
     char *text =

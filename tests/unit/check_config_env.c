@@ -138,20 +138,6 @@ static const struct {
      NULL, NULL},
 };
 
-static void set_variables(const char *variables)
-{
-    char *copy = must_strdup(variables), *save = NULL;
-
-    for (char *at = strtok_r(copy, " ", &save); at; at = strtok_r(NULL, " ", &save)) {
-        char *equals = strchr(at, '=');
-
-        ck_assert_ptr_nonnull(equals);
-        *equals = '\0';
-        set_variable(at, equals + 1);
-    }
-    free(copy);
-}
-
 static void text_is(const char *text, const char *expected)
 {
     if (expected)

@@ -157,14 +157,15 @@ START_TEST(what_is_being_inserted_is_neither_retried_nor_forgotten)
     struct err err = {0};
     bool done = false;
 
-    scene_slow_down("u-0000", 3);
+    scene_hold("u-0000");
     scene_fail_many("u", 1);
     scene_open_mover(NULL);
-    UNTIL(&scene.world, (scene_is_moved(), scene_is_slow()));
+    UNTIL(&scene.world, (scene_is_moved(), scene_is_held()));
     ck_assert_int_eq(take_away(_i, "u-0000", &done, &err), -1);
     ck_assert_int_eq(err.code, ERR_DATABASE);
     ck_assert_ptr_nonnull(strstr(err.text, "on its way to PostgreSQL: try again"));
     ck_assert(!done);
+    scene_let_go();
     UNTIL(&scene.world, scene_is_moved());
     scene_expect_once("u", 1);
     ck_assert_int_eq(world_len(&scene.world, "queues:default"), 0);

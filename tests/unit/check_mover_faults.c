@@ -169,10 +169,11 @@ START_TEST(a_lost_answer_to_commit_leaves_one_row)
     scene_open_mover(dsn);
     scene_fail_many("warm", 1);
     UNTIL(&scene.world, scene_is_moved()); /* connected */
-    scene_slow_down("u-0000", 2);
+    scene_hold("u-0000");
     scene_fail_many("u", 20);
-    UNTIL(&scene.world, (scene_is_moved(), scene_is_slow()));
+    UNTIL(&scene.world, (scene_is_moved(), scene_is_held()));
     proxy_set(proxy, PROXY_ANSWERS, PROXY_LOSE);
+    scene_let_go();
     UNTIL(&scene.world, (scene_is_moved(), scene_row_ct()) == 21);
     ck_assert_int_eq(scene_left_ct(), 20);
     proxy_cut(proxy, PROXY_FIN);
@@ -189,12 +190,12 @@ END_TEST
 START_TEST(a_crash_of_the_server_in_mid_page_leaves_one_row)
 {
     scene_open_mover(NULL);
-    scene_slow_down("u-0010", 60);
+    scene_hold("u-0010");
     scene_fail_many("u", RECORD_CT);
-    UNTIL(&scene.world, (scene_is_moved(), scene_is_slow()));
+    UNTIL(&scene.world, (scene_is_moved(), scene_is_held()));
     postgres_process_restart(&scene.server, POSTGRES_IMMEDIATE);
     ck_assert_int_eq(scene_row_ct(), 0);
-    (void)postgres_process_do(&scene.server, "DROP TRIGGER slow ON failed_jobs");
+    (void)postgres_process_do(&scene.server, "DROP TRIGGER hold ON failed_jobs");
     postgres_process_end_sessions(&scene.server);
     UNTIL(&scene.world, scene_is_moved());
     scene_expect_once("u", RECORD_CT);
@@ -206,17 +207,12 @@ START_TEST(a_drop_that_never_came_leaves_one_row)
 {
     world_use_proxy(&scene.world);
     scene_open_mover(NULL);
-    scene_fail_many("v", 20); /* the server dawdles while Redis goes deaf */
-    (void)postgres_process_do(
-        &scene.server,
-        "CREATE OR REPLACE FUNCTION nap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "PERFORM pg_sleep(0.2); RETURN NEW; END $$; CREATE TRIGGER nap BEFORE INSERT ON "
-        "failed_jobs FOR EACH ROW WHEN (NEW.uuid = 'v-0010') EXECUTE FUNCTION nap()");
+    scene_fail_many("v", 20);
+    scene_hold("v-0010"); /* while Redis goes deaf */
     mover_wake(scene.movers[0]);
-    UNTIL(&scene.world,
-          postgres_process_int(&scene.server, "SELECT count(*) FROM pg_stat_activity "
-                                              "WHERE wait_event = 'PgSleep'") == 1);
+    UNTIL(&scene.world, scene_is_held());
     proxy_set(scene.world.proxy, PROXY_BOTH, PROXY_LOSE);
+    scene_let_go();
     UNTIL(&scene.world, scene_row_ct() == 20);
     for (int i = 0; i < 20; i++)
         world_turn(&scene.world);

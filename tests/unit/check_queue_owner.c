@@ -24,12 +24,8 @@ static void set_up(void)
 
 static void tear_down(void)
 {
-    for (size_t i = 0; i < HANDS; i++) {
-        if (hands[i].queue)
-            hand_close(&hands[i]);
-        else if (hands[i].board)
-            board_destroy(hands[i].board);
-    }
+    for (size_t i = 0; i < HANDS; i++)
+        hand_end(&hands[i]);
     world_end(&world);
 }
 
@@ -60,7 +56,6 @@ static uint32_t kill_hand(struct hand *hand)
     uint32_t tag = tag_of(hand);
 
     hand_close(hand);
-    hand->board = NULL;
     return tag;
 }
 

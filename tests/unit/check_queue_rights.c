@@ -7,32 +7,25 @@
 
 #include "jobs/payload.h"
 #include "tests/support/acl.h"
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
+#include "tests/support/world_fixture.h"
 
 enum { NAMED_JOBS = 12, ROUND_JOBS = NAMED_JOBS + 3, REFUSED_MS = 300 };
 enum { BIG_BYTES = HAND_MAX_PAYLOAD_BYTES + 1 };
 
-static struct world world;
-static struct hand hand;
 static char *big;
 
 static void set_up(void)
 {
-    world_start(&world);
+    open_world(100);
     world_keep_log(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 100;
     big = must_alloc(BIG_BYTES);
     memset(big, 'x', BIG_BYTES);
 }
 
 static void tear_down(void)
 {
-    if (hand.queue)
-        hand_close(&hand);
+    close_world();
     free(big);
-    world_end(&world);
 }
 
 /* '+' or '-' and one right, or two of them. False: Redis 6.2 cannot take away half of a

@@ -31,6 +31,21 @@ static inline void set_variable(const char *name, const char *value)
     ck_assert_int_eq(setenv(name, value, 1), 0);
 }
 
+/* "NAME=value NAME=value". */
+static inline void set_variables(const char *variables)
+{
+    char *copy = must_strdup(variables), *save = NULL;
+
+    for (char *at = strtok_r(copy, " ", &save); at; at = strtok_r(NULL, " ", &save)) {
+        char *equals = strchr(at, '=');
+
+        ck_assert_ptr_nonnull(equals);
+        *equals = '\0';
+        set_variable(at, equals + 1);
+    }
+    free(copy);
+}
+
 /* The text as if it were drover.conf. */
 static inline struct config *loaded(const char *text)
 {

@@ -36,20 +36,27 @@ void scene_create_table(void)
         "DEFAULT CURRENT_TIMESTAMP)");
 }
 
-void scene_slow_down(const char *uuid, int seconds)
+void scene_hold(const char *uuid)
 {
     (void)postgres_process_do(
         &scene.server,
-        "CREATE OR REPLACE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        "PERFORM pg_sleep(%d); RETURN NEW; END $$; CREATE TRIGGER slow BEFORE INSERT ON "
-        "failed_jobs FOR EACH ROW WHEN (NEW.uuid = '%s') EXECUTE FUNCTION slow()",
-        seconds, uuid);
+        "SET client_min_messages = warning; DROP TABLE IF EXISTS gate; CREATE TABLE gate "
+        "(); CREATE OR REPLACE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        "BEGIN WHILE NOT EXISTS (SELECT FROM gate) LOOP PERFORM pg_sleep(0.05); END "
+        "LOOP; RETURN NEW; END $$; CREATE TRIGGER hold BEFORE INSERT ON failed_jobs FOR "
+        "EACH ROW WHEN (NEW.uuid = '%s') EXECUTE FUNCTION hold()",
+        uuid);
 }
 
-bool scene_is_slow(void)
+bool scene_is_held(void)
 {
     return postgres_process_int(&scene.server, "SELECT count(*) FROM pg_stat_activity "
                                                "WHERE wait_event = 'PgSleep'") == 1;
+}
+
+void scene_let_go(void)
+{
+    (void)postgres_process_do(&scene.server, "INSERT INTO gate DEFAULT VALUES");
 }
 
 void mover_scene_set_up(void)

@@ -29,9 +29,10 @@ void mover_scene_tear_down(void);
 
 void scene_create_table(void); /* as Laravel's migration does */
 
-/* The insert of this one takes so long, while scene_is_slow(). */
-void scene_slow_down(const char *uuid, int seconds);
-bool scene_is_slow(void);
+/* The insert of this one waits, and scene_is_held() then, until all are let go. */
+void scene_hold(const char *uuid);
+bool scene_is_held(void);
+void scene_let_go(void);
 
 /* A worker with its mover, connected to Redis; `dsn` NULL: straight to the server. */
 void scene_open_mover(const char *dsn);
