@@ -135,7 +135,7 @@ const char *address_not_public(const struct sockaddr *address)
 {
     if (bytes_of(address) == NULL)
         return "neither IPv4 nor IPv6";
-    for (size_t i = 0; i < sizeof(not_public) / sizeof(not_public[0]); i++)
+    for (size_t i = 0; i < ARRAY_CT(not_public); i++)
         if (network_holds(&not_public[i].network, address))
             return not_public[i].why;
     return NULL;

@@ -118,6 +118,18 @@ void board_set_away(struct board *board, size_t at, const char *name, int64_t fa
     away->failures = failures;
 }
 
+void board_set_held_queue(struct board *board, size_t at, const char *name, bool on)
+{
+    struct board_held_queue *queue;
+
+    if (at >= BOARD_HELD_QUEUES)
+        return;
+    queue = &board->held_queues[at];
+    if (on)
+        set_changed_text(queue->name, sizeof(queue->name), name);
+    queue->on = on;
+}
+
 void board_set_database(struct board *board, size_t at, const char *name, const char *why,
                         int64_t put_off_ct)
 {

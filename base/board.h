@@ -23,6 +23,7 @@ enum {
     BOARD_NOTE_BYTES = 128,
     BOARD_AWAY = 8, /* endpoints that can be told about */
     BOARD_DATABASES = 8,
+    BOARD_HELD_QUEUES = 16,
     BOARD_ORPHANS = 16 /* tags a successor can be told about */
 };
 
@@ -62,6 +63,12 @@ struct board_database {
     char why[BOARD_NOTE_BYTES];
 };
 
+/* A queue that the application lets the worker take no jobs from. */
+struct board_held_queue {
+    _Atomic int on;
+    char name[BOARD_NAME_BYTES];
+};
+
 struct board {
     _Atomic int64_t beat; /* grows while the worker's loop turns */
     _Atomic int phase;    /* enum board_phase */
@@ -80,8 +87,10 @@ struct board {
     _Atomic uint32_t away_ct;      /* endpoints left alone; `away` has the first */
     struct board_away away[BOARD_AWAY];
     struct board_database databases[BOARD_DATABASES];
-    _Atomic uint64_t failed; /* jobs moved to the failed store */
-    _Atomic uint64_t lost;   /* leases that were no longer ours at settle or extend */
+    struct board_held_queue
+        held_queues[BOARD_HELD_QUEUES]; /* the first few of the pool */
+    _Atomic uint64_t failed;            /* jobs moved to the failed store */
+    _Atomic uint64_t lost; /* leases that were no longer ours at settle or extend */
     struct board_orphan orphans[BOARD_ORPHANS];
     uint32_t next;           /* the worker's alone: where it looks for a free row first */
     struct board_job jobs[]; /* board_job_ct() rows */
@@ -103,6 +112,10 @@ void board_set_away(struct board *board, size_t at, const char *name, int64_t fa
 /* Likewise for a database; put_off_ct 0: none. */
 void board_set_database(struct board *board, size_t at, const char *name, const char *why,
                         int64_t put_off_ct);
+
+/* Likewise for the pool's queue `at`; there is room for the first few, the others are not
+ * told. */
+void board_set_held_queue(struct board *board, size_t at, const char *name, bool on);
 
 /* For the supervisor: copies at most size - 1 bytes, always NUL-terminated. */
 void board_text(const char *field, size_t field_size, char *text, size_t size);

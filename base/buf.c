@@ -116,6 +116,13 @@ void buf_free(struct buf *buf)
     buf_init(buf, buf->max);
 }
 
+void buf_wipe(struct buf *buf)
+{
+    if (buf->data)
+        explicit_bzero(buf->data, buf->cap);
+    buf_free(buf);
+}
+
 char *buf_take(struct buf *buf)
 {
     char *data = buf->data ? buf->data : must_strdup("");

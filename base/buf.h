@@ -44,6 +44,7 @@ int buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_drop_front(struct buf *buf, size_t len); /* removes the first `len` bytes */
 void buf_clear(struct buf *buf);                  /* len = 0, keeps the memory */
 void buf_free(struct buf *buf);                   /* and is empty and usable again */
+void buf_wipe(struct buf *buf);                   /* buf_free() of what is secret */
 char *buf_take(struct buf *buf) MUSTCHECK;        /* the data, now the caller's */
 struct slice buf_slice(const struct buf *buf);
 

@@ -8,7 +8,8 @@
 
 int64_t clock_mono_us(void); /* microseconds since some start */
 int64_t clock_mono_ms(void); /* milliseconds since some start */
-int64_t clock_wall_ms(void); /* milliseconds since 1970-01-01 UTC */
+int64_t clock_wall_us(void); /* microseconds since 1970-01-01 UTC */
+int64_t clock_wall_ms(void); /* milliseconds since then */
 
 /* Writes `wall_ms` as 2026-11-21T11:44:09.123Z; `size` >= CLOCK_TEXT_BYTES. */
 enum { CLOCK_TEXT_BYTES = 32 };

@@ -55,6 +55,13 @@ char *must_strndup(const char *text, size_t len)
     return copy;
 }
 
+void must_wipe(char *secret)
+{
+    if (secret)
+        explicit_bzero(secret, strlen(secret));
+    free(secret);
+}
+
 char *must_format(const char *fmt, ...)
 {
     va_list ap;

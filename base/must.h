@@ -34,6 +34,7 @@ void *must_alloc(size_t bytes) MUSTCHECK; /* zeroed */
 void *must_realloc(void *ptr, size_t ct, size_t size) MUSTCHECK; /* ct * size, checked */
 char *must_strdup(const char *text) MUSTCHECK;                   /* NULL stays NULL */
 char *must_strndup(const char *text, size_t len) MUSTCHECK;
+void must_wipe(char *secret); /* free(), with zeros over the text first; NULL is fine */
 char *must_format(const char *fmt, ...) MUSTCHECK PRINTF_LIKE(1, 2);
 
 #endif

@@ -128,6 +128,24 @@ void reaper_on_orphan(struct reaper *reaper, reaper_cb cb, void *arg)
     reaper->orphan_arg = arg;
 }
 
+bool reaper_has_ended(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid;
+}
+
+static int64_t timeval_ms(struct timeval tv)
+{
+    return (int64_t)tv.tv_sec * 1000 + tv.tv_usec / 1000;
+}
+
+int64_t reaper_cpu_ms(const struct rusage *usage)
+{
+    return timeval_ms(usage->ru_utime) + timeval_ms(usage->ru_stime);
+}
+
 void reaper_describe(int status, char *text, size_t size)
 {
     if (WIFEXITED(status))

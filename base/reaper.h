@@ -27,6 +27,11 @@ void reaper_watch(struct reaper *reaper, pid_t pid, reaper_cb cb, void *arg);
 void reaper_forget(struct reaper *reaper, pid_t pid); /* unknown pids are fine */
 void reaper_on_orphan(struct reaper *reaper, reaper_cb cb, void *arg);
 
+/* Whether that child has ended, though its death may not have been told yet. */
+bool reaper_has_ended(pid_t pid);
+
+int64_t reaper_cpu_ms(const struct rusage *usage); /* user and system */
+
 /* One sentence: "exit status 3", "killed by SIGSEGV (core dumped)". */
 enum { REAPER_TEXT_BYTES = 64 };
 void reaper_describe(int status, char *text, size_t size);

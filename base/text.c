@@ -90,6 +90,15 @@ bool text_is_utf8(struct slice text)
     return true;
 }
 
+size_t text_character_ct(const char *text)
+{
+    size_t ct = 0;
+
+    for (; *text; text++)
+        ct += ((unsigned char)*text & 0xc0) != 0x80; /* but those that go on */
+    return ct;
+}
+
 bool text_glob(const char *pattern, const char *name)
 {
     const char *star = NULL, *resume = NULL; /* the last *, and what it has not eaten */

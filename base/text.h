@@ -14,6 +14,8 @@ void text_escape(struct buf *out, struct slice text);
 
 bool text_is_utf8(struct slice text); /* well-formed, no surrogates, no overlong forms */
 
+size_t text_character_ct(const char *text); /* UTF-8; as good as columns for most */
+
 /* Shell-style glob over the whole of `name`: * any run, ? one byte; the rest, backslash
  * too, stands for itself (so App\Jobs\* needs no doubling). Linear in space. */
 bool text_glob(const char *pattern, const char *name);

@@ -14,35 +14,12 @@ use Illuminate\Queue\WorkerOptions;
 
 require __DIR__.'/../tests/php/bootstrap.php';
 
-class Silent implements ExceptionHandler
-{
-    public function report(\Throwable $e)
-    {
-        fwrite(STDERR, "$e\n");
-    }
-
-    public function shouldReport(\Throwable $e)
-    {
-        return true;
-    }
-
-    public function render($request, \Throwable $e)
-    {
-        throw $e;
-    }
-
-    public function renderForConsole($output, \Throwable $e)
-    {
-        throw $e;
-    }
-}
-
 $app = \Drover\Tests\application([
     'socket' => getenv('BENCH_SOCKET'), 'database' => 0, 'prefix' => '', 'retry-after' => 90,
     'block-for' => null, 'ledger' => getenv('BENCH_LEDGER'), 'who' => (string) getmypid(),
 ]);
 \Drover\Tests\share_cache($app);
-$app->instance(ExceptionHandler::class, new Silent);
+$app->instance(ExceptionHandler::class, new \Drover\Tests\Reporter);
 if (realpath($_SERVER['SCRIPT_FILENAME']) !== __FILE__) {
     return $app;
 }

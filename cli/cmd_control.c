@@ -64,8 +64,8 @@ static int run_scale(const struct cli_args *args)
                               (json_int_t)member(answer, "was"), "now",
                               (json_int_t)member(answer, "now")));
     else
-        printf("%s: %lld -> %lld workers\n", pool, (long long)member(answer, "was"),
-               (long long)member(answer, "now"));
+        printf("%s: %lld -> %lld worker%s\n", pool, (long long)member(answer, "was"),
+               (long long)member(answer, "now"), member(answer, "now") == 1 ? "" : "s");
     json_decref(answer);
     return EXIT_DONE;
 }
@@ -108,9 +108,9 @@ static int await_workers(const struct config *config, int64_t timeout_ms)
     while ((stale_ct = count_stale(config)) > 0 && clock_mono_ms() < deadline_ms)
         (void)poll(NULL, 0, LOOK_MS);
     if (stale_ct > 0)
-        output_note("reloaded, but %lld workers still have the earlier configuration: "
+        output_note("reloaded, but %lld worker%s the earlier configuration: "
                     "they are replaced one by one, after their jobs",
-                    (long long)stale_ct);
+                    (long long)stale_ct, stale_ct == 1 ? " still has" : "s still have");
     return stale_ct == 0 ? EXIT_DONE : EXIT_ERROR;
 }
 
@@ -140,15 +140,16 @@ static int run_reload(const struct cli_args *args)
     if (read_timeout(args, &timeout_ms, &exit_code) != 0)
         return exit_code;
     config = cli_config(args, &exit_code);
-    if (config == NULL)
-        return exit_code;
-    exit_code = reload_and_wait(config, timeout_ms);
+    if (config)
+        exit_code = reload_and_wait(config, timeout_ms);
+    if (exit_code == EXIT_BAD_USAGE)
+        output_note("nothing was changed");
     config_free(config);
     return exit_code;
 }
 
 static const struct cli_option reload_options[] = {
-    {"--timeout", "S", "how long to wait until all workers have it, 0: not at all [60]"},
+    {"--timeout", "S", "how long to wait for all workers; 0: not at all [60]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_reload = {
@@ -216,7 +217,7 @@ static int run_stop(const struct cli_args *args)
 }
 
 static const struct cli_option stop_options[] = {
-    {"--timeout", "S", "how long to wait until it has ended, 0: not at all [60]"},
+    {"--timeout", "S", "how long to wait for its end; 0: not at all [60]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_stop = {
@@ -265,9 +266,10 @@ static int await_drain(const struct config *config, int pidfd, int64_t deadline_
     progress_end(&progress);
     if (rc == 0)
         return EXIT_DONE;
-    output_note("still draining, %lld jobs run: it stops after them; `drover resume "
+    running = running < 0 ? 0 : running;
+    output_note("still draining, %lld job%s: it stops after them; `drover resume "
                 "--local` lets it go on instead",
-                (long long)(running < 0 ? 0 : running));
+                (long long)running, running == 1 ? " runs" : "s run");
     return EXIT_ERROR;
 }
 
@@ -311,13 +313,13 @@ static int run_drain(const struct cli_args *args)
 }
 
 static const struct cli_option drain_options[] = {
-    {"--timeout", "S", "how long to wait until it has ended, 0: not at all [no limit]"},
+    {"--timeout", "S", "how long to wait for its end; 0: not at all [no limit]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_drain = {
     .words = "drain",
     .operands = "",
-    .summary = "Take no more jobs, and stop the supervisor once those that run are done",
+    .summary = "Take no more jobs, and stop once those that run are done",
     .examples = "drover drain\n"
                 "drover drain --timeout 0; drover status --watch",
     .options = drain_options,

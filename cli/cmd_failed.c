@@ -74,20 +74,34 @@ static bool list_record(void *arg, const struct fail_record *record)
     return output_ok();
 }
 
-static int list_records(struct list *list, const struct failed_filter *filter,
-                        struct failed_store *store, struct err *err)
+static void begin_table(struct list *list)
 {
     static const struct table_column columns[] = {
         {"UUID", TABLE_LEFT},   {"FAILED AT", TABLE_LEFT}, {"QUEUE", TABLE_LEFT},
         {"JOB", TABLE_LEFT},    {"ATTEMPTS", TABLE_RIGHT}, {"REASON", TABLE_LEFT},
         {"PAYLOAD", TABLE_LEFT}};
+    static const struct table_give gives[] = {{TABLE_CLIP, OUTPUT_ID_LEAST},
+                                              {TABLE_CLIP, OUTPUT_TIME_LEAST},
+                                              {TABLE_CUT_END, OUTPUT_TEXT_LEAST},
+                                              {TABLE_CUT_START, OUTPUT_TEXT_LEAST},
+                                              {TABLE_WHOLE, 0},
+                                              {TABLE_CUT_END, OUTPUT_TEXT_LEAST},
+                                              {TABLE_CUT_END, OUTPUT_TEXT_LEAST}};
+
+    list->table =
+        output_table_begin(columns, ARRAY_CT(columns) - (list->payload ? 0 : 1));
+    output_table_fit(list->table, gives);
+}
+
+static int list_records(struct list *list, const struct failed_filter *filter,
+                        struct failed_store *store, struct err *err)
+{
     int rc;
 
     if (list->args->json)
         output_array_begin(&list->array);
     else
-        list->table =
-            output_table_begin(columns, ARRAY_CT(columns) - (list->payload ? 0 : 1));
+        begin_table(list);
     rc = failed_filter_walk(filter, store, FAILED_NEWEST_FIRST,
                             list->payload ? FAILED_WITH_PAYLOAD : FAILED_SUMMARY,
                             list_record, list, err);
@@ -225,7 +239,7 @@ static int run_show(const struct cli_args *args)
 const struct cli_command cmd_failed_show = {
     .words = "failed show",
     .operands = "ID..",
-    .summary = "Show all that is known of failed jobs; a unique beginning of an id does",
+    .summary = "Show all that is known of failed jobs",
     .examples = "drover failed show 9f3a\n"
                 "drover failed show 9f3a2c1e-5b7d-4e1f-8a6b-0c9d8e7f6a5b --json",
     .operand_min = 1,

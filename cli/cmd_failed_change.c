@@ -444,7 +444,7 @@ static int run_prune(const struct cli_args *args)
 }
 
 static const struct cli_option prune_options[] = {
-    {"--before", "WHEN", "those that failed before: 30d (ago), 2026-11-21T11:44:09Z"},
+    {"--before", "WHEN", "failed before: 30d (ago), 2026-11-01, a time of RFC 3339"},
     {"--dry-run", NULL, "only say how many jobs would go"},
     {NULL, NULL, NULL}};
 

@@ -154,36 +154,6 @@ static int64_t total(const struct command *command)
     return sum->claimed + (fresh < command->limit ? fresh : command->limit);
 }
 
-static int show_counts(struct command *command, struct err *err)
-{
-    static const struct table_column columns[] = {
-        {"QUEUE", TABLE_LEFT},      {"READY", TABLE_RIGHT},    {"DELAYED", TABLE_RIGHT},
-        {"FORGOTTEN", TABLE_RIGHT}, {"RESERVED", TABLE_RIGHT}, {"CLAIMED", TABLE_RIGHT}};
-    struct listing listing = {.command = command};
-    int rc;
-
-    if (command->args->json)
-        listing.array = json_array();
-    else
-        listing.table = output_table_begin(columns, ARRAY_CT(columns));
-    rc = jobs_table_count(command->table, &command->filter, list_queue, &listing, err);
-    if (listing.table)
-        output_table_end(listing.table, NULL);
-    if (rc != 0) {
-        json_decref(listing.array);
-        return -1;
-    }
-    if (listing.array)
-        output_json(json_pack("{s:o, s:o, s:I, s:b}", "table",
-                              output_json_text(slice_text(table_name(command))), "queues",
-                              listing.array, "moved", (json_int_t)total(command),
-                              "dry_run", 1));
-    else
-        printf("%" PRId64 " %s would be moved\n", total(command),
-               total(command) == 1 ? "job" : "jobs");
-    return 0;
-}
-
 /* ---- what is said ---- */
 
 static void note_bad(void *arg, int64_t id, const char *queue, const struct err *why)
@@ -336,6 +306,69 @@ static int move_all(struct command *command, struct err *err)
     return rc;
 }
 
+/* ---- a dry run ---- */
+
+static void tell_would(const struct command *command, json_t *queues)
+{
+    const struct import_totals *totals = &command->import.totals;
+
+    if (queues) {
+        output_json(json_pack("{s:o, s:o, s:I, s:I, s:I, s:O, s:b}", "table",
+                              output_json_text(slice_text(table_name(command))), "queues",
+                              queues, "moved", (json_int_t)totals->moved, "before",
+                              (json_int_t)totals->before, "bad", (json_int_t)totals->bad,
+                              "rows", command->rows, "dry_run", 1));
+        return;
+    }
+    printf("%" PRId64 " %s would be moved\n", totals->moved,
+           totals->moved == 1 ? "job" : "jobs");
+    if (totals->before > 0)
+        printf("%" PRId64 " more in Redis already, from a run that did not end: would be "
+               "taken from the table\n",
+               totals->before);
+    if (totals->bad > 0)
+        printf("%" PRId64 " would stay: no jobs that could run from Redis\n",
+               totals->bad);
+}
+
+/* The same steps as those of a run, on rows that are only looked at. */
+static int look_at_all(struct command *command, struct err *err)
+{
+    struct progress bar;
+    int rc;
+
+    progress_begin(&bar, "counted", total(command));
+    rc = resume(command, &bar, err);
+    if (rc == 0)
+        rc = move(command, &bar, err);
+    progress_end(&bar);
+    return rc;
+}
+
+static int dry_run(struct command *command, struct err *err)
+{
+    static const struct table_column columns[] = {
+        {"QUEUE", TABLE_LEFT},      {"READY", TABLE_RIGHT},    {"DELAYED", TABLE_RIGHT},
+        {"FORGOTTEN", TABLE_RIGHT}, {"RESERVED", TABLE_RIGHT}, {"CLAIMED", TABLE_RIGHT}};
+    struct listing listing = {.command = command};
+    int rc;
+
+    if (command->args->json)
+        listing.array = json_array();
+    else
+        listing.table = output_table_begin(columns, ARRAY_CT(columns));
+    rc = jobs_table_count(command->table, &command->filter, list_queue, &listing, err);
+    if (listing.table)
+        output_table_end(listing.table, NULL);
+    if (rc == 0)
+        rc = look_at_all(command, err);
+    if (rc == 0)
+        tell_would(command, listing.array);
+    else
+        json_decref(listing.array);
+    return rc;
+}
+
 static int import_rows(struct command *command)
 {
     struct import_totals *totals = &command->import.totals;
@@ -343,14 +376,6 @@ static int import_rows(struct command *command)
     bool stopped;
     int rc;
 
-    command->import = (struct import){
-        .table = command->table,
-        .client = command->session.client,
-        .filter = &command->filter,
-        .max_payload_bytes =
-            (size_t)command->session.config->max_payload_mib * 1024 * 1024 - ADDED_BYTES,
-        .on_bad = note_bad,
-        .arg = command};
     rc = move_all(command, &err);
     stopped = interrupt_seen();
     tell(command, rc == 0 && !stopped && count(command, &ignored) == 0);
@@ -372,8 +397,17 @@ static int run_connected(struct command *command)
     command->table = jobs_table_open(dsn, table_name(command), &err);
     if (command->table == NULL)
         return cli_fail(&err);
+    command->import = (struct import){
+        .table = command->table,
+        .client = command->session.client,
+        .filter = &command->filter,
+        .max_payload_bytes =
+            (size_t)command->session.config->max_payload_mib * 1024 * 1024 - ADDED_BYTES,
+        .on_bad = note_bad,
+        .arg = command,
+        .dry_run = command->dry_run};
     if (warn_of_redis(command, &err) != 0 ||
-        (command->dry_run && show_counts(command, &err) != 0))
+        (command->dry_run && dry_run(command, &err) != 0))
         exit_code = cli_fail(&err);
     else if (!command->dry_run)
         exit_code = import_rows(command);
@@ -406,18 +440,18 @@ static int run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--dsn", "DSN", "where the table is: \"host=db dbname=app user=app\" or a URI"},
-    {"--table", "NAME", "the table, with its schema before a dot if need be [jobs]"},
+    {"--dsn", "DSN", "where the table is: \"host=db dbname=app\" or a URI"},
+    {"--table", "NAME", "the table; another schema and a dot before it [jobs]"},
     {"--queue", "A,B", "only the jobs of these queues [all]"},
     {"--limit", "N", "at most so many jobs"},
     {"--include-reserved", NULL, "also jobs whose worker seems to have died"},
     {"--retry-after", "S", "reserved for so long they count as such [90]"},
-    {"--dry-run", NULL, "only show how many jobs there are"},
+    {"--dry-run", NULL, "only show how many jobs there are, and would be moved"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_import_database = {
     .words = "import database",
-    .summary = "Move the waiting jobs of Laravel's database queue to Redis, each once",
+    .summary = "Move waiting jobs of Laravel's database queue to Redis",
     .examples =
         "drover import database --dsn 'host=db dbname=app user=app' --dry-run\n"
         "drover import database --dsn postgresql://app@db/app --queue high,default\n"

@@ -156,7 +156,7 @@ static int run_monitor(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--max", "N", "how many jobs are too many, where a queue names no number [1000]"},
+    {"--max", "N", "too many jobs, where a queue names no number [1000]"},
     {NULL, NULL, NULL}};
 
 const struct cli_command cmd_queue_monitor = {

@@ -129,6 +129,16 @@ static void warn_of_all(const struct pausing *pausing)
         output_note("all queues are paused, these too: `drover resume --all` ends that");
 }
 
+/* Somebody else may read a queue that no pool here does; or its name is misspelt. */
+static void warn_of_unread(const struct pausing *pausing)
+{
+    for (size_t i = 0; i < pausing->args->operand_ct; i++)
+        if (pausing->what == CLIENT_PAUSE &&
+            !config_reads_queue(pausing->session.config, pausing->args->operands[i]))
+            output_note("warning: no pool in the configuration reads queue %s",
+                        pausing->args->operands[i]);
+}
+
 static int run_in_redis(struct pausing *pausing)
 {
     struct err err = {0};
@@ -141,6 +151,7 @@ static int run_in_redis(struct pausing *pausing)
         exit_code = cli_fail(&err);
     } else {
         (pausing->args->json ? show_json : show_text)(pausing);
+        warn_of_unread(pausing);
         warn_of_all(pausing);
     }
     client_paused_free(&pausing->before);
@@ -189,7 +200,7 @@ static int run_resume(const struct cli_args *args)
 }
 
 static const struct cli_option pause_options[] = {
-    {"--all", NULL, "all queues there are and will be, also those of other pools"},
+    {"--all", NULL, "all queues there are and will be, of other pools too"},
     {"--local", NULL, "all workers of the supervisor here, and of no other"},
     {NULL, NULL, NULL}};
 

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "cli/args.h"
@@ -78,31 +78,14 @@ static int read_options(struct push *push, struct err *err)
     return 0;
 }
 
-static bool reads_queue(const struct config *config, const char *queue)
-{
-    for (size_t i = 0; i < config->pool_ct; i++)
-        for (size_t k = 0; k < config->pools[i].queues.ct; k++)
-            if (strcmp(config->pools[i].queues.items[k], queue) == 0)
-                return true;
-    return false;
-}
-
 /* Somebody else may run what this configuration does not know: say so, and push. */
 static void warn_unknown(const struct push *push)
 {
     if (job_match(push->session.config, push->envelope.job) == NULL)
         output_note("warning: no entry of jobs in the configuration matches %s",
                     push->envelope.job);
-    if (!reads_queue(push->session.config, push->queue))
+    if (!config_reads_queue(push->session.config, push->queue))
         output_note("warning: no pool in the configuration reads queue %s", push->queue);
-}
-
-static int64_t wall_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static void write_payload(const struct push *push, struct slice data,
@@ -112,7 +95,7 @@ static void write_payload(const struct push *push, struct slice data,
 
     random_uuid(uuid);
     random_id(id);
-    envelope_write(&push->envelope, data, uuid, id, wall_us(), out);
+    envelope_write(&push->envelope, data, uuid, id, clock_wall_us(), out);
 }
 
 /* ---- one job ---- */
@@ -184,7 +167,8 @@ static int send_chunk(struct push *push, struct chunk *chunk, int64_t *pushed,
     if (client_push(push->session.client, push->queue, payloads, chunk->ct,
                     push->delay_ms, err) != 0) {
         if (err->code == ERR_CONN)
-            output_note("the last %zu jobs may or may not have gone in", chunk->ct);
+            output_note("the last %zu job%s may or may not have gone in", chunk->ct,
+                        chunk->ct == 1 ? "" : "s");
         return -1;
     }
     *pushed += (int64_t)chunk->ct;
@@ -239,7 +223,7 @@ static void tell_pushed(const struct push *push, int64_t pushed)
         output_json(json_pack("{s:I, s:o}", "pushed", (json_int_t)pushed, "queue",
                               output_json_text(slice_text(push->queue))));
     else
-        printf("%" PRId64 " jobs pushed\n", pushed);
+        printf("%" PRId64 " job%s pushed\n", pushed, pushed == 1 ? "" : "s");
 }
 
 static int push_lines(struct push *push, struct err *err)
@@ -289,8 +273,8 @@ static int run(const struct cli_args *args)
 static const struct cli_option options[] = {
     {"--queue", "NAME", "the queue [default]"},
     {"--delay", "S", "start no earlier than S seconds from now (0.5, 90, 2h)"},
-    {"--tries", "N", "runs it may have, 0 without limit [the job's, then the pool's]"},
-    {"--timeout", "S", "seconds a run may take, 0 without limit [likewise]"},
+    {"--tries", "N", "runs it may have; 0: without limit [job's, else pool's]"},
+    {"--timeout", "S", "seconds a run may take; 0: without limit [likewise]"},
     {"--backoff", "LIST", "seconds between runs, like 1,5,30 [likewise]"},
     {"--lines", NULL, "one job per line of stdin, which is its DATA"},
     {NULL, NULL, NULL}};

@@ -19,6 +19,7 @@ struct listing {
     const struct cli_args *args;
     char **names;
     size_t ct, cap;
+    size_t asked_ct; /* the first of them; the others were found in Redis, each once */
     struct client_paused paused;
 };
 
@@ -26,7 +27,7 @@ static void add_name(void *arg, const char *name)
 {
     struct listing *listing = arg;
 
-    for (size_t i = 0; i < listing->ct; i++)
+    for (size_t i = 0; i < listing->asked_ct; i++)
         if (strcmp(listing->names[i], name) == 0)
             return;
     if (listing->ct == listing->cap) {
@@ -37,6 +38,12 @@ static void add_name(void *arg, const char *name)
     listing->names[listing->ct++] = must_strdup(name);
 }
 
+static void add_asked(struct listing *listing, const char *name)
+{
+    add_name(listing, name);
+    listing->asked_ct = listing->ct;
+}
+
 /* The queues named; else the configured ones; with --all also those found in Redis. */
 static int find_names(struct listing *listing, struct cli_session *session,
                       struct err *err)
@@ -45,10 +52,10 @@ static int find_names(struct listing *listing, struct cli_session *session,
     const struct config *config = session->config;
 
     for (size_t i = 0; i < args->operand_ct; i++)
-        add_name(listing, args->operands[i]);
+        add_asked(listing, args->operands[i]);
     for (size_t i = 0; args->operand_ct == 0 && i < config->pool_ct; i++)
         for (size_t k = 0; k < config->pools[i].queues.ct; k++)
-            add_name(listing, config->pools[i].queues.items[k]);
+            add_asked(listing, config->pools[i].queues.items[k]);
     if (!cli_flag(args, "--all"))
         return 0;
     return client_scan_queues(session->client, add_name, listing, err);
@@ -164,7 +171,7 @@ static const struct cli_option list_options[] = {
 const struct cli_command cmd_queue_list = {
     .words = "queue list",
     .operands = "[QUEUE..]",
-    .summary = "Show how many jobs queues hold: the named ones, else the configured",
+    .summary = "Show how many jobs queues hold: those named, or configured",
     .examples = "drover queue list\n"
                 "drover queue list high low --json\n"
                 "drover queue list --all",
@@ -261,12 +268,19 @@ static int peek_queue(struct peek *peek, struct client *client, int64_t ct,
                                                   {"ATTEMPTS", TABLE_RIGHT},
                                                   {"DUE", TABLE_LEFT},
                                                   {"DATA", TABLE_LEFT}};
+    static const struct table_give gives[] = {{TABLE_CLIP, OUTPUT_ID_LEAST},
+                                              {TABLE_CUT_START, OUTPUT_TEXT_LEAST},
+                                              {TABLE_WHOLE, 0},
+                                              {TABLE_CLIP, OUTPUT_TIME_LEAST},
+                                              {TABLE_CUT_END, OUTPUT_TEXT_LEAST}};
     int rc;
 
-    if (peek->args->json)
+    if (peek->args->json) {
         output_array_begin(&peek->array);
-    else
+    } else {
         peek->table = output_table_begin(columns, ARRAY_CT(columns));
+        output_table_fit(peek->table, gives);
+    }
     rc = client_peek(client, peek->args->operands[0], peek->state, (size_t)ct, show_job,
                      peek, err);
     if (peek->args->json) {
@@ -343,7 +357,8 @@ static int clear_queue(const struct cli_args *args, struct client *client,
     if (count_jobs(client, queue, reserved, &ct, err) != 0)
         return -1;
     if (!dry) {
-        question = must_format("Remove %" PRId64 " jobs from queue %s?", ct, queue);
+        question = must_format("Remove %" PRId64 " job%s from queue %s?", ct,
+                               ct == 1 ? "" : "s", queue);
         yes = output_agreed(question, cli_flag(args, "--yes"), err);
         free(question);
         if (!yes)
@@ -373,7 +388,7 @@ static int run_clear(const struct cli_args *args)
 }
 
 static const struct cli_option clear_options[] = {
-    {"--reserved", NULL, "also what is running: its workers' results will not count"},
+    {"--reserved", NULL, "also what is running: how that ends will not count"},
     {"--dry-run", NULL, "only say how many jobs would go"},
     {"--yes", NULL, "do not ask"},
     {NULL, NULL, NULL}};

@@ -17,16 +17,6 @@ struct migration {
     size_t ct; /* databases looked at */
 };
 
-static bool has_once_job(const struct config *config,
-                         const struct database_config *database)
-{
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].type == JOB_SQL && config->jobs[i].sql.once &&
-            config_database_of(config, &config->jobs[i].sql) == database)
-            return true;
-    return false;
-}
-
 static void tell(struct migration *migration, const char *name, bool there)
 {
     if (migration->args->json) {
@@ -82,7 +72,8 @@ static int migrate_all(struct migration *migration, const struct config *config)
     for (size_t i = 0; i < config->database_ct; i++) {
         const struct database_config *database = &config->databases[i];
 
-        if (only ? strcmp(only, database->name) != 0 : !has_once_job(config, database))
+        if (only ? strcmp(only, database->name) != 0
+                 : !config_has_inbox(config, database))
             continue;
         migration->ct++;
         if (migrate_one(migration, database, &err) != 0)

@@ -22,8 +22,7 @@ static int run(const struct cli_args *args)
 }
 
 static const struct cli_option options[] = {
-    {"--check", NULL, "check the configuration and start nothing, as config check"},
-    {NULL, NULL, NULL}};
+    {"--check", NULL, "check the configuration and start nothing"}, {NULL, NULL, NULL}};
 
 const struct cli_command cmd_supervise = {
     .words = "supervise",

@@ -1,7 +1,6 @@
 /* drover work: in place of `php artisan queue:work`. Boots the application once to hear
  * where its queues are, composes a configuration of that and the arguments, and runs it
  * under the same supervisor as drover supervise, which ends when the worker does. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include "cli/load.h"
 #include "cli/output.h"
 #include "cli/work_compose.h"
+#include "cli/work_dir.h"
 #include "config/build.h"
 #include "queue/client.h"
 #include "supervisor/supervisor.h"
@@ -20,8 +20,8 @@
 struct working { /* all its own */
     struct work_flags flags;
     const char *config_path; /* -c alone: files that lie about are for drover supervise */
-    char *directory, *bridge, *state_dir;
-    bool made_state_dir;
+    char *directory, *bridge;
+    struct work_dir state_dir; /* where --state-dir names none */
     struct laravel_app *app;
     const struct laravel_connection *connection;
     struct config *config;
@@ -36,29 +36,10 @@ static int make_state_dir(struct working *working, struct err *err)
                          : temporary && *temporary ? temporary
                                                    : "/tmp";
 
-    if (working->flags.state_dir) {
-        working->state_dir = must_strdup(working->flags.state_dir);
+    if (working->flags.state_dir)
         return 0;
-    }
-    working->state_dir = must_format("%s/drover-work-XXXXXX", parent);
-    working->made_state_dir = mkdtemp(working->state_dir) != NULL;
-    if (working->made_state_dir)
-        return 0;
-    return err_set_errno(err, errno,
-                         "cannot make a directory in %s (--state-dir names "
-                         "another)",
-                         parent);
-}
-
-static void remove_state_dir(const struct working *working)
-{
-    char *lock = must_format("%s/lock", working->state_dir);
-
-    if (working->made_state_dir) {
-        (void)unlink(lock);
-        (void)rmdir(working->state_dir);
-    }
-    free(lock);
+    work_dir_sweep(parent);
+    return work_dir_make(&working->state_dir, parent, err);
 }
 
 static int boot(struct working *working, struct err *err)
@@ -95,7 +76,9 @@ static int compose(struct working *working, struct err *err)
                                    .connection = working->connection,
                                    .directory = working->directory,
                                    .bridge = working->bridge,
-                                   .state_dir = working->state_dir,
+                                   .state_dir = working->flags.state_dir
+                                                    ? working->flags.state_dir
+                                                    : working->state_dir.path,
                                    .config_path = working->config_path,
                                    .terminal = isatty(STDOUT_FILENO) == 1};
     struct buf notes;
@@ -194,14 +177,12 @@ static int run(const struct cli_args *args)
             output_note("ignored: %s", ignored.data);
         exit_code = start(&working);
     }
-    if (working.state_dir)
-        remove_state_dir(&working);
+    work_dir_remove(&working.state_dir);
     buf_free(&ignored);
     config_free(working.config);
     laravel_app_free(working.app);
     free(working.directory);
     free(working.bridge);
-    free(working.state_dir);
     return exit_code;
 }
 

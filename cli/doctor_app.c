@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "config/field.h"
 
 /* What the bridge was written against. */
 enum { LARAVEL_FIRST = 8, LARAVEL_LAST = 13, MS_PER_S = 1000 };
@@ -212,18 +213,20 @@ static bool is_in_postgres(const struct app_facts *app)
 static void judge_failed(const struct facts *facts, struct findings *out)
 {
     const struct app_facts *app = &facts->app;
+    bool postgres = facts->has_file && facts->config->failed.store == FAILED_IN_POSTGRES;
 
     if (!is_known(facts))
         return;
     if (!is_in_postgres(app)) {
         doctor_say(out, DOCTOR_WARNING,
                    "failed jobs go to %s%s%s, which drover cannot write: those of drover "
-                   "are kept in Redis",
+                   "are kept in %s",
                    or_unknown(app->failed_driver), app->failed_database ? " in " : "",
-                   app->failed_database ? app->failed_database : "");
+                   app->failed_database ? app->failed_database : "",
+                   postgres ? "PostgreSQL, as drover.conf says" : "Redis");
         doctor_advise(out, "look for them with `drover failed list` in place of `php "
                            "artisan queue:failed`");
-    } else if (facts->has_file && facts->config->failed.store != FAILED_IN_POSTGRES) {
+    } else if (facts->has_file && !postgres) {
         doctor_say(out, DOCTOR_WARNING,
                    "failed jobs go to PostgreSQL, drover.conf keeps them in Redis");
         doctor_advise(out, "failed: { store = \"postgres\"; }; and DB_* in the "
@@ -308,18 +311,6 @@ static void list_queues(const struct facts *facts, struct buf *list)
         add_queue(list, facts->survey.queues[i].name);
 }
 
-/* As drover.conf has a text, its quotes too. */
-static void add_text(struct buf *out, const char *text)
-{
-    (void)buf_add_char(out, '"');
-    for (; *text; text++) {
-        if (*text == '"' || *text == '\\')
-            (void)buf_add_char(out, '\\');
-        (void)buf_add_char(out, *text);
-    }
-    (void)buf_add_char(out, '"');
-}
-
 static void spell_servers(const struct app_facts *app, struct buf *text)
 {
     if (app->has_secrets)
@@ -328,17 +319,17 @@ static void spell_servers(const struct app_facts *app, struct buf *text)
     (void)buf_add_text(text, "redis: { ");
     if (app->redis_url) {
         (void)buf_add_text(text, "url = ");
-        add_text(text, app->redis_url);
+        field_quote(text, app->redis_url);
         (void)buf_add_text(text, "; ");
     }
     (void)buf_add_text(text, "prefix = ");
-    add_text(text, app->prefix ? app->prefix : "");
+    field_quote(text, app->prefix ? app->prefix : "");
     (void)buf_add_text(text, "; };\n");
     if (app->failed_dsn) {
         (void)buf_add_text(text, "failed: { store = \"postgres\"; dsn = ");
-        add_text(text, app->failed_dsn);
+        field_quote(text, app->failed_dsn);
         (void)buf_add_text(text, "; table = ");
-        add_text(text, app->failed_table ? app->failed_table : "failed_jobs");
+        field_quote(text, app->failed_table ? app->failed_table : "failed_jobs");
         (void)buf_add_text(text, "; };\n");
     }
 }
@@ -357,14 +348,14 @@ static char *spell_pool(const struct facts *facts, const struct buf *list, int64
                    " ];\n           workers = 1; concurrency = 4; tries = %" PRId64
                    "; } );\njobs: ( { name = \"*\"; type = \"laravel\"; app = ",
                    tries);
-    add_text(&text, facts->app.dir);
+    field_quote(&text, facts->app.dir);
     if (facts->app.bridge) {
         (void)buf_add_text(&text, "; bridge = ");
-        add_text(&text, facts->app.bridge);
+        field_quote(&text, facts->app.bridge);
     }
     if (strcmp(facts->app.connection, "redis") != 0) {
         (void)buf_add_text(&text, "; connection = ");
-        add_text(&text, facts->app.connection);
+        field_quote(&text, facts->app.connection);
     }
     (void)buf_add_text(&text, "; } );\n");
     return buf_take(&text);

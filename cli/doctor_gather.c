@@ -73,16 +73,6 @@ static void note(struct table_facts *table, enum table_state state, const struct
         table->reason = must_strdup(err->text);
 }
 
-static bool needs_inbox(const struct config *config,
-                        const struct database_config *database)
-{
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].type == JOB_SQL && config->jobs[i].sql.once &&
-            config_database_of(config, &config->jobs[i].sql) == database)
-            return true;
-    return false;
-}
-
 static void ask_database(const struct database_config *database,
                          struct table_facts *table)
 {
@@ -117,7 +107,7 @@ void doctor_ask_databases(struct facts *facts)
 
         table->name = must_strdup(config->databases[i].name);
         table->table = must_strdup("drover_inbox");
-        table->needed = needs_inbox(config, &config->databases[i]);
+        table->needed = config_has_inbox(config, &config->databases[i]);
         ask_database(&config->databases[i], table);
     }
 }

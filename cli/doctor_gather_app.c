@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/doctor_gather.h"
 #include "base/log.h"
+#include "cli/doctor_gather.h"
 #include "cli/laravel_boot.h"
 #include "cli/work_compose.h"
 

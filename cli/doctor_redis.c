@@ -150,15 +150,6 @@ static int64_t held(const struct survey_queue *queue)
            (depths->reserved > 0 ? depths->reserved : 0);
 }
 
-static bool is_read(const struct config *config, const char *queue)
-{
-    for (size_t i = 0; i < config->pool_ct; i++)
-        for (size_t j = 0; j < config->pools[i].queues.ct; j++)
-            if (strcmp(config->pools[i].queues.items[j], queue) == 0)
-                return true;
-    return false;
-}
-
 /* In a project without a drover.conf, who reads what is said on the command line. */
 static void judge_unread(const struct facts *facts, struct findings *out)
 {
@@ -172,7 +163,7 @@ static void judge_unread(const struct facts *facts, struct findings *out)
     for (size_t i = 0; i < survey->queue_ct; i++) {
         const struct survey_queue *queue = &survey->queues[i];
 
-        if (held(queue) == 0 || is_read(facts->config, queue->name))
+        if (held(queue) == 0 || config_reads_queue(facts->config, queue->name))
             continue;
         if (ct++ < NAMED_MAX)
             (void)buf_addf(&names, "%s%s (%" PRId64 ")", ct > 1 ? ", " : "", queue->name,

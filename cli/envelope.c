@@ -52,7 +52,7 @@ int envelope_check_job(const char *job, struct err *err)
 
 int envelope_check_data(struct slice data, struct err *err)
 {
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct json_value value;
 
     if (!text_is_utf8(data))

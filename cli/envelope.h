@@ -1,5 +1,4 @@
-/* Making a payload: Laravel's envelope around the DATA of `drover push`. Pure.
- */
+/* Making a payload: Laravel's envelope around the DATA of `drover push`. Pure. */
 #ifndef CLI_ENVELOPE_H
 #define CLI_ENVELOPE_H
 
@@ -24,9 +23,8 @@ int envelope_check_job(const char *job, struct err *err) MUSTCHECK;
 /* 0 if `data` is one JSON value in UTF-8; else `err` says what is wrong where. */
 int envelope_check_data(struct slice data, struct err *err) MUSTCHECK;
 
-/* Appends the payload: fields in Laravel's order, `data` as it is but
- * for white space around it, attempts 0. `uuid` and
- * `id` are the caller's, `now_us` is the wall clock. */
+/* Appends the payload: fields in Laravel's order, `data` as it is but for white space
+ * around it, attempts 0. `uuid` and `id` are the caller's, `now_us` is the wall clock. */
 void envelope_write(const struct envelope *envelope, struct slice data, const char *uuid,
                     const char *id, int64_t now_us, struct buf *out);
 

@@ -9,7 +9,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 
-enum { NAME_WIDTH = 16, OPTION_WIDTH = 20 };
+enum { NAME_WIDTH = 17, OPTION_WIDTH = 20 };
 
 static void print_line(FILE *out, const struct cli_command *command)
 {
@@ -73,7 +73,10 @@ static void print_options(FILE *out, const struct cli_option *options)
 
         snprintf(head, sizeof(head), "%s%s%s", options->name, options->value ? " " : "",
                  options->value ? options->value : "");
-        fprintf(out, "  %-*s  %s\n", OPTION_WIDTH, head, options->help);
+        if (strlen(head) > OPTION_WIDTH)
+            fprintf(out, "  %s\n  %*s  %s\n", head, OPTION_WIDTH, "", options->help);
+        else
+            fprintf(out, "  %-*s  %s\n", OPTION_WIDTH, head, options->help);
     }
 }
 

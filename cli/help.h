@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 
 void help_overview(FILE *out);                 /* `drover` and `drover help` */
-void help_group(FILE *out, const char *group); /* `drover failed` */
+void help_group(FILE *out, const char *group); /* `drover failed --help` */
 void help_command(FILE *out, const struct cli_command *command);
 
 /* For `drover --complete WORD..`: what the last word (maybe "") could become, one per

@@ -76,17 +76,18 @@ static void check_http_files(const struct config *config, struct buf *warnings)
     }
 }
 
-/* ---- what jobs of type laravel need ---- */
+/* ---- programs ---- */
 
 static void warn(const struct config *config, const char *name, size_t job,
-                 const char *what, const char *why, struct buf *warnings)
+                 const char *what, const char *why, const char *then,
+                 struct buf *warnings)
 {
     struct config_value value =
         config_value_of(config, setting_find(SECTION_JOBS, name), job);
     struct err err = {0};
 
-    (void)!config_value_fail(config, &value, -1, &err, "%s: %s: its jobs will wait", what,
-                             why);
+    (void)!config_value_fail(config, &value, -1, &err, "%s: %s: its jobs will %s", what,
+                             why, then);
     (void)buf_addf(warnings, "%s\n", err.text);
 }
 
@@ -99,15 +100,14 @@ static bool is_in(const char *directory, size_t len, const char *program)
     return there;
 }
 
-/* As it is searched for when a runner starts. */
-static bool is_program(const char *program)
-{
-    const char *path = getenv("PATH");
+static const char default_path[] = "/usr/local/bin:/usr/bin:/bin";
 
+/* As it is searched for when it is started. */
+static bool is_program(const char *program, const char *path)
+{
     if (strchr(program, '/'))
         return access(program, X_OK) == 0;
-    for (path = path ? path : "/usr/local/bin:/usr/bin:/bin"; *path;
-         path += strspn(path, ":")) {
+    for (path = path ? path : default_path; *path; path += strspn(path, ":")) {
         size_t len = strcspn(path, ":");
 
         if (is_in(path, len, program))
@@ -117,17 +117,42 @@ static bool is_program(const char *program)
     return false;
 }
 
+/* Of an entry in jobs: its own, else `otherwise`. */
+static const char *path_of(const struct job_config *job, const char *otherwise)
+{
+    for (size_t i = job->env.ct; i-- > 0;)
+        if (strncmp(job->env.items[i], "PATH=", strlen("PATH=")) == 0)
+            return job->env.items[i] + strlen("PATH=");
+    return otherwise;
+}
+
+/* What is relative to a directory is not looked for. */
+static void check_commands(const struct config *config, struct buf *warnings)
+{
+    for (size_t i = 0; i < config->job_ct; i++) {
+        const struct job_config *job = &config->jobs[i];
+        const char *program = job->type == JOB_SHELL ? job->command.items[0] : NULL;
+
+        if (program == NULL || (strchr(program, '/') && program[0] != '/') ||
+            is_program(program, path_of(job, NULL)))
+            continue;
+        warn(config, "command", i, program, "there is no such program", "fail", warnings);
+    }
+}
+
+/* ---- what jobs of type laravel need ---- */
+
 /* A drover that was built, or copied, but not installed has none. */
 static void check_bridge(const struct config *config, size_t job, struct buf *warnings)
 {
     const char *file = config->jobs[job].laravel.bridge;
 
     if (file && access(file, R_OK) != 0)
-        warn(config, "bridge", job, file, strerror(errno), warnings);
+        warn(config, "bridge", job, file, strerror(errno), "wait", warnings);
     else if (file == NULL && access(BRIDGE_PATH, R_OK) != 0)
         warn(config, "bridge", job, BRIDGE_PATH,
              "it comes with `make install`, or name contrib/laravel/bridge.php here",
-             warnings);
+             "wait", warnings);
 }
 
 static void check_laravel(const struct config *config, struct buf *warnings)
@@ -141,14 +166,15 @@ static void check_laravel(const struct config *config, struct buf *warnings)
             continue;
         php = laravel->php.items[0];
         errnum = directory_errno(laravel->app);
-        if (!is_program(php))
-            warn(config, "php", i, php, "there is no such program", warnings);
+        if (!is_program(php, path_of(&config->jobs[i],
+                                     laravel->inherit_env ? getenv("PATH") : NULL)))
+            warn(config, "php", i, php, "there is no such program", "wait", warnings);
         if (errnum != 0)
-            warn(config, "app", i, laravel->app, strerror(errnum), warnings);
+            warn(config, "app", i, laravel->app, strerror(errnum), "wait", warnings);
         check_bridge(config, i, warnings);
         file = laravel->bootstrap;
         if (file && access(file, R_OK) != 0)
-            warn(config, "bootstrap", i, file, strerror(errno), warnings);
+            warn(config, "bootstrap", i, file, strerror(errno), "wait", warnings);
     }
 }
 
@@ -156,6 +182,7 @@ int here_check(const struct config *config, struct buf *warnings, struct err *er
 {
     check_cwds(config, warnings);
     check_http_files(config, warnings);
+    check_commands(config, warnings);
     check_laravel(config, warnings);
     return check_user(config, err);
 }

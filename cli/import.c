@@ -132,7 +132,9 @@ static int push_load(struct import *import, struct batch *batch, struct load *lo
                      struct err *err)
 {
     take_rows(import, batch, load);
-    if (load->ct == 0)
+    for (size_t i = 0; import->dry_run && i < load->ct; i++)
+        batch->fates[load->at[i]] = FATE_REMOVE;
+    if (load->ct == 0 || import->dry_run)
         return 0;
     if (client_import_push(import->client, jobs_table_source(import->table),
                            &batch->token, load->rows, load->ct, err) != 0)
@@ -340,10 +342,67 @@ static int run_batch(struct import *import, const struct jobs_ids *only,
     return rc;
 }
 
+/* ---- looking only ---- */
+
+static bool has_mark(const struct import_mark *marks, size_t ct,
+                     const struct import_mark *mark)
+{
+    for (size_t i = 0; i < ct; i++)
+        if (strcmp(marks[i].text, mark->text) == 0)
+            return true;
+    return false;
+}
+
+/* Of those that could be pushed: which have been, by an earlier run. */
+static int count_marked(struct import *import, struct batch *batch, struct err *err)
+{
+    struct import_mark *marks = must_alloc(IMPORT_ROWS_MAX * sizeof(*marks));
+    size_t ct = 0;
+    int rc = client_import_marks(import->client, jobs_table_source(import->table),
+                                 batch->rows[0].id - 1, marks, &ct, err);
+
+    for (size_t i = 0; i < batch->ct; i++) {
+        if (batch->fates[i] != FATE_REMOVE)
+            continue;
+        if (has_mark(marks, ct, &batch->marks[i]))
+            batch->totals.before++;
+        else
+            batch->totals.moved++;
+    }
+    free(marks);
+    return rc;
+}
+
+/* What a run would do with one batch: those of the filter, or where it is NULL those that
+ * are claimed. */
+static int look_at_batch(struct import *import, const struct jobs_filter *filter,
+                         const struct jobs_span *span, int64_t *after_id, size_t *ct,
+                         struct err *err)
+{
+    struct batch *batch = must_alloc(sizeof(*batch));
+    int rc = jobs_table_look(import->table, filter, span, batch->rows, &batch->ct, err);
+
+    *ct = batch->ct;
+    if (rc == 0 && batch->ct > 0) {
+        *after_id = batch->rows[batch->ct - 1].id;
+        rc = push_batch(import, batch, err);
+        if (rc == 0)
+            rc = count_marked(import, batch, err);
+        add_totals(&import->totals, &batch->totals);
+    }
+    free(batch);
+    return rc;
+}
+
+/* ---- batch by batch ---- */
+
 int import_resume(struct import *import, int64_t *after_id, bool *more, struct err *err)
 {
+    const struct jobs_span all = {
+        .after_id = *after_id, .last_id = INT64_MAX, .max = JOBS_BATCH_ROWS};
     size_t ct = 0;
-    int rc = run_batch(import, NULL, after_id, &ct, err);
+    int rc = import->dry_run ? look_at_batch(import, NULL, &all, after_id, &ct, err)
+                             : run_batch(import, NULL, after_id, &ct, err);
 
     *more = ct > 0;
     return rc;
@@ -354,8 +413,14 @@ int import_next(struct import *import, struct jobs_span *span, bool *more,
 {
     struct jobs_ids claimed;
     int64_t before = span->after_id;
-    size_t ct;
+    size_t ct = 0;
+    int rc;
 
+    if (import->dry_run) {
+        rc = look_at_batch(import, import->filter, span, &span->after_id, &ct, err);
+        *more = ct > 0;
+        return rc;
+    }
     if (jobs_table_claim(import->table, import->filter, span, &claimed, err) != 0)
         return -1;
     *more = claimed.ct > 0;

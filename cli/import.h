@@ -24,6 +24,7 @@ struct import {
     /* A row that stays where it is, and why. Called between two batches' steps. */
     void (*on_bad)(void *arg, int64_t id, const char *queue, const struct err *why);
     void *arg;
+    bool dry_run; /* the rows are looked at, and counted as if they were moved */
     struct import_totals totals;
 };
 

@@ -44,7 +44,7 @@ struct jobs_table {
     int64_t oid;
 };
 
-/* Runs `fmt` with the table's quoted name for its one or two %s. */
+/* Runs a statement: what stands before and after the table's quoted name in it. */
 static struct pg_ask_rows *run(struct jobs_table *table, const char *before,
                                const char *between, const char *after,
                                const struct pg_param *params, size_t param_ct,
@@ -261,8 +261,8 @@ int jobs_table_count(struct jobs_table *table, const struct jobs_filter *filter,
         "available_at > extract(epoch FROM now())), count(*) FILTER (WHERE " IS_FORGOTTEN
         "), count(*) FILTER (WHERE reserved_at <> " CLAIMED " AND NOT " IS_FORGOTTEN
         "), count(*) FILTER (WHERE reserved_at = " CLAIMED ") FROM ",
-        " WHERE " IN_QUEUES " GROUP BY queue ORDER BY queue", NULL, params,
-        ARRAY_CT(params), err);
+        " WHERE " IN_QUEUES " OR reserved_at = " CLAIMED " GROUP BY queue ORDER BY queue",
+        NULL, params, ARRAY_CT(params), err);
 
     free(queues);
     if (rows == NULL)
@@ -390,6 +390,17 @@ static struct pg_ask_rows *lock_rows(struct jobs_table *table,
     return rows;
 }
 
+/* Id and length of each; frees `found`. */
+static void take_lengths(struct pg_ask_rows *found, struct jobs_locked *rows, size_t *ct)
+{
+    *ct = pg_ask_row_ct(found);
+    MUST(*ct <= JOBS_BATCH_ROWS);
+    for (size_t i = 0; i < *ct; i++)
+        rows[i] = (struct jobs_locked){.id = pg_ask_integer(found, i, 0),
+                                       .payload_bytes = pg_ask_integer(found, i, 1)};
+    pg_ask_free(found);
+}
+
 int jobs_table_lock(struct jobs_table *table, const struct jobs_ids *only,
                     int64_t after_id, struct jobs_locked rows[JOBS_BATCH_ROWS],
                     size_t *ct, struct err *err)
@@ -402,12 +413,36 @@ int jobs_table_lock(struct jobs_table *table, const struct jobs_ids *only,
         jobs_table_undo(table);
         return -1;
     }
-    *ct = pg_ask_row_ct(found);
-    MUST(*ct <= JOBS_BATCH_ROWS);
-    for (size_t i = 0; i < *ct; i++)
-        rows[i] = (struct jobs_locked){.id = pg_ask_integer(found, i, 0),
-                                       .payload_bytes = pg_ask_integer(found, i, 1)};
-    pg_ask_free(found);
+    take_lengths(found, rows, ct);
+    return 0;
+}
+
+int jobs_table_look(struct jobs_table *table, const struct jobs_filter *filter,
+                    const struct jobs_span *span,
+                    struct jobs_locked rows[JOBS_BATCH_ROWS], size_t *ct, struct err *err)
+{
+    char *queues = filter ? queues_of(filter) : NULL;
+    struct number_text seconds = {0}, after = {0}, last = {0}, max = {0};
+    const struct pg_param params[] = {
+        number_param(filter ? filter->reserved_for_s : -1, &seconds),
+        text_param(queues),
+        number_param(span->after_id, &after),
+        number_param(span->last_id, &last),
+        number_param((int64_t)span->max, &max),
+        text_param(filter ? "waiting" : "claimed")};
+    struct pg_ask_rows *found;
+
+    MUST(span->max <= JOBS_BATCH_ROWS);
+    found = run(table, "SELECT id, octet_length(payload) FROM ",
+                " WHERE id > $3::bigint AND id <= $4::bigint AND " IN_QUEUES
+                " AND CASE WHEN $6::text = 'claimed' THEN reserved_at = " CLAIMED
+                " ELSE reserved_at IS NULL OR " IS_FORGOTTEN
+                " END ORDER BY id LIMIT $5::bigint",
+                NULL, params, ARRAY_CT(params), err);
+    free(queues);
+    if (found == NULL)
+        return -1;
+    take_lengths(found, rows, ct);
     return 0;
 }
 

@@ -36,7 +36,7 @@ struct jobs_filter {
                                at least so long are taken for forgotten */
 };
 
-/* The rows of one queue. */
+/* The rows of one queue; claimed ones are counted whatever the filter. */
 struct jobs_count {
     const char *queue;
     int64_t ready, delayed; /* waiting: due now, or later */
@@ -75,7 +75,14 @@ int jobs_table_lock(struct jobs_table *table, const struct jobs_ids *only,
                     int64_t after_id, struct jobs_locked rows[JOBS_BATCH_ROWS],
                     size_t *ct, struct err *err) MUSTCHECK;
 
-/* Reads locked rows, by id. An answer proves that the locks are still held. */
+/* The rows that jobs_table_claim() would claim of the span, or where `filter` is NULL
+ * those that are claimed; by id. Locks nothing and changes nothing. */
+int jobs_table_look(struct jobs_table *table, const struct jobs_filter *filter,
+                    const struct jobs_span *span,
+                    struct jobs_locked rows[JOBS_BATCH_ROWS], size_t *ct,
+                    struct err *err) MUSTCHECK;
+
+/* Reads rows, by id. Where they are locked, an answer proves that they still are. */
 enum { JOBS_ID, JOBS_QUEUE, JOBS_PAYLOAD, JOBS_ATTEMPTS, JOBS_AVAILABLE, JOBS_CREATED };
 struct pg_ask_rows *jobs_table_read(struct jobs_table *table, const int64_t *ids,
                                     size_t ct, struct err *err) MUSTCHECK;

@@ -46,7 +46,6 @@ static const struct member app_members[] = {
     TEXT(laravel_app, name, "name"),
     TEXT(laravel_app, environment, "environment"),
     TEXT(laravel_app, timezone, "timezone"),
-    TEXT(laravel_app, cache, "cache"),
     TEXT(laravel_app, fallback, "default"),
     {NULL, MEMBER_TEXT, 0},
 };
@@ -55,11 +54,8 @@ static const struct member connection_members[] = {
     TEXT(laravel_connection, name, "name"),
     TEXT(laravel_connection, driver, "driver"),
     TEXT(laravel_connection, queue, "queue"),
-    TEXT(laravel_connection, table, "table"),
     TEXT(laravel_connection, connection, "connection"),
     NUMBER(laravel_connection, retry_after_s, "retry_after"),
-    NUMBER(laravel_connection, block_for_s, "block_for"),
-    NUMBER(laravel_connection, migration_batch_size, "migration_batch_size"),
     {NULL, MEMBER_TEXT, 0},
 };
 
@@ -114,9 +110,7 @@ static void free_members(const struct member *members, void *object)
         if (members->type != MEMBER_TEXT)
             continue;
         text = *(char **)(void *)((char *)object + members->offset);
-        if (text)
-            explicit_bzero(text, strlen(text));
-        free(text);
+        must_wipe(text);
     }
 }
 

@@ -34,11 +34,8 @@ struct laravel_connection { /* one of queue.connections */
     char *name;
     char *driver;     /* "redis", "database", "sync", .. */
     char *queue;      /* the default queue */
-    char *table;      /* driver database */
     char *connection; /* name of the Redis or database connection behind it */
     int64_t retry_after_s;
-    int64_t block_for_s;
-    int64_t migration_batch_size;
     struct laravel_redis redis; /* driver redis */
 };
 
@@ -72,7 +69,6 @@ struct laravel_app {
     char *name;
     char *environment; /* "production" */
     char *timezone;
-    char *cache;    /* driver of the default store */
     char *fallback; /* queue.default: name of the connection that is meant by none */
     struct laravel_connection *connections;
     size_t connection_ct;

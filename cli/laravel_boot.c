@@ -226,9 +226,7 @@ static int ask(const struct laravel_boot *boot, const char *bridge, struct buf *
     rc = run(&booting, &entry, err);
     close_loop(&booting);
     (void)buf_add(told, booting.told.data, booting.told.len);
-    if (booting.told.data)
-        explicit_bzero(booting.told.data, booting.told.len);
-    buf_free(&booting.told);
+    buf_wipe(&booting.told);
     free(environment);
     free(php);
     return rc;
@@ -245,9 +243,7 @@ struct laravel_app *laravel_boot(const struct laravel_boot *boot, struct err *er
         app = laravel_app_read(buf_slice(&told), err);
     else if (bridge && err->code != ERR_NONE)
         (void)err_prefix(err, "the application in %.200s does not boot", boot->app);
-    if (told.data)
-        explicit_bzero(told.data, told.len);
-    buf_free(&told);
+    buf_wipe(&told);
     free(bridge);
     return app;
 }

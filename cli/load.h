@@ -6,9 +6,9 @@
 #include "config/config.h"
 
 /* As config_load(). For cli_config(), the supervisor's start and its reloads. */
+struct config *cli_load_config(const char *path, struct err *err) MUSTCHECK;
+
 /* What it does beyond config_load(). */
 int cli_check_config(const struct config *config, struct err *err) MUSTCHECK;
-
-struct config *cli_load_config(const char *path, struct err *err) MUSTCHECK;
 
 #endif

@@ -59,6 +59,14 @@ static int fail_unknown(size_t ct, char *const *words)
     return fail_usage(&err, commands_is_group(words[0]) ? words[0] : "");
 }
 
+/* `drover failed`: what could stand behind it is said, but nothing was done. */
+static int fail_bare_group(const char *group)
+{
+    output_note("`drover %s` needs a command behind it", group);
+    help_group(stderr, group);
+    return EXIT_BAD_USAGE;
+}
+
 static bool is_help_option(const char *word)
 {
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
@@ -137,7 +145,9 @@ static int dispatch(size_t ct, char *const *words)
         help_complete(ct - 1, words + 1);
         return EXIT_DONE;
     }
-    if (commands_is_group(words[0]) && (ct == 1 || is_help_option(words[1])))
+    if (commands_is_group(words[0]) && ct == 1)
+        return fail_bare_group(words[0]);
+    if (commands_is_group(words[0]) && is_help_option(words[1]))
         return show_help(1, words);
     return fail_unknown(ct, words);
 }

@@ -10,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/cli.h"
@@ -111,24 +113,11 @@ json_t *output_json_text(struct slice text)
 
 static json_t *base64_json(struct slice bytes)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const unsigned char *in = (const unsigned char *)bytes.ptr;
     json_t *string;
     struct buf out;
 
     buf_init(&out, 0);
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t left = bytes.len - i;
-        unsigned group = (unsigned)in[i] << 16 |
-                         (left > 1 ? (unsigned)in[i + 1] << 8 : 0) |
-                         (left > 2 ? in[i + 2] : 0);
-        char quad[4] = {digits[group >> 18], digits[group >> 12 & 63],
-                        left > 1 ? digits[group >> 6 & 63] : '=',
-                        left > 2 ? digits[group & 63] : '='};
-
-        buf_add(&out, quad, sizeof(quad));
-    }
+    base64_write(&out, bytes);
     string = json_stringn(out.data ? out.data : "", out.len);
     buf_free(&out);
     return string;
@@ -181,6 +170,14 @@ void output_array_end(struct output_array *array)
 struct table *output_table_begin(const struct table_column *columns, size_t ct)
 {
     return table_create(columns, ct, cli_colour() ? TABLE_COLOURED : TABLE_PLAIN);
+}
+
+void output_table_fit(struct table *table, const struct table_give *gives)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        table_fit(table, size.ws_col, gives);
 }
 
 static void print_rows(struct table *table)

@@ -45,6 +45,14 @@ bool output_ok(void);
 /* Tables on stdout: begin, fill cells, say _row() after each row so that rows leave in
  * blocks, end (which frees, and where there was no row says `if_empty` on stderr). */
 struct table *output_table_begin(const struct table_column *columns, size_t ct) MUSTCHECK;
+/* Before the first row: where stdout is a terminal, lines fit it as table_fit() says. */
+void output_table_fit(struct table *table, const struct table_give *gives);
+/* What columns keep then, in characters. */
+enum {
+    OUTPUT_ID_LEAST = 8,    /* uuids: commands take a unique beginning */
+    OUTPUT_TIME_LEAST = 19, /* times: to the second */
+    OUTPUT_TEXT_LEAST = 12
+};
 void output_table_row(struct table *table);
 /* `if_empty` is noted where there was no row; NULL: nothing is. */
 void output_table_end(struct table *table, const char *if_empty);

@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "config/build.h"
 #include "config/check.h"
+#include "config/dsn.h"
 #include "config/origin.h"
 #include "config/value.h"
 
@@ -189,19 +190,6 @@ static int give_redis(const struct composing *c)
 
 /* ---- failed jobs ---- */
 
-static void add_part(struct buf *dsn, const char *name, const char *value)
-{
-    if (value == NULL || *value == '\0')
-        return;
-    (void)buf_addf(dsn, "%s%s='", dsn->len ? " " : "", name);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            (void)buf_add_char(dsn, '\\');
-        (void)buf_add_char(dsn, *value);
-    }
-    (void)buf_add_char(dsn, '\'');
-}
-
 static char *make_dsn(const struct laravel_database *database)
 {
     char port[NUMBER_BYTES];
@@ -209,14 +197,14 @@ static char *make_dsn(const struct laravel_database *database)
 
     (void)snprintf(port, sizeof(port), "%" PRId64, database->port);
     buf_init(&dsn, 0);
-    add_part(&dsn, "host", database->host ? database->host : "127.0.0.1");
-    add_part(&dsn, "port", database->port > 0 ? port : NULL);
-    add_part(&dsn, "dbname", database->database);
-    add_part(&dsn, "user", database->username);
-    add_part(&dsn, "sslmode", database->sslmode);
-    add_part(&dsn, "sslcert", database->sslcert);
-    add_part(&dsn, "sslkey", database->sslkey);
-    add_part(&dsn, "sslrootcert", database->sslrootcert);
+    postgres_dsn_add(&dsn, "host", database->host ? database->host : "127.0.0.1");
+    postgres_dsn_add(&dsn, "port", database->port > 0 ? port : NULL);
+    postgres_dsn_add(&dsn, "dbname", database->database);
+    postgres_dsn_add(&dsn, "user", database->username);
+    postgres_dsn_add(&dsn, "sslmode", database->sslmode);
+    postgres_dsn_add(&dsn, "sslcert", database->sslcert);
+    postgres_dsn_add(&dsn, "sslkey", database->sslkey);
+    postgres_dsn_add(&dsn, "sslrootcert", database->sslrootcert);
     return buf_take(&dsn);
 }
 
@@ -224,15 +212,16 @@ static char *make_dsn(const struct laravel_database *database)
  * where Laravel's migration has made the table. */
 static char *make_table(const struct laravel_failed *failed)
 {
-    const char *path = failed->database.search_path, *end;
+    const char *path = failed->database.search_path;
+    struct slice schema;
 
     if (path == NULL || strchr(failed->table, '.'))
         return must_strdup(failed->table);
     path += strspn(path, " \"'");
-    end = path + strcspn(path, ", \"'");
-    if (end == path || *path == '$' || strncmp(path, "public", (size_t)(end - path)) == 0)
+    schema = slice_of(path, strcspn(path, ", \"'"));
+    if (schema.len == 0 || *path == '$' || slice_is(schema, "public"))
         return must_strdup(failed->table);
-    return must_format("%.*s.%s", (int)(end - path), path, failed->table);
+    return must_format("%.*s.%s", (int)schema.len, schema.ptr, failed->table);
 }
 
 static int give_postgres(const struct composing *c)

@@ -26,8 +26,7 @@ int config_fill(struct config *config, struct err *err) MUSTCHECK;
 /* Whether the variable is set to something, as config_fill() looks at it. */
 bool config_env_is_set(const char *name);
 
-/* The passwords and the jobs' secrets from their files, where those are
- * set. */
+/* The passwords and the jobs' secrets from their files, where those are set. */
 int config_read_secrets(struct config *config, struct err *err) MUSTCHECK;
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/must.h"
 #include "base/text.h"
+#include "config/code.h"
 #include "config/dsn.h"
 #include "config/origin.h"
 #include "config/url.h"
@@ -253,75 +254,6 @@ static int check_job_names(const struct config *config, struct err *err)
     return 0;
 }
 
-/* The last letter of the option that `program` takes code behind; 0: none is known. */
-static char option_of_code(const char *program)
-{
-    static const struct {
-        const char *name;
-        char option;
-    } known[] = {{"sh", 'c'},   {"bash", 'c'},   {"dash", 'c'}, {"ash", 'c'},
-                 {"ksh", 'c'},  {"mksh", 'c'},   {"zsh", 'c'},  {"fish", 'c'},
-                 {"php", 'r'},  {"python", 'c'}, {"perl", 'e'}, {"ruby", 'e'},
-                 {"node", 'e'}, {"nodejs", 'e'}};
-    const char *name = basename(program);
-    size_t len = strcspn(name, "0123456789."); /* python3.11 */
-
-    for (size_t i = 0; i < ARRAY_CT(known); i++)
-        if (strlen(known[i].name) == len && strncmp(name, known[i].name, len) == 0)
-            return known[i].option;
-    return '\0';
-}
-
-/* Programs whose operands are another program and its arguments. */
-static bool is_wrapper(const char *program)
-{
-    static const char *const names[] = {
-        "busybox", "chrt",    "env",    "flock",  "ionice", "nice",    "nohup",
-        "runuser", "setpriv", "setsid", "stdbuf", "sudo",   "taskset", "timeout"};
-    const char *name = basename(program);
-
-    for (size_t i = 0; i < ARRAY_CT(names); i++)
-        if (strcmp(name, names[i]) == 0)
-            return true;
-    return false;
-}
-
-static bool has_placeholder(const char *text)
-{
-    for (; *text; text++) {
-        if (text[0] == '{' && text[1] != '{')
-            return true;
-        if (text[0] == '{')
-            text++;
-    }
-    return false;
-}
-
-/* The argument that an interpreter takes for code ("sh -c CODE", also behind env and its
- * like) and that has a placeholder; 0: none. */
-static size_t find_code_with_placeholder(const struct text_list *command)
-{
-    char option = option_of_code(command->items[0]);
-    bool wrapped = is_wrapper(command->items[0]);
-
-    for (size_t i = 1; i + 1 < command->ct; i++) {
-        const char *word = command->items[i];
-        char last = word[0] ? word[strlen(word) - 1] : '\0';
-
-        if (option == '\0' && !wrapped)
-            return 0;
-        if (option == '\0')
-            option = option_of_code(word);
-        else if (word[0] != '-')
-            return 0; /* a file of code: what follows is data */
-        else if (word[1] != '-' && last == option)
-            return has_placeholder(command->items[i + 1]) ? i + 1 : 0;
-        else if (last == 'o')
-            i++; /* bash -o pipefail */
-    }
-    return 0;
-}
-
 /* Whoever can push must choose neither the program nor what an interpreter runs. */
 static int check_command(const struct config *config, size_t index, struct err *err)
 {
@@ -338,7 +270,7 @@ static int check_command(const struct config *config, size_t index, struct err *
         return config_value_fail(
             config, &value, 0, err,
             "the program takes no placeholder, only its arguments do");
-    code = find_code_with_placeholder(command);
+    code = code_find_placeholder(command);
     if (code == 0)
         return 0;
     return config_value_fail(

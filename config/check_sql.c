@@ -60,6 +60,15 @@ const struct database_config *config_database_of(const struct config *config,
     return NULL;
 }
 
+bool config_has_inbox(const struct config *config, const struct database_config *database)
+{
+    for (size_t i = 0; i < config->job_ct; i++)
+        if (config->jobs[i].type == JOB_SQL && config->jobs[i].sql.once &&
+            config_database_of(config, &config->jobs[i].sql) == database)
+            return true;
+    return false;
+}
+
 /* ---- jobs ---- */
 
 /* Keys or indexes with dots between them. */

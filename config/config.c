@@ -2,6 +2,7 @@
 #include "config/config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/must.h"
 #include "config/build.h"
@@ -75,6 +76,15 @@ int64_t config_longest_kill_grace_ms(const struct config *config)
         if (config->jobs[i].kill_grace_ms > longest_ms)
             longest_ms = config->jobs[i].kill_grace_ms;
     return longest_ms;
+}
+
+bool config_reads_queue(const struct config *config, const char *queue)
+{
+    for (size_t i = 0; i < config->pool_ct; i++)
+        for (size_t j = 0; j < config->pools[i].queues.ct; j++)
+            if (strcmp(config->pools[i].queues.items[j], queue) == 0)
+                return true;
+    return false;
 }
 
 char *config_control_path(const struct config *config)

@@ -225,6 +225,9 @@ char *redis_endpoint_text(const struct redis_endpoint *endpoint) MUSTCHECK;
 /* The database that a job of type sql names. */
 const struct database_config *config_database_of(const struct config *config,
                                                  const struct sql_config *sql);
+/* Whether a job is to run once in that database: it needs the table drover_inbox. */
+bool config_has_inbox(const struct config *config,
+                      const struct database_config *database);
 
 /* The PostgreSQL that keeps the failed jobs, worked out from failed.* (dsn first, then
  * host, port, database and username). The texts are the endpoint's own. */
@@ -250,6 +253,9 @@ int64_t config_longest_kill_grace_ms(const struct config *config);
 
 /* Whether no key of another queue is where its jobs would be: ERR_USAGE, and why. */
 int queue_name_check(const char *name, struct err *err) MUSTCHECK;
+
+/* Whether one of its pools reads that queue. */
+bool config_reads_queue(const struct config *config, const char *queue) MUSTCHECK;
 
 /* STATE_DIR/control.sock; caller frees. */
 char *config_control_path(const struct config *config) MUSTCHECK;

@@ -11,6 +11,8 @@
 
 #include "base/must.h"
 
+static const char masked[] = "(secret)";
+
 /* One "key=value" of either form. */
 struct param {
     struct slice key;
@@ -52,11 +54,43 @@ struct uri {
     const char *query; /* behind the '?', "": none */
 };
 
-/* A password may hold what it should not: it ends with the last '@'. */
+/* Hosts, each with a port behind it or none; a password would seldom pass. */
+static bool is_hosts(const char *text, size_t len)
+{
+    bool address = false, port = false;
+
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '[' || text[i] == ']')
+            address = text[i] == '[';
+        else if (text[i] == ':' && !address)
+            port = true;
+        else if (text[i] == ',')
+            port = false;
+        else if (port && (text[i] < '0' || text[i] > '9'))
+            return false;
+    }
+    return true;
+}
+
+/* The '@' behind user and password; NULL: they are not given. For libpq it is the first,
+ * unless a '/' comes before it. But a password may hold what it should not: so it is the
+ * last, unless that can only belong to the value of a parameter.
+ */
+static const char *user_end(const char *text)
+{
+    const char *at = strrchr(text, '@');
+    size_t first = strcspn(text, "@/"), hosts = strcspn(text, "/?");
+
+    if (at && text[first] == '/' && is_hosts(text, hosts) &&
+        strcspn(text, "?") < strcspn(text, "@"))
+        return NULL;
+    return at;
+}
+
 static struct uri split_uri(const char *text)
 {
     struct uri uri = {.query = ""};
-    const char *at = strrchr(text, '@');
+    const char *at = user_end(text);
     const char *start = at ? at + 1 : text, *end = start + strcspn(start, "?");
 
     if (at)
@@ -82,24 +116,37 @@ static bool next_of_query(const char **at, struct param *param)
     return true;
 }
 
+/* The user's name, where it looks like one; not the password. */
+static void mask_user(struct slice user, struct buf *out)
+{
+    const char *colon = memchr(user.ptr, ':', user.len);
+    size_t len = colon ? (size_t)(colon - user.ptr) : user.len;
+    bool named = true;
+
+    for (size_t i = 0; i < len; i++)
+        named = named && strchr("/?&=", user.ptr[i]) == NULL;
+    if (named)
+        (void)buf_addf(out, "%.*s", (int)len, user.ptr);
+    if (named && colon)
+        (void)buf_add_char(out, ':');
+    (void)buf_addf(out, "%s@", named && !colon ? "" : masked);
+}
+
 static void mask_uri(const char *dsn, const char *text, struct buf *out)
 {
     struct uri uri = split_uri(text);
     struct param param;
-    const char *colon = uri.user.ptr ? memchr(uri.user.ptr, ':', uri.user.len) : NULL;
     bool first = true;
 
     (void)buf_add(out, dsn, (size_t)(text - dsn));
-    if (colon)
-        (void)buf_addf(out, "%.*s:(secret)@", (int)(colon - uri.user.ptr), uri.user.ptr);
-    else if (uri.user.ptr)
-        (void)buf_addf(out, "%.*s@", (int)uri.user.len, uri.user.ptr);
+    if (uri.user.ptr)
+        mask_user(uri.user, out);
     (void)buf_add(out, uri.rest.ptr, uri.rest.len);
     while (next_of_query(&uri.query, &param)) {
         (void)buf_add_char(out, first ? '?' : '&');
         first = false;
         if (is_secret(param.key))
-            (void)buf_add_text(out, "(secret)");
+            (void)buf_add_text(out, masked);
         else
             (void)buf_addf(out, "%.*s%.*s", (int)param.key.len, param.key.ptr,
                            (int)param.value.len, param.value.ptr);
@@ -135,8 +182,7 @@ static char *uri_for_libpq(const char *text)
         first = false;
     }
     result = must_strdup(out.data);
-    explicit_bzero(out.data, out.len);
-    buf_free(&out);
+    buf_wipe(&out);
     return result;
 }
 
@@ -199,7 +245,7 @@ static void mask_conninfo(const char *dsn, struct buf *out)
     bool first = true;
 
     if (!is_conninfo(dsn)) { /* there is no telling what is where in it */
-        (void)buf_add_text(out, "(secret)");
+        (void)buf_add_text(out, masked);
         return;
     }
     while (next_of_conninfo(&dsn, &param) == 1) {
@@ -207,10 +253,23 @@ static void mask_conninfo(const char *dsn, struct buf *out)
                        param.key.ptr);
         first = false;
         if (is_secret(param.key))
-            (void)buf_add_text(out, "(secret)");
+            (void)buf_add_text(out, masked);
         else
             (void)buf_add(out, param.value.ptr, param.value.len);
     }
+}
+
+void postgres_dsn_add(struct buf *out, const char *name, const char *value)
+{
+    if (value == NULL || *value == '\0')
+        return;
+    (void)buf_addf(out, "%s%s='", out->len ? " " : "", name);
+    for (; *value; value++) {
+        if (*value == '\'' || *value == '\\')
+            (void)buf_add_char(out, '\\');
+        (void)buf_add_char(out, *value);
+    }
+    (void)buf_add_char(out, '\'');
 }
 
 /* ---- either ---- */
@@ -222,6 +281,18 @@ int postgres_dsn_check(const char *dsn, struct err *err)
     return err_set(err, ERR_CONFIG,
                    "is neither \"host=db dbname=app user=drover\" nor "
                    "postgresql://user@host/database");
+}
+
+bool postgres_dsn_may_hold_secret(const char *dsn)
+{
+    struct buf shown;
+    bool held;
+
+    buf_init(&shown, 0);
+    postgres_dsn_mask(dsn, &shown);
+    held = strstr(shown.data, masked) != NULL;
+    buf_free(&shown);
+    return held;
 }
 
 bool postgres_dsn_has_password(const char *dsn)

@@ -12,8 +12,16 @@
 int postgres_dsn_check(const char *dsn, struct err *err) MUSTCHECK;
 bool postgres_dsn_has_password(const char *dsn);
 
+/* Appends name='value' to a conninfo, after a space where it is not the first; nothing
+ * for a value that is NULL or "". */
+void postgres_dsn_add(struct buf *out, const char *name, const char *value);
+
 /* Appends it with its passwords as "(secret)". */
 void postgres_dsn_mask(const char *dsn, struct buf *out);
+
+/* Whether it holds one, or is malformed and may: then what libpq says of it is not to be
+ * shown, for it quotes what it cannot read. */
+bool postgres_dsn_may_hold_secret(const char *dsn);
 
 /* What libpq takes for it: pgsql:// as postgresql://, and without the parameters that
  * only Laravel knows (charset, ..). Caller frees. */

@@ -12,8 +12,7 @@ enum { REDIS_PORT = 6379 };
 static int fail(const struct config *config, const char *name, const char *what,
                 struct err *err)
 {
-    struct config_value value =
-        config_value_of(config, setting_find(SECTION_REDIS, name), 0);
+    struct config_value value = config_value_named(config, SECTION_REDIS, name, 0);
 
     return config_value_fail(config, &value, -1, err, "%s", what);
 }
@@ -93,9 +92,7 @@ int redis_endpoint_resolve(const struct config *config, struct redis_endpoint *e
 
 void redis_endpoint_free(struct redis_endpoint *endpoint)
 {
-    if (endpoint->password)
-        explicit_bzero(endpoint->password, strlen(endpoint->password));
-    free(endpoint->password);
+    must_wipe(endpoint->password);
     free(endpoint->username);
     free(endpoint->host);
     free(endpoint->unix_path);

@@ -51,7 +51,7 @@ static bool is_redis(const struct setting *setting, const char *name)
 static enum origin_kind origin_of(const struct config *config, enum section_id section,
                                   const char *name)
 {
-    return config_value_of(config, setting_find(section, name), 0).origin->kind;
+    return config_value_named(config, section, name, 0).origin->kind;
 }
 
 /* redis.url and the pair of host and port stand for each other: where one is given, the
@@ -112,8 +112,7 @@ static int take_environment(struct config *config, const struct config_value *va
     plain = unquoted(text);
     if (!is_no_value(plain))
         rc = take(config, value, plain, ORIGIN_ENV, err);
-    explicit_bzero(plain, strlen(plain));
-    free(plain);
+    must_wipe(plain);
     return rc;
 }
 

@@ -151,9 +151,7 @@ void field_free(const struct setting *setting, void *field)
     case SETTING_SECRET:
     case SETTING_URL:
         text = *(char **)field;
-        if (text)
-            explicit_bzero(text, strlen(text));
-        free(text);
+        must_wipe(text);
         break;
     case SETTING_TEXT:
         free(*(char **)field);

@@ -54,15 +54,13 @@ static struct config *read_well(struct err *broken, const char *name, const char
             taken.data[len] = '\0';
         }
     }
-    if (taken.data)
-        explicit_bzero(taken.data, taken.cap);
-    buf_free(&taken);
+    buf_wipe(&taken);
     return config;
 }
 
 /* `broken`: where to put what is wrong with a file of which some is well; NULL: it must
- * be well altogether. */
-/* NULL with ERR_NOT_FOUND in `err` where there is no such file, else with ERR_CONFIG. */
+ * be well altogether. NULL with ERR_NOT_FOUND in `err` where there is no such file, else
+ * with ERR_CONFIG. */
 static struct config *load_file(struct err *broken, const char *path, struct err *err)
 {
     struct config *config = NULL;
@@ -75,9 +73,7 @@ static struct config *load_file(struct err *broken, const char *path, struct err
     else
         config = broken ? read_well(broken, path, text.data ? text.data : "", err)
                         : config_load_text(path, text.data ? text.data : "", err);
-    if (text.data)
-        explicit_bzero(text.data, text.cap);
-    buf_free(&text);
+    buf_wipe(&text);
     return config;
 }
 
@@ -94,9 +90,7 @@ struct config *config_begin(const char *path, struct err *err)
         (void)err_set(err, ERR_CONFIG, "%s: %s", path, why.text);
     else
         config = config_parse(path, text.data ? text.data : "", err);
-    if (text.data)
-        explicit_bzero(text.data, text.cap);
-    buf_free(&text);
+    buf_wipe(&text);
     return config ? config_extend(config) : NULL;
 }
 

@@ -143,6 +143,18 @@ void config_value_source(const struct config *config, const struct config_value 
     }
 }
 
+/* Where a mistake is to be mended: of a default in an item of a list, where the item is
+ * named. */
+static struct config_value place_of(const struct config *config,
+                                    const struct config_value *value)
+{
+    enum section_id section = value->setting->section;
+
+    if (value->origin->kind == ORIGIN_DEFAULT && sections[section].is_list)
+        return config_value_named(config, section, "name", value->index);
+    return *value;
+}
+
 int config_value_fail(const struct config *config, const struct config_value *value,
                       int64_t element, struct err *err, const char *fmt, ...)
 {
@@ -152,7 +164,9 @@ int config_value_fail(const struct config *config, const struct config_value *va
 
     buf_init(&text, 0);
     if (value->origin && value->origin->kind != ORIGIN_NONE) {
-        config_value_source(config, value, &text);
+        struct config_value place = place_of(config, value);
+
+        config_value_source(config, &place, &text);
         (void)buf_add_text(&text, ": ");
     }
     config_value_path(value, &text);

@@ -106,12 +106,6 @@ static char *with_newline(const char *text)
     return whole;
 }
 
-static void free_text(char *text)
-{
-    explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 struct config *config_parse(const char *name, const char *text, struct err *err)
 {
     char *directory = directory_of(name), *whole = with_newline(text);
@@ -130,7 +124,7 @@ struct config *config_parse(const char *name, const char *text, struct err *err)
     }
     config_destroy(&tree);
     source_free(&source);
-    free_text(whole);
+    must_wipe(whole);
     free(directory);
     return config;
 }

@@ -19,20 +19,6 @@ static char *quoted_table(const char *table)
     return must_format("\"%.*s\".\"%s\"", (int)(dot - table), table, dot + 1);
 }
 
-/* Appends name='value', if there is one. */
-static void add_part(struct buf *out, const char *name, const char *value)
-{
-    if (value == NULL)
-        return;
-    (void)buf_addf(out, "%s%s='", out->len ? " " : "", name);
-    for (; *value; value++) {
-        if (*value == '\'' || *value == '\\')
-            (void)buf_add_char(out, '\\');
-        (void)buf_add_char(out, *value);
-    }
-    (void)buf_add_char(out, '\'');
-}
-
 static char *dsn_of_parts(const struct failed_config *failed)
 {
     char port[24];
@@ -40,10 +26,10 @@ static char *dsn_of_parts(const struct failed_config *failed)
 
     (void)snprintf(port, sizeof(port), "%lld", (long long)failed->port);
     buf_init(&out, 0);
-    add_part(&out, "host", failed->host);
-    add_part(&out, "port", failed->port > 0 ? port : NULL);
-    add_part(&out, "dbname", failed->database);
-    add_part(&out, "user", failed->username);
+    postgres_dsn_add(&out, "host", failed->host);
+    postgres_dsn_add(&out, "port", failed->port > 0 ? port : NULL);
+    postgres_dsn_add(&out, "dbname", failed->database);
+    postgres_dsn_add(&out, "user", failed->username);
     return buf_take(&out);
 }
 
@@ -71,24 +57,17 @@ void database_endpoint_resolve(const struct database_config *database,
     *endpoint = (struct postgres_endpoint){0};
     buf_init(&out, 0);
     if (database->dsn == NULL)
-        add_part(&out, "service", database->service);
+        postgres_dsn_add(&out, "service", database->service);
     endpoint->dsn =
         database->dsn ? postgres_dsn_for_libpq(database->dsn) : buf_take(&out);
     if (!postgres_dsn_has_password(endpoint->dsn))
         endpoint->password = must_strdup(database->password);
 }
 
-static void free_secret(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 void postgres_endpoint_free(struct postgres_endpoint *endpoint)
 {
-    free_secret(endpoint->dsn);
-    free_secret(endpoint->password);
+    must_wipe(endpoint->dsn);
+    must_wipe(endpoint->password);
     free(endpoint->table);
     *endpoint = (struct postgres_endpoint){0};
 }

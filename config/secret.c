@@ -61,9 +61,7 @@ static int read_secret(const char *path, const struct setting *setting, void *fi
         cut_newline(&text);
         rc = value_set_text(setting, field, text.data ? text.data : "", err);
     }
-    if (text.data)
-        explicit_bzero(text.data, text.cap);
-    buf_free(&text);
+    buf_wipe(&text);
     return rc;
 }
 
@@ -79,7 +77,7 @@ static int read_from_file(struct config *config, enum section_id section, size_t
     char *path;
     int rc;
 
-    file = config_value_of(config, setting_find(section, file_name), index);
+    file = config_value_named(config, section, file_name, index);
     name = *(char *const *)file.base;
     if (name == NULL)
         return 0;
@@ -89,7 +87,7 @@ static int read_from_file(struct config *config, enum section_id section, size_t
     path = path_of(config, name);
     rc = read_secret(path, setting, secret.base, &why);
     if (rc != 0)
-        (void)config_value_fail(config, &file, -1, err, "\"%s\" %s", path, why.text);
+        (void)config_value_fail(config, &file, -1, err, "\"%s\": %s", path, why.text);
     free(path);
     secret.origin->kind = file.origin->kind;
     secret.origin->line = file.origin->line;

@@ -226,7 +226,9 @@ const struct setting settings[] = {
             "alone once more, then it fails. 0: without limit."},
     {AT_POOL(max_jobs), .name = "max_jobs", .type = SETTING_INTEGER,
      .flags = SETTING_RELOADS, .min = 0, .max = INT32_MAX, .initial = "0",
-     .doc = "A worker is replaced after so many jobs; 0: never."},
+     .doc =
+         "A worker is replaced after so many jobs have run; 0: never. One that was put "
+         "off before it was tried has not."},
     {AT_POOL(max_time_ms), .name = "max_time", .type = SETTING_SECONDS,
      .flags = SETTING_RELOADS, .min = 0, .max = YEAR, .initial = "0",
      .doc = "A worker is replaced after so long; 0: never."},

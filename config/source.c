@@ -292,9 +292,7 @@ static int scan_included(struct scan *scan, const char *path)
     else
         rc = scan_file(scan->source, path, text.data ? text.data : "", scan->depth + 1,
                        scan->err);
-    if (text.data)
-        explicit_bzero(text.data, text.len);
-    buf_free(&text);
+    buf_wipe(&text);
     return rc;
 }
 

@@ -88,13 +88,6 @@ static char *decode(struct slice text)
     return out;
 }
 
-static void wipe(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 /* Replaces *field by the decoded text; an empty one counts as not given. */
 static int take(struct slice text, char **field, struct err *err)
 {
@@ -102,7 +95,7 @@ static int take(struct slice text, char **field, struct err *err)
 
     if (decoded == NULL)
         return err_set(err, ERR_CONFIG, "holds %%00");
-    wipe(*field);
+    must_wipe(*field);
     *field = decoded;
     if (*decoded == '\0') {
         free(decoded);
@@ -257,7 +250,7 @@ void redis_url_free(struct redis_url *url)
     free(url->path);
     free(url->host);
     free(url->username);
-    wipe(url->password);
+    must_wipe(url->password);
     *url = (struct redis_url){.db = -1};
 }
 

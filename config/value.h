@@ -1,4 +1,4 @@
-/* One value: checked and put into its field, written as text, compared, freed.
+/* One value: checked and put into its field.
  *
  * Setters check the bounds of the setting's row; on error they return -1 with only what
  * is wrong in `err` ("0 is below the minimum of 1 s"): the caller knows the place. The

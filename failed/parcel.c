@@ -1,42 +1,30 @@
 /* From a record to the values of a row. Pure. */
 #include "failed/parcel.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "failed/raw.h"
-
-static void hash_bytes(unsigned __int128 *hash, struct slice bytes)
-{
-    /* FNV-1a of 128 bits: offset 6c62272e07bb0142 62b821756295c58d, prime 2^88 + 2^8 + 3b
-     */
-    const unsigned __int128 prime = ((unsigned __int128)1 << 88) + 0x13b;
-
-    for (size_t i = 0; i < bytes.len; i++) {
-        *hash ^= (unsigned char)bytes.ptr[i];
-        *hash *= prime;
-    }
-}
 
 /* Version 8 (RFC 9562): of the maker's own devising. */
 static void make_spare_uuid(char text[UUID_TEXT_BYTES], struct slice uuid,
                             struct slice payload)
 {
-    unsigned __int128 hash =
-        (unsigned __int128)0x6c62272e07bb0142 << 64 | 0x62b821756295c58d;
-    uint64_t high, low;
+    struct hash hash;
 
-    hash_bytes(&hash, uuid);
-    hash_bytes(&hash, slice_of("", 1));
-    hash_bytes(&hash, payload);
-    high = ((uint64_t)(hash >> 64) & ~0xf000ULL) | 0x8000;
-    low = ((uint64_t)hash & ~(3ULL << 62)) | 2ULL << 62;
-    (void)snprintf(text, UUID_TEXT_BYTES, "%08llx-%04llx-%04llx-%04llx-%012llx",
-                   (unsigned long long)(high >> 32),
-                   (unsigned long long)(high >> 16 & 0xffff),
-                   (unsigned long long)(high & 0xffff), (unsigned long long)(low >> 48),
-                   (unsigned long long)(low & 0xffffffffffff));
+    hash_init(&hash);
+    hash_add(&hash, uuid);
+    hash_add(&hash, slice_of("", 1));
+    hash_add(&hash, payload);
+    hash.high = (hash.high & ~0xf000ULL) | 0x8000;
+    hash.low = (hash.low & ~(3ULL << 62)) | 2ULL << 62;
+    (void)snprintf(text, UUID_TEXT_BYTES,
+                   "%08" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%04" PRIx64 "-%012" PRIx64,
+                   hash.high >> 32, hash.high >> 16 & 0xffff, hash.high & 0xffff,
+                   hash.low >> 48, hash.low & 0xffffffffffff);
 }
 
 static void add_payload(struct parcel *parcel, const struct fail_record *record)

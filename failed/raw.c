@@ -8,12 +8,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/text.h"
 #include "jobs/payload.h"
 
 static const char raw_job[] = "drover.raw";
-static const char digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /* Bytes of the character that `text` begins with; 0: a text column does not take it. */
 static size_t char_bytes(struct slice text)
@@ -47,53 +46,6 @@ void failed_raw_clean(struct buf *out, struct slice text)
     }
 }
 
-/* ---- base64 ---- */
-
-static void add_base64(struct buf *out, struct slice bytes)
-{
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t ct = bytes.len - i < 3 ? bytes.len - i : 3;
-        uint32_t bits = 0;
-        char text[4] = "===";
-
-        for (size_t j = 0; j < 3; j++)
-            bits = bits << 8 | (j < ct ? (unsigned char)bytes.ptr[i + j] : 0U);
-        text[3] = '=';
-        for (size_t j = 0; j <= ct; j++)
-            text[j] = digits[bits >> (18 - 6 * j) & 63];
-        (void)buf_add(out, text, sizeof(text));
-    }
-}
-
-static bool read_digit(char c, uint32_t *bits)
-{
-    const char *at = c ? strchr(digits, c) : NULL;
-
-    if (at)
-        *bits = *bits << 6 | (uint32_t)(at - digits);
-    return at != NULL;
-}
-
-/* Canonical form only: what drover has written. */
-static bool add_decoded(struct buf *out, struct slice text)
-{
-    if (text.len % 4 != 0)
-        return false;
-    for (size_t i = 0; i < text.len; i += 4) {
-        bool last = i + 4 == text.len;
-        size_t ct = last && text.ptr[i + 3] == '=' ? (text.ptr[i + 2] == '=' ? 2 : 3) : 4;
-        uint32_t bits = 0;
-
-        for (size_t j = 0; j < ct; j++)
-            if (!read_digit(text.ptr[i + j], &bits))
-                return false;
-        bits <<= 6 * (4 - ct);
-        for (size_t j = 0; j + 1 < ct; j++)
-            (void)buf_add_char(out, (char)(bits >> (16 - 8 * j) & 255));
-    }
-    return true;
-}
-
 /* ---- the envelope ---- */
 
 /* A uuid is printable ASCII. */
@@ -114,7 +66,7 @@ void failed_raw_encode(struct buf *out, const char *uuid, struct slice payload)
     add_quoted(out, uuid);
     (void)buf_addf(out, ",\"displayName\":\"%s\",\"job\":\"%s\",\"data\":{\"base64\":\"",
                    raw_job, raw_job);
-    add_base64(out, payload);
+    base64_write(out, payload);
     (void)buf_add_text(out, "\"},\"attempts\":0}");
 }
 
@@ -134,7 +86,7 @@ bool failed_raw_decode(struct slice payload, struct buf *out)
         return false;
     buf_init(&text, 0);
     decoded = json_decode_string(value.text, &text, NULL) == 0 &&
-              add_decoded(out, buf_slice(&text));
+              base64_read(out, buf_slice(&text));
     if (!decoded)
         out->len = before;
     buf_free(&text);

@@ -2,9 +2,8 @@
  *
  * Synchronous, for the command line. Every verb returns 0, or -1 with `err`; ERR_CONN
  * where Redis cannot be reached, ERR_DATABASE where PostgreSQL cannot be or refuses,
- * ERR_NO_TABLE where its table is not there,
- * ERR_NOT_FOUND where an id is not there. Removals
- * and retries are safe to repeat: what is gone already is not counted.
+ * ERR_NO_TABLE where its table is not there, ERR_NOT_FOUND where an id is not there.
+ * Removals and retries are safe to repeat: what is gone already is not counted.
  */
 #ifndef FAILED_STORE_H
 #define FAILED_STORE_H
@@ -40,11 +39,12 @@ struct failed_store {
     const struct failed_store_ops *ops;
 };
 
-/* The store that the configuration names. What is in Redis goes over `client`, which is
- * borrowed as `config` is; PostgreSQL is connected to when something is asked of it. */
 struct failed_patience { /* with PostgreSQL */
     int64_t connect_ms, answer_ms;
 };
+
+/* The store that the configuration names. What is in Redis goes over `client`, which is
+ * borrowed as `config` is; PostgreSQL is connected to when something is asked of it. */
 struct failed_store *failed_store_open(const struct config *config, struct client *client,
                                        const struct failed_patience *patience) MUSTCHECK;
 
@@ -97,10 +97,5 @@ typedef bool (*failed_progress_cb)(void *arg, int64_t removed);
 int failed_store_prune(struct failed_store *store, int64_t before_ms,
                        failed_progress_cb each, void *arg, int64_t *removed,
                        struct err *err) MUSTCHECK;
-static inline int failed_store_flush(struct failed_store *store, failed_progress_cb each,
-                                     void *arg, int64_t *removed, struct err *err)
-{
-    return failed_store_prune(store, 0, each, arg, removed, err);
-}
 
 #endif

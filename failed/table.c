@@ -25,7 +25,7 @@ enum { PAGE_ROWS = 500, PAGE_BYTES = 4 * 1024 * 1024, FORGET_CHUNK = 500 };
 #define FIRST_LINE "left(split_part(t.exception, E'\\n', 1), 1000)"
 #define WHOLE "t.exception"
 
-/* Runs "sql" with the table's name for each %s, of which there is one. */
+/* Runs a statement: what stands before and after the table's name in it. */
 static struct pg_ask_rows *run(struct failed_table *table, const char *before,
                                const char *after, const struct pg_param *params,
                                size_t param_ct, struct err *err)

@@ -1,7 +1,5 @@
 /* Laravel's failed_jobs table, for the command line: what can be asked of it, one
- * synchronous statement or transaction each. Errors are ERR_DATABASE, or
- * ERR_NO_TABLE.
- */
+ * synchronous statement or transaction each. Errors are ERR_DATABASE, or ERR_NO_TABLE. */
 #ifndef FAILED_TABLE_H
 #define FAILED_TABLE_H
 

@@ -19,7 +19,7 @@ void app_state_free(struct app_state *state)
 
 static bool is_listed(struct slice names, const char *name)
 {
-    struct json_reader reader;
+    struct json_reader reader UNINITIALIZED;
     struct json_value value;
     struct slice key;
 

@@ -382,11 +382,12 @@ static bool admit(struct run *run, struct outcome *outcome)
     if (run->pass < ENDPOINT_FULL)
         return true;
     if (run->pass == ENDPOINT_OPEN)
-        outcome_init(outcome, OUTCOME_POSTPONE, "%s has failed %lld times in a row",
-                     run->request.endpoint, (long long)endpoint->failures);
+        outcome_init(outcome, OUTCOME_POSTPONE, "%s has failed %lld time%s in a row",
+                     run->request.endpoint, (long long)endpoint->failures,
+                     endpoint->failures == 1 ? "" : "s");
     else
-        outcome_init(outcome, OUTCOME_POSTPONE, "%lld requests to %s are on their way",
-                     (long long)endpoint->in_flight, run->request.endpoint);
+        outcome_init(outcome, OUTCOME_POSTPONE, "requests to %s on their way: %lld",
+                     run->request.endpoint, (long long)endpoint->in_flight);
     outcome->wait_ms = with_jitter(wait_ms);
     return false;
 }

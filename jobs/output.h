@@ -36,8 +36,7 @@ void output_take(struct output *output);
 /* The tail begins anew. */
 void output_restart(struct output *output);
 
-/* As output_take(), and reads no more. The tail stays; twice
- * is fine. */
+/* As output_take(), and reads no more. The tail stays; twice is fine. */
 void output_close(struct output *output);
 void output_free(struct output *output); /* closes too; the tail goes */
 

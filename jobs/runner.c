@@ -104,11 +104,7 @@ void runner_dismiss(struct runner *runner)
 
 bool runner_has_ended(const struct runner *runner)
 {
-    siginfo_t info = {.si_pid = 0};
-
-    return runner->killed ||
-           (waitid(P_PID, (id_t)runner->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-            info.si_pid == runner->pid);
+    return runner->killed || reaper_has_ended(runner->pid);
 }
 
 /* The last line that is not empty, made safe. */
@@ -146,11 +142,6 @@ static void name_cause(const struct runner *runner, int status, struct runner_en
     }
     (void)snprintf(end->cause, sizeof(end->cause), "%s", line.len ? line.data : how);
     buf_free(&line);
-}
-
-static int64_t timeval_ms(struct timeval tv)
-{
-    return (int64_t)tv.tv_sec * 1000 + tv.tv_usec / 1000;
 }
 
 /* ---- what it says ---- */
@@ -201,6 +192,8 @@ static void hear_all(struct runner *runner)
         (void)err_prefix(&err, "runner broke the protocol");
         runner_kill(runner, err.text);
     }
+    if (runner->killed)
+        buf_clear(&runner->from); /* nobody reads it any more, and it may go on */
 }
 
 /* False: no more for now, or for ever. */
@@ -240,7 +233,7 @@ static void reaped(pid_t pid, int status, const struct rusage *usage, void *arg)
     struct runner_end end = {
         .exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1,
         .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-        .cpu_ms = timeval_ms(usage->ru_utime) + timeval_ms(usage->ru_stime),
+        .cpu_ms = reaper_cpu_ms(usage),
         .max_rss_kb = usage->ru_maxrss,
     };
 

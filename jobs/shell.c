@@ -89,11 +89,6 @@ static void judge_cancelled(struct outcome *outcome, const struct run *run)
     outcome->timed_out = true;
 }
 
-static int64_t timeval_ms(struct timeval tv)
-{
-    return (int64_t)tv.tv_sec * 1000 + tv.tv_usec / 1000;
-}
-
 static void judge_run(struct outcome *outcome, const struct run *run)
 {
     if (run->timed_out || run->abandoned)
@@ -104,7 +99,7 @@ static void judge_run(struct outcome *outcome, const struct run *run)
         outcome->exit_status = WEXITSTATUS(run->status);
     if (WIFSIGNALED(run->status))
         outcome->signal = WTERMSIG(run->status);
-    outcome->cpu_ms = timeval_ms(run->usage.ru_utime) + timeval_ms(run->usage.ru_stime);
+    outcome->cpu_ms = reaper_cpu_ms(&run->usage);
     outcome->max_rss_kb = run->usage.ru_maxrss;
     outcome->stdout_bytes = run->out.tail.total;
     outcome->stderr_bytes = run->err.tail.total;
@@ -242,11 +237,7 @@ static void timer_fired(void *arg)
 /* By itself, though nobody may have been told yet: then its own verdict counts. */
 static bool has_ended(const struct run *run)
 {
-    siginfo_t info = {.si_pid = 0};
-
-    return run->reaped ||
-           (waitid(P_PID, (id_t)run->group, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-            info.si_pid == run->group);
+    return run->reaped || reaper_has_ended(run->group);
 }
 
 /* The first reason stays, but a lost lease is worse than all others. */

@@ -260,15 +260,6 @@ static size_t index_of(const struct sql *sql, const struct sql_config *job)
     return (size_t)(config_database_of(sql->config, job) - sql->config->databases);
 }
 
-static bool has_inbox(const struct config *config, const struct database_config *database)
-{
-    for (size_t i = 0; i < config->job_ct; i++)
-        if (config->jobs[i].type == JOB_SQL && config->jobs[i].sql.once &&
-            config_database_of(config, &config->jobs[i].sql) == database)
-            return true;
-    return false;
-}
-
 static int open_lane(struct sql *sql, size_t at, struct err *err)
 {
     const struct sql_config *config = &sql->config->jobs[at].sql;
@@ -278,7 +269,7 @@ static int open_lane(struct sql *sql, size_t at, struct err *err)
     if (*database == NULL)
         *database = sql_database_open(
             sql->loop, config_database_of(sql->config, config),
-            has_inbox(sql->config, config_database_of(sql->config, config)), err);
+            config_has_inbox(sql->config, config_database_of(sql->config, config)), err);
     *lane = (struct lane){.sql = sql, .entry = {.database = *database, .config = config}};
     TAILQ_INIT(&lane->gathers);
     if (*database == NULL)

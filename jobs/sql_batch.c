@@ -392,6 +392,7 @@ static void send_batch(struct sql_batch *batch)
                                   .statements = batch->form.statements,
                                   .ct = batch->form.head_ct + batch->form.body_ct,
                                   .same_ct = batch->form.body_ct,
+                                  .drops_rows = true,
                                   .statement_ms =
                                       batch->ct > 1 && left > 1 ? left / 2 : left,
                                   .within_ms = left + LATE_MS};

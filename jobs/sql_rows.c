@@ -377,8 +377,17 @@ static void write_row(struct buf *out, struct slice row)
     (void)buf_add(out, from, (size_t)(reader.end - from));
 }
 
+/* A text that is no boolean is refused when it is come to, with the text in the message;
+ * as a constant it would be at once. */
+static void write_proviso(struct buf *out, struct slice proviso)
+{
+    (void)buf_add_text(out, " WHERE (CASE WHEN ");
+    add_slice(out, proviso);
+    (void)buf_add_text(out, " THEN 'true' ELSE 'the columns have changed' END)::boolean");
+}
+
 void sql_rows_write(struct buf *out, const struct sql_rows *rows,
-                    const struct slice *arrays)
+                    const struct slice *arrays, struct slice proviso)
 {
     add_slice(out, rows->head);
     (void)buf_add_text(out, "SELECT ");
@@ -392,6 +401,8 @@ void sql_rows_write(struct buf *out, const struct sql_rows *rows,
     for (size_t i = 0; i < rows->param_ct; i++)
         (void)buf_addf(out, "%sp%zu", i ? ", " : "", i + 1);
     (void)buf_add_char(out, ')');
+    if (proviso.ptr)
+        write_proviso(out, proviso);
     if (rows->tail.len > 0)
         (void)buf_add_char(out, ' ');
     add_slice(out, rows->tail);

@@ -33,8 +33,9 @@ struct sql_rows {
 bool sql_rows_read(struct sql_rows *rows, const char *statement, size_t param_ct);
 
 /* Appends the wide statement; `arrays` are the names of the parameters' array types, as
- * SQL has them ("bigint[]"). */
+ * SQL has them ("bigint[]"). `proviso` is a condition without which the server refuses
+ * it; ptr NULL: none. */
 void sql_rows_write(struct buf *out, const struct sql_rows *rows,
-                    const struct slice *arrays);
+                    const struct slice *arrays, struct slice proviso);
 
 #endif

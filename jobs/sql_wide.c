@@ -14,6 +14,7 @@
 enum { LOOK_EVERY_MS = 60000, LOOK_WITHIN_MS = 10000 };
 
 enum { PARAM_TABLE, PARAM_TYPES, PARAM_CT };
+enum { LOOK_ARRAY, LOOK_PROVISO };
 
 struct sql_wide {
     struct sql_database *database;
@@ -29,14 +30,27 @@ struct sql_wide {
 
 /* A row for each parameter, the name of its type's array, if all is well. The modifier -1
  * makes it the type without a length: character[] would be one of single characters.
- * Types of rows would become several columns. */
+ * Types of rows would become several columns.
+ *
+ * With it, in each row, the condition that no column has another type than it has now, of
+ * those that a parameter may go to as it is; but a text becomes whatever the column is,
+ * or nothing. The table's name is that of the type of its rows, where no other type has
+ * it.
+ */
 static const char look_sql[] =
     "WITH target AS (SELECT to_regclass($1)::oid AS oid), tree AS (SELECT oid FROM target"
-    " UNION SELECT relid FROM target, pg_partition_tree(target.oid)) "
-    "SELECT format_type(t.typarray, -1) FROM unnest($2::oid[]) WITH ORDINALITY"
-    " AS p(oid, at) JOIN pg_type t ON t.oid = p.oid "
+    " UNION SELECT relid FROM target, pg_partition_tree(target.oid)), "
+    "proviso AS (SELECT string_agg(format('pg_typeof((NULL::%s).%I) = %s::oid', $1,"
+    " a.attname, a.atttypid), ' AND ' ORDER BY a.attnum) AS text FROM target"
+    " JOIN pg_attribute a ON a.attrelid = target.oid WHERE a.attnum > 0"
+    " AND NOT a.attisdropped AND a.atttypid = ANY($2::oid[])"
+    " AND a.atttypid NOT IN ('text'::regtype, 'varchar'::regtype)) "
+    "SELECT format_type(t.typarray, -1), proviso.text"
+    " FROM unnest($2::oid[]) WITH ORDINALITY AS p(oid, at)"
+    " JOIN pg_type t ON t.oid = p.oid, proviso "
     "WHERE t.typarray <> 0 AND t.typdelim = ',' AND t.typtype IN ('b', 'e', 'r') "
-    "AND EXISTS (SELECT FROM target WHERE oid IS NOT NULL) "
+    "AND EXISTS (SELECT FROM target JOIN pg_class c ON c.oid = target.oid"
+    " WHERE c.reltype = to_regtype($1)) "
     "AND NOT EXISTS (SELECT FROM tree JOIN pg_class c ON c.oid = tree.oid WHERE "
     "c.relkind NOT IN ('r', 'p') OR c.relhasrules OR c.relrowsecurity "
     "OR EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal) "
@@ -104,8 +118,8 @@ static void write_text(struct sql_wide *wide, const struct pg_result *found)
     if (found->row_ct != wide->rows.param_ct)
         return;
     for (size_t i = 0; i < found->row_ct; i++)
-        arrays[i] = pg_value(found, i, 0);
-    sql_rows_write(&wide->text, &wide->rows, arrays);
+        arrays[i] = pg_value(found, i, LOOK_ARRAY);
+    sql_rows_write(&wide->text, &wide->rows, arrays, pg_value(found, 0, LOOK_PROVISO));
 }
 
 static void looked(void *arg, const struct pg_answer *answer)

@@ -4,7 +4,8 @@
  * itself or functions in its defaults make it one that could.
  *
  * Asked when first needed, in the background, and again each minute for as long as it is
- * needed, for tables change.
+ * needed, for tables change. What would make it store another value than the jobs' own
+ * statements, a column of another type, the statement checks itself.
  */
 #ifndef JOBS_SQL_WIDE_H
 #define JOBS_SQL_WIDE_H

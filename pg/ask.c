@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "pg/target.h"
 
 struct pg_ask {
     PGconn *conn;
@@ -71,17 +72,6 @@ static void drop_notice(void *arg, const char *message)
     (void)message;
 }
 
-/* libpq quotes what it cannot read, and that may be the password. */
-static int check_dsn(const char *dsn, struct err *err)
-{
-    PQconninfoOption *options = PQconninfoParse(dsn, NULL);
-
-    if (options == NULL)
-        return err_set(err, ERR_DATABASE, "libpq cannot read the connection string");
-    PQconninfoFree(options);
-    return 0;
-}
-
 /* What stands before the dsn is overruled by it, what stands behind overrules it. */
 static PGconn *start_connecting(const struct postgres_endpoint *endpoint)
 {
@@ -122,7 +112,7 @@ struct pg_ask *pg_ask_open(const struct pg_ask_options *options, struct err *err
     char *where = postgres_endpoint_text(options->endpoint);
     struct err why = {0};
     struct pg_ask *ask = must_alloc(sizeof(*ask));
-    int rc = check_dsn(options->endpoint->dsn, &why);
+    int rc = target_check_dsn(options->endpoint->dsn, &why);
 
     ask->answer_ms = options->answer_ms;
     if (rc == 0) {

@@ -26,8 +26,8 @@ struct pg_conn *pg_conn_create(const struct pg_conn_options *options) MUSTCHECK;
 void pg_conn_destroy(struct pg_conn *conn); /* NULL is fine; closes first */
 
 void pg_conn_open(struct pg_conn *conn); /* only where closed */
-void pg_conn_close(
-    struct pg_conn *conn); /* no on_down; a batch is called back from here */
+/* No on_down; a batch is called back from here. */
+void pg_conn_close(struct pg_conn *conn);
 
 bool pg_conn_is_closed(const struct pg_conn *conn);
 bool pg_conn_is_ready(const struct pg_conn *conn);

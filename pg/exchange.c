@@ -5,6 +5,9 @@
  * answer, too. "Committed" is believed only where COMMIT has said so and nothing was
  * refused; where the connection ends before, it is unknown, unless something was refused
  * that COMMIT cannot have survived.
+ *
+ * libpq collects a statement's rows until it is told not to, which it can be only while
+ * the next answer to come is that statement's, and nothing of it has been looked at.
  */
 #include "pg/exchange.h"
 
@@ -123,6 +126,24 @@ static bool send_query(PGconn *conn, const struct script_step *step)
     return sent == 1;
 }
 
+/* What comes between the last step and the end is about the last step. */
+static void get_step(const struct exchange *exchange, struct script_step *step)
+{
+    script_step(exchange->batch,
+                exchange->at < exchange->step_ct ? exchange->at : exchange->step_ct - 1,
+                NULL, step);
+}
+
+/* At the time for it, of the step that is answered next. */
+static void refuse_rows(const struct exchange *exchange, PGconn *conn)
+{
+    struct script_step step;
+
+    get_step(exchange, &step);
+    if (exchange->batch->drops_rows && step.is_statement)
+        (void)PQsetSingleRowMode(conn); /* not where the server skips it */
+}
+
 static bool send_step(PGconn *conn, const struct script_step *step)
 {
     return send_query(conn, step) && (!step->sync || PQpipelineSync(conn) == 1);
@@ -145,6 +166,7 @@ bool exchange_send(struct exchange *exchange, PGconn *conn, int64_t within_ms)
         if (!send_step(conn, &step))
             return false;
     }
+    refuse_rows(exchange, conn);
     return true;
 }
 
@@ -236,13 +258,15 @@ static void take_success(struct exchange *exchange, const struct script_step *st
 
     if (step->commits && !rolled_back)
         exchange->committed = true;
-    if (!step->is_statement) {
-        PQclear(result);
-        return;
+    if (step->is_statement) {
+        exchange->results[step->statement].state = PG_OK;
+        exchange->results[step->statement].affected =
+            strtoll(PQcmdTuples(result), NULL, 10);
     }
-    keep_result(exchange, (size_t)step->statement, result);
-    exchange->results[step->statement].state = PG_OK;
-    exchange->results[step->statement].affected = strtoll(PQcmdTuples(result), NULL, 10);
+    if (step->is_statement && !exchange->batch->drops_rows)
+        keep_result(exchange, (size_t)step->statement, result);
+    else
+        PQclear(result);
 }
 
 /* What a statement must be that is answered so. */
@@ -265,11 +289,12 @@ static void take_result(struct exchange *exchange, PGresult *result)
         PQclear(result);
         return;
     }
-    /* What comes between the last step and the end is about the last step. */
-    script_step(exchange->batch,
-                exchange->at < exchange->step_ct ? exchange->at : exchange->step_ct - 1,
-                NULL, &step);
     exchange->got = true;
+    if (status == PGRES_SINGLE_TUPLE) {
+        PQclear(result);
+        return;
+    }
+    get_step(exchange, &step);
     if (status == PGRES_FATAL_ERROR) {
         take_error(exchange, &step, result);
     } else if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
@@ -295,6 +320,7 @@ enum exchange_state exchange_take(struct exchange *exchange, PGconn *conn)
         } else if (exchange->got) {
             exchange->got = false;
             exchange->at++;
+            refuse_rows(exchange, conn);
         } else {
             looks++;
         }

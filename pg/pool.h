@@ -56,6 +56,10 @@ struct pg_batch {
     /* With PG_ALL: the last so many are one statement (the same `sql`) with other values,
      * which the server then parses once. Below 2: none. */
     size_t same_ct;
+    /* Rows are dropped as they come: the results have none, but `affected` counts them.
+     * Otherwise all of them are held until the callback, so that is for statements whose
+     * rows are few. */
+    bool drops_rows;
     /* From pg_pool_run() on, waiting for a connection included. Then the server gives up
      * (but with PG_ONE, which cannot tell it to), and a second later so do we. */
     int64_t within_ms;

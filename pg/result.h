@@ -37,7 +37,7 @@ struct pg_result {
     const char *message, *detail;     /* "" where there is none; may hold data of rows */
     const char *hint;                 /* "" where there is none */
     int64_t affected;                 /* rows inserted, updated, deleted, selected */
-    size_t row_ct, column_ct;
+    size_t row_ct, column_ct;         /* 0 where the batch drops rows */
     const struct pg_rows *rows;
 };
 

@@ -11,15 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/dsn.h"
+
 /* The last that libpq checks, before it looks at any host. */
 static const char impossible_option[] = "target_session_attrs";
-
-static void wipe(char *secret)
-{
-    if (secret)
-        explicit_bzero(secret, strlen(secret));
-    free(secret);
-}
 
 /* ---- the hosts ---- */
 
@@ -75,16 +70,21 @@ static int take_hosts(struct target *target, const PQconninfoOption *options,
 
 /* ---- the dsn ---- */
 
-static int refuse(struct err *err, const char *said)
+/* libpq quotes what it cannot read, and that may be the password. */
+static int refuse(const char *dsn, const char *said, struct err *err)
 {
+    if (postgres_dsn_may_hold_secret(dsn))
+        return err_set(err, ERR_CONFIG,
+                       "libpq cannot make sense of it (why is not shown, for that may "
+                       "quote a password: try it with psql)");
     return err_set(err, ERR_CONFIG, "%.*s", (int)strcspn(said, "\n"), said);
 }
 
-static int check_dsn(const char *dsn, struct err *err)
+int target_check_dsn(const char *dsn, struct err *err)
 {
     char *said = NULL;
     PQconninfoOption *options = PQconninfoParse(dsn, &said);
-    int rc = options ? 0 : refuse(err, said ? said : "cannot be read");
+    int rc = options ? 0 : refuse(dsn, said ? said : "cannot be read", err);
 
     PQconninfoFree(options);
     PQfreemem(said);
@@ -101,8 +101,9 @@ static int ask_libpq(struct target *target, struct err *err)
 
     if (conn && strstr(PQerrorMessage(conn), impossible_option))
         options = PQconninfo(conn);
-    rc = options ? take_hosts(target, options, err)
-                 : refuse(err, conn ? PQerrorMessage(conn) : "out of memory");
+    rc = options
+             ? take_hosts(target, options, err)
+             : refuse(target->dsn, conn ? PQerrorMessage(conn) : "out of memory", err);
     PQconninfoFree(options);
     PQfinish(conn);
     return rc;
@@ -112,7 +113,7 @@ int target_read(struct target *target, const char *dsn, const char *password,
                 struct err *err)
 {
     *target = (struct target){0};
-    if (check_dsn(dsn, err) != 0)
+    if (target_check_dsn(dsn, err) != 0)
         return -1;
     target->dsn = must_strdup(dsn);
     target->password = must_strdup(password);
@@ -129,8 +130,8 @@ void target_free(struct target *target)
         free(target->hosts[i].hostaddr);
         free(target->hosts[i].port);
     }
-    wipe(target->dsn);
-    wipe(target->password);
+    must_wipe(target->dsn);
+    must_wipe(target->password);
     *target = (struct target){0};
 }
 

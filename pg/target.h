@@ -22,6 +22,9 @@ struct target {
     size_t host_ct; /* at least 1 */
 };
 
+/* ERR_CONFIG where libpq cannot read it; the error never holds a password. */
+int target_check_dsn(const char *dsn, struct err *err) MUSTCHECK;
+
 /* Copies both. ERR_CONFIG where libpq does not understand the dsn. */
 int target_read(struct target *target, const char *dsn, const char *password,
                 struct err *err) MUSTCHECK;

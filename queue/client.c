@@ -110,29 +110,15 @@ struct names {
     size_t ct, cap;
 };
 
-/* The queue's name in `key`, which is known to begin with the prefix: without the suffix
- * of the key's kind. */
+/* The queue's name in `key`, which is known to begin with the prefix and to go on. */
 static void add_name(struct names *names, const char *key, size_t prefix_bytes)
 {
-    static const char *const suffixes[] = {":delayed", ":reserved", ":notify"};
-    const char *name = key + prefix_bytes;
-    size_t len = strlen(name);
-
-    for (size_t i = 0; i < ARRAY_CT(suffixes); i++) {
-        size_t suffix = strlen(suffixes[i]);
-
-        if (len > suffix && strcmp(name + len - suffix, suffixes[i]) == 0) {
-            len -= suffix;
-            break;
-        }
-    }
-    if (len == 0)
-        return;
     if (names->ct == names->cap) {
         names->cap = names->cap ? names->cap * 2 : 64;
         names->items = must_realloc(names->items, names->cap, sizeof(*names->items));
     }
-    names->items[names->ct++] = must_strndup(name, len);
+    names->items[names->ct++] =
+        slice_dup(queue_keys_name(slice_text(key + prefix_bytes)));
 }
 
 static int compare_names(const void *a, const void *b)
@@ -155,14 +141,9 @@ static int scan_page(struct client *client, const char *pattern, char cursor[24]
                      size_t prefix_bytes, struct names *names, struct err *err)
 {
     const char *const words[] = {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"};
-    struct request command = {0};
-    redisReply *reply;
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), err);
     int rc = 0;
 
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
     if (reply == NULL)
         return -1;
     if (!client_is_scan(reply))
@@ -214,20 +195,13 @@ static int peek_page(struct client *client, const struct peek *peek, size_t firs
                      size_t ct, size_t *got, struct err *err)
 {
     bool scored = strcmp(peek->verb, "ZRANGE") == 0;
-    struct request command = {0};
     char from[24], to[24];
+    const char *const words[] = {peek->verb, peek->key, from, to, "WITHSCORES"};
     redisReply *reply;
 
     snprintf(from, sizeof(from), "%zu", first);
     snprintf(to, sizeof(to), "%zu", first + ct - 1);
-    request_add_text(&command, peek->verb);
-    request_add_text(&command, peek->key);
-    request_add_text(&command, from);
-    request_add_text(&command, to);
-    if (scored)
-        request_add_text(&command, "WITHSCORES");
-    reply = client_call(client, &command, err);
-    request_free(&command);
+    reply = client_ask(client, words, ARRAY_CT(words) - (scored ? 0 : 1), err);
     if (reply == NULL)
         return -1;
     if (!client_is_texts(reply, scored ? 2 : 1)) {

@@ -19,7 +19,7 @@ static const char *const fields[] = {"connection", "queue",   "job",
 static const size_t field_cts[] = {
     [FAILED_SUMMARY] = 7, [FAILED_WITH_PAYLOAD] = 8, [FAILED_WHOLE] = ARRAY_CT(fields)};
 
-char *client_record_key(const struct client *client, const char *uuid)
+static char *record_key(const struct client *client, const char *uuid)
 {
     return must_format("%s%s", client->own.failed_record, uuid);
 }
@@ -28,7 +28,7 @@ int client_record_ask(struct client *client, const char *uuid, enum failed_field
                       struct err *err)
 {
     struct request command = {0};
-    char *key = client_record_key(client, uuid);
+    char *key = record_key(client, uuid);
     int rc;
 
     request_add_text(&command, "HMGET");
@@ -94,7 +94,7 @@ int client_record_script(struct client *client, const char *script,
     script_call_begin(&call, script);
     script_call_key(&call, client->own.failed);
     for (size_t i = 0; i < ct; i++) {
-        keys[i] = client_record_key(client, uuids[i]);
+        keys[i] = record_key(client, uuids[i]);
         script_call_key(&call, keys[i]);
     }
     for (size_t i = 0; i < ct; i++)
@@ -108,22 +108,15 @@ int client_record_script(struct client *client, const char *script,
 
 int client_failed_count(struct client *client, int64_t *ct, struct err *err)
 {
-    struct request command = {0};
-    redisReply *reply;
-    int rc = 0;
+    const char *const words[] = {"ZCARD", client->own.failed};
+    redisReply *reply =
+        client_ask_for(client, words, ARRAY_CT(words), REDIS_REPLY_INTEGER, err);
 
-    request_add_text(&command, "ZCARD");
-    request_add_text(&command, client->own.failed);
-    reply = client_call(client, &command, err);
-    request_free(&command);
     if (reply == NULL)
         return -1;
-    if (reply->type == REDIS_REPLY_INTEGER)
-        *ct = reply->integer;
-    else
-        rc = client_odd_reply(client, "ZCARD", err);
+    *ct = reply->integer;
     freeReplyObject(reply);
-    return rc;
+    return 0;
 }
 
 int client_failed_get(struct client *client, const char *uuid, failed_each_cb each,
@@ -161,7 +154,7 @@ int client_failed_retry(struct client *client, const char *uuid, const char *que
 {
     struct script_call call = {0};
     struct queue_keys keys;
-    char *key = client_record_key(client, uuid);
+    char *key = record_key(client, uuid);
     int64_t moved = 0;
     int rc;
 
@@ -245,13 +238,8 @@ static int search_page(struct client *client, const char *pattern, char cursor[2
 {
     const char *const words[] = {
         "ZSCAN", client->own.failed, cursor, "MATCH", pattern, "COUNT", "1000"};
-    struct request command = {0};
-    redisReply *reply, *members;
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), err), *members;
 
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
     if (reply == NULL)
         return -1;
     if (!client_is_scan(reply) || reply->element[1]->elements % 2 != 0) {
@@ -292,20 +280,13 @@ static int search_index(struct client *client, struct search *search, struct err
 /* 1: there, 0: not there, -1. */
 static int is_record(struct client *client, const char *uuid, struct err *err)
 {
-    struct request command = {0};
-    char *key = client_record_key(client, uuid);
-    redisReply *reply;
-    int found;
+    char *key = record_key(client, uuid);
+    const char *const words[] = {"EXISTS", key};
+    redisReply *reply =
+        client_ask_for(client, words, ARRAY_CT(words), REDIS_REPLY_INTEGER, err);
+    int found = reply ? reply->integer != 0 : -1;
 
-    request_add_text(&command, "EXISTS");
-    request_add_text(&command, key);
-    reply = client_call(client, &command, err);
-    request_free(&command);
     free(key);
-    if (reply == NULL)
-        return -1;
-    found = reply->type == REDIS_REPLY_INTEGER ? reply->integer != 0
-                                               : client_odd_reply(client, "EXISTS", err);
     freeReplyObject(reply);
     return found;
 }

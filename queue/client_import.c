@@ -33,19 +33,15 @@ static void free_keys(struct import_keys *keys)
     free(keys->token);
 }
 
-/* Sends what `words` are and wants an answer of that type; empties it. */
-static redisReply *ask(struct client *client, struct request *command, const char *verb,
-                       int type, struct err *err)
+/* As client_ask_for() where the answer brings no news. */
+static int tell(struct client *client, const char *const *words, size_t ct, int type,
+                struct err *err)
 {
-    redisReply *reply = client_call(client, command, err);
+    redisReply *reply = client_ask_for(client, words, ct, type, err);
+    bool told = reply != NULL;
 
-    request_free(command);
-    if (reply && reply->type != type) {
-        freeReplyObject(reply);
-        (void)client_odd_reply(client, verb, err);
-        return NULL;
-    }
-    return reply;
+    freeReplyObject(reply);
+    return told ? 0 : -1;
 }
 
 int client_import_begin(struct client *client, const char *source,
@@ -53,34 +49,22 @@ int client_import_begin(struct client *client, const char *source,
 {
     struct import_keys keys = keys_of(client, source);
     const char *const words[] = {"SET", keys.token, token->text, "EX", token_life_s};
-    struct request command = {0};
-    redisReply *reply;
+    int rc;
 
     random_uuid(token->text);
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = ask(client, &command, "SET", REDIS_REPLY_STATUS, err);
+    rc = tell(client, words, ARRAY_CT(words), REDIS_REPLY_STATUS, err);
     free_keys(&keys);
-    if (reply == NULL)
-        return -1;
-    freeReplyObject(reply);
-    return 0;
+    return rc;
 }
 
 int client_import_void(struct client *client, const char *source, struct err *err)
 {
     struct import_keys keys = keys_of(client, source);
-    struct request command = {0};
-    redisReply *reply;
+    const char *const words[] = {"DEL", keys.token};
+    int rc = tell(client, words, ARRAY_CT(words), REDIS_REPLY_INTEGER, err);
 
-    request_add_text(&command, "DEL");
-    request_add_text(&command, keys.token);
-    reply = ask(client, &command, "DEL", REDIS_REPLY_INTEGER, err);
     free_keys(&keys);
-    if (reply == NULL)
-        return -1;
-    freeReplyObject(reply);
-    return 0;
+    return rc;
 }
 
 /* ---- pushing ---- */
@@ -220,12 +204,13 @@ int client_import_push(struct client *client, const char *source,
                        size_t ct, struct err *err)
 {
     struct import_keys keys = keys_of(client, source);
-    struct parcel *parcel = create_parcel(client->prefix, rows, ct);
     struct script_call call = {0};
+    struct parcel *parcel;
     redisReply *reply;
     int rc = -1;
 
     MUST(ct > 0 && ct <= IMPORT_ROWS_MAX);
+    parcel = create_parcel(client->prefix, rows, ct);
     spell_push(&call, client, &keys, parcel);
     script_call_arg(&call, slice_text(token->text));
     add_rows(&call, parcel, rows, ct);
@@ -246,20 +231,15 @@ int client_import_forget(struct client *client, const char *source,
                          struct err *err)
 {
     struct import_keys keys = keys_of(client, source);
-    struct request command = {0};
-    redisReply *reply;
+    const char *words[2 + IMPORT_ROWS_MAX] = {"ZREM", keys.marks};
+    int rc;
 
     MUST(ct > 0 && ct <= IMPORT_ROWS_MAX);
-    request_add_text(&command, "ZREM");
-    request_add_text(&command, keys.marks);
     for (size_t i = 0; i < ct; i++)
-        request_add_text(&command, marks[i]->text);
-    reply = ask(client, &command, "ZREM", REDIS_REPLY_INTEGER, err);
+        words[2 + i] = marks[i]->text;
+    rc = tell(client, words, 2 + ct, REDIS_REPLY_INTEGER, err);
     free_keys(&keys);
-    if (reply == NULL)
-        return -1;
-    freeReplyObject(reply);
-    return 0;
+    return rc;
 }
 
 /* What is no mark of ours is passed over. */
@@ -288,15 +268,12 @@ int client_import_marks(struct client *client, const char *source, int64_t after
     char after[24], limit[24];
     const char *const words[] = {"ZRANGEBYSCORE", keys.marks, after, "+inf",
                                  "LIMIT",         "0",        limit};
-    struct request command = {0};
     redisReply *reply;
     int rc = 0;
 
     (void)snprintf(after, sizeof(after), "(%" PRId64, after_id);
     (void)snprintf(limit, sizeof(limit), "%d", IMPORT_ROWS_MAX);
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = ask(client, &command, "ZRANGEBYSCORE", REDIS_REPLY_ARRAY, err);
+    reply = client_ask(client, words, ARRAY_CT(words), err);
     free_keys(&keys);
     if (reply == NULL)
         return -1;

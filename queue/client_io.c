@@ -15,7 +15,7 @@
 #include "queue/client.h"
 #include "queue/scripts.h"
 
-void request_add(struct request *command, struct slice arg)
+static void add_arg(struct request *command, struct slice arg)
 {
     if (command->ct == command->cap) {
         command->cap = command->cap ? command->cap * 2 : 16;
@@ -29,12 +29,7 @@ void request_add(struct request *command, struct slice arg)
 
 void request_add_text(struct request *command, const char *arg)
 {
-    request_add(command, slice_text(arg));
-}
-
-void request_clear(struct request *command)
-{
-    command->ct = 0;
+    add_arg(command, slice_text(arg));
 }
 
 void request_free(struct request *command)
@@ -47,13 +42,11 @@ void request_free(struct request *command)
 static int set_broken(const struct client *client, struct err *err)
 {
     const redisContext *redis = client->redis;
+    bool late = redis->err == REDIS_ERR_IO &&
+                strstr(redis->errstr, "temporarily unavailable") != NULL;
 
-    if (redis->err == REDIS_ERR_IO)
-        return err_set(err, ERR_CONN, "lost Redis at %s: %s", client->where,
-                       strstr(redis->errstr, "temporarily unavailable")
-                           ? "no answer in time"
-                           : redis->errstr);
-    return err_set(err, ERR_CONN, "lost Redis at %s: %s", client->where, redis->errstr);
+    return err_set(err, ERR_CONN, "lost Redis at %s: %s", client->where,
+                   late ? "no answer in time" : redis->errstr);
 }
 
 /* States of the server in which it answers but cannot serve: as good as unreachable. */
@@ -73,7 +66,7 @@ static int set_refused(const struct client *client, const redisReply *reply,
     if (is_unavailable(reply->str))
         return err_set(err, ERR_CONN, "Redis at %s is not ready: %s", client->where,
                        reply->str);
-    if (strncmp(reply->str, "OOM ", 4) == 0)
+    if (strstr(reply->str, "OOM command not allowed")) /* first only from Redis 7 on */
         return err_set(err, ERR_REPLY,
                        "Redis at %s is full (maxmemory) and takes no more; nothing was "
                        "changed",
@@ -86,7 +79,7 @@ int client_append(struct client *client, struct request *command, struct err *er
     int rc = redisAppendCommandArgv(client->redis, (int)command->ct, command->argv,
                                     command->lens);
 
-    request_clear(command);
+    command->ct = 0;
     return rc == REDIS_OK ? 0 : set_broken(client, err);
 }
 
@@ -119,11 +112,29 @@ redisReply *client_read(struct client *client, struct err *err)
     return checked(client, read_any(client, err), err);
 }
 
-redisReply *client_call(struct client *client, struct request *command, struct err *err)
+redisReply *client_ask(struct client *client, const char *const *words, size_t ct,
+                       struct err *err)
 {
-    if (client_append(client, command, err) != 0)
-        return NULL;
-    return client_read(client, err);
+    struct request command = {0};
+    int rc;
+
+    for (size_t i = 0; i < ct; i++)
+        request_add_text(&command, words[i]);
+    rc = client_append(client, &command, err);
+    request_free(&command);
+    return rc == 0 ? client_read(client, err) : NULL;
+}
+
+redisReply *client_ask_for(struct client *client, const char *const *words, size_t ct,
+                           int type, struct err *err)
+{
+    redisReply *reply = client_ask(client, words, ct, err);
+
+    if (reply == NULL || reply->type == type)
+        return reply;
+    freeReplyObject(reply);
+    (void)client_odd_reply(client, words[0], err);
+    return NULL;
 }
 
 /* EVALSHA sha numkeys key... arg...: the first three are filled in when it is sent. */
@@ -133,9 +144,9 @@ void script_call_begin(struct script_call *call, const char *name)
 {
     call->name = name;
     call->key_ct = 0;
-    request_clear(&call->command);
+    call->command.ct = 0;
     for (int i = 0; i < SCRIPT_HEAD; i++)
-        request_add(&call->command, slice_of("", 0));
+        add_arg(&call->command, slice_of("", 0));
 }
 
 void script_call_key(struct script_call *call, const char *key)
@@ -147,7 +158,7 @@ void script_call_key(struct script_call *call, const char *key)
 
 void script_call_arg(struct script_call *call, struct slice arg)
 {
-    request_add(&call->command, arg);
+    add_arg(&call->command, arg);
 }
 
 static redisReply *eval(struct client *client, struct script_call *call, const char *verb,
@@ -272,9 +283,10 @@ static int connect_context(struct client *client, const struct redis_endpoint *e
 }
 
 /* One command of the greeting, whose answer carries no news. */
-static int greet(struct client *client, struct request *command, struct err *err)
+static int greet(struct client *client, const char *const *words, size_t ct,
+                 struct err *err)
 {
-    redisReply *reply = client_call(client, command, err);
+    redisReply *reply = client_ask(client, words, ct, err);
 
     if (reply == NULL) {
         if (err)
@@ -286,35 +298,31 @@ static int greet(struct client *client, struct request *command, struct err *err
 }
 
 static int log_in(struct client *client, const struct redis_endpoint *endpoint,
-                  struct request *command, struct err *err)
+                  struct err *err)
 {
+    const char *const whole[] = {"AUTH", endpoint->username, endpoint->password};
+    const char *const brief[] = {"AUTH", endpoint->password};
     char db[16];
+    const char *const choice[] = {"SELECT", db};
+    int rc = 0;
 
-    if (endpoint->password) {
-        request_add_text(command, "AUTH");
-        if (endpoint->username)
-            request_add_text(command, endpoint->username);
-        request_add_text(command, endpoint->password);
-        if (greet(client, command, err) != 0)
-            return -1;
-    }
-    if (endpoint->db == 0)
-        return 0;
-    snprintf(db, sizeof(db), "%d", endpoint->db);
-    request_add_text(command, "SELECT");
-    request_add_text(command, db);
-    return greet(client, command, err);
+    (void)snprintf(db, sizeof(db), "%d", endpoint->db);
+    if (endpoint->password && endpoint->username)
+        rc = greet(client, whole, ARRAY_CT(whole), err);
+    else if (endpoint->password)
+        rc = greet(client, brief, ARRAY_CT(brief), err);
+    if (rc == 0 && endpoint->db != 0)
+        rc = greet(client, choice, ARRAY_CT(choice), err);
+    return rc;
 }
 
 /* Reads only: a command that looks must not be the first to lay a claim. */
-static int check_layout(struct client *client, struct request *command, struct err *err)
+static int check_layout(struct client *client, struct err *err)
 {
-    redisReply *reply;
+    const char *const words[] = {"GET", client->own.version};
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), err);
     long version = LAYOUT_VERSION;
 
-    request_add_text(command, "GET");
-    request_add_text(command, client->own.version);
-    reply = client_call(client, command, err);
     if (reply == NULL)
         return -1;
     if (reply->type == REDIS_REPLY_STRING)
@@ -332,7 +340,6 @@ struct client *client_open(const struct redis_endpoint *endpoint, const char *pr
                            struct err *err)
 {
     struct client *client = must_alloc(sizeof(*client));
-    struct request command = {0};
     int rc;
 
     client->where = redis_endpoint_text(endpoint);
@@ -340,10 +347,9 @@ struct client *client_open(const struct redis_endpoint *endpoint, const char *pr
     own_keys_init(&client->own, prefix);
     rc = connect_context(client, endpoint, err);
     if (rc == 0)
-        rc = log_in(client, endpoint, &command, err);
+        rc = log_in(client, endpoint, err);
     if (rc == 0)
-        rc = check_layout(client, &command, err);
-    request_free(&command);
+        rc = check_layout(client, err);
     if (rc == 0)
         return client;
     client_close(client);

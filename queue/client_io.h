@@ -27,18 +27,20 @@ struct request {
     size_t *lens;
     size_t ct, cap;
 };
-void request_add(struct request *command, struct slice arg);
 void request_add_text(struct request *command, const char *arg);
-void request_clear(struct request *command); /* empty, keeps its memory */
 void request_free(struct request *command);
 
-/* Sends `command`, empties it and returns the answer (the caller's), or NULL with `err`:
- * ERR_CONN, or ERR_REPLY for an answer that is an error. */
-redisReply *client_call(struct client *client, struct request *command,
-                        struct err *err) MUSTCHECK;
+/* Sends the command of these words and returns the answer (the caller's), or NULL with
+ * `err`: ERR_CONN, or ERR_REPLY for an answer that is an error. _for(): for one, too,
+ * that is not of `type` (REDIS_REPLY_..). */
+redisReply *client_ask(struct client *client, const char *const *words, size_t ct,
+                       struct err *err) MUSTCHECK;
+redisReply *client_ask_for(struct client *client, const char *const *words, size_t ct,
+                           int type, struct err *err) MUSTCHECK;
 
-/* The same in two steps, for pipelines: after any -1 the connection is lost. Each append
- * needs one read. A NULL of client_read() with ERR_REPLY leaves the pipeline intact. */
+/* The same in two steps, for pipelines and for bytes: `command` is empty afterwards;
+ * after any -1 the connection is lost. Each append needs one read. A NULL of
+ * client_read() with ERR_REPLY leaves the pipeline intact. */
 int client_append(struct client *client, struct request *command,
                   struct err *err) MUSTCHECK;
 redisReply *client_read(struct client *client, struct err *err) MUSTCHECK;
@@ -54,7 +56,7 @@ void script_call_key(struct script_call *call, const char *key); /* before any a
 void script_call_arg(struct script_call *call, struct slice arg);
 
 /* Runs it by its SHA-1, and where Redis does not know that by its text; empties `call`.
- * The answer as from client_call(). */
+ * The answer as from client_ask(). */
 redisReply *client_script(struct client *client, struct script_call *call,
                           struct err *err) MUSTCHECK;
 

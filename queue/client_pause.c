@@ -1,6 +1,7 @@
 /* The set of paused queues, written and read. */
 #include "queue/client_pause.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,21 +49,18 @@ static void take_names(struct client_paused *paused, const redisReply *reply)
 int client_paused_read(struct client *client, struct client_paused *paused,
                        struct err *err)
 {
-    struct request command = {0};
-    char *last = must_format("%d", CLIENT_PAUSED_MAX - 1);
+    char last[16];
     const char *const words[] = {"ZRANGE", client->own.paused, "0", last, "WITHSCORES"};
+    struct err why = {0};
     redisReply *reply;
     int rc = 0;
 
     *paused = (struct client_paused){.queues = NULL};
-    for (size_t i = 0; i < ARRAY_CT(words); i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
-    free(last);
+    (void)snprintf(last, sizeof(last), "%d", CLIENT_PAUSED_MAX - 1);
+    reply = client_ask(client, words, ARRAY_CT(words), &why);
     if (reply == NULL) {
-        paused->unknown = client_is_wrong_type(err);
-        return paused->unknown ? 0 : -1;
+        paused->unknown = client_is_wrong_type(&why);
+        return paused->unknown ? 0 : err_set(err, why.code, "%s", why.text);
     }
     if (client_is_texts(reply, 2))
         take_names(paused, reply);

@@ -1,12 +1,9 @@
-/* A failed record between the wire and struct fail_record. Private to client*.c.
- */
+/* A failed record between the wire and struct fail_record. Private to client*.c. */
 #ifndef QUEUE_CLIENT_RECORD_H
 #define QUEUE_CLIENT_RECORD_H
 
 #include "queue/client.h"
 #include "queue/client_io.h"
-
-char *client_record_key(const struct client *client, const char *uuid) MUSTCHECK;
 
 /* Appends the HMGET of a record to the pipeline; its answer is for the two below. */
 int client_record_ask(struct client *client, const char *uuid, enum failed_fields which,

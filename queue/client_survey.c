@@ -29,19 +29,6 @@ static bool is_of_the_cache(struct slice prefix)
     return prefix.len >= len && memcmp(prefix.ptr + prefix.len - len, end, len) == 0;
 }
 
-static struct slice without_kind(struct slice name)
-{
-    static const char *const kinds[] = {":delayed", ":reserved", ":notify"};
-
-    for (size_t i = 0; i < ARRAY_CT(kinds); i++) {
-        size_t len = strlen(kinds[i]);
-
-        if (name.len > len && memcmp(name.ptr + name.len - len, kinds[i], len) == 0)
-            return slice_of(name.ptr, name.len - len);
-    }
-    return name;
-}
-
 bool survey_split(struct slice key, const char *own, size_t *prefix_len,
                   struct slice *name)
 {
@@ -58,7 +45,7 @@ bool survey_split(struct slice key, const char *own, size_t *prefix_len,
     if (name->len == 0 || memchr(key.ptr, '\0', key.len) ||
         (!ours && is_of_the_cache(slice_of(key.ptr, *prefix_len))))
         return false;
-    *name = without_kind(*name);
+    *name = queue_keys_name(*name);
     return true;
 }
 
@@ -109,24 +96,11 @@ static void add_key(struct survey *survey, const char *own, struct slice key)
 
 /* ---- asking ---- */
 
-static redisReply *ask(struct client *client, const char *const *words, size_t ct,
-                       struct err *err)
-{
-    struct request command = {0};
-    redisReply *reply;
-
-    for (size_t i = 0; i < ct; i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
-    return reply;
-}
-
 static int scan_page(struct client *client, struct survey *survey, char cursor[24],
                      struct err *err)
 {
     const char *const words[] = {"SCAN", cursor, "MATCH", "*queues:*", "COUNT", "1000"};
-    redisReply *reply = ask(client, words, ARRAY_CT(words), err);
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), err);
     int rc = 0;
 
     if (reply == NULL)
@@ -176,7 +150,7 @@ static int count_stale(struct client *client, const char *key, int64_t now_s, in
     redisReply *reply;
 
     (void)snprintf(bound, sizeof(bound), "%" PRId64, now_s - SURVEY_STALE_S);
-    reply = ask(client, words, ARRAY_CT(words), err);
+    reply = client_ask(client, words, ARRAY_CT(words), err);
     if (reply == NULL)
         return -1;
     if (reply->type == REDIS_REPLY_INTEGER)
@@ -230,7 +204,7 @@ static int ask_server(struct client *client, struct survey *survey, struct err *
 {
     static const char *const words[] = {"INFO", "server"};
     struct err why = {0};
-    redisReply *reply = ask(client, words, ARRAY_CT(words), &why);
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), &why);
 
     if (reply == NULL)
         return why.code == ERR_REPLY ? 0 : err_set(err, why.code, "%s", why.text);
@@ -247,7 +221,7 @@ static int ask_time(struct client *client, struct survey *survey, int64_t *now_s
 {
     static const char *const words[] = {"TIME"};
     int64_t before_ms = clock_wall_ms(), after_ms, redis_ms;
-    redisReply *reply = ask(client, words, ARRAY_CT(words), err);
+    redisReply *reply = client_ask(client, words, ARRAY_CT(words), err);
 
     after_ms = clock_wall_ms();
     if (reply == NULL)

@@ -8,14 +8,9 @@
 static int ask(struct client *client, const char *const *words, size_t ct,
                struct vitals *vitals, bool *refused, struct err *err)
 {
-    struct request command = {0};
-    redisReply *reply;
+    redisReply *reply = client_ask(client, words, ct, err);
     int rc = 0;
 
-    for (size_t i = 0; i < ct; i++)
-        request_add_text(&command, words[i]);
-    reply = client_call(client, &command, err);
-    request_free(&command);
     if (reply == NULL) {
         *refused = true;
         return err->code == ERR_REPLY ? 0 : -1;

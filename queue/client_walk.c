@@ -33,17 +33,11 @@ struct state {
  * while the oldest are retried must not be met a second time. */
 static int bound_by_newest(struct state *state, struct err *err)
 {
-    struct request command = {0};
-    redisReply *reply;
+    const char *const words[] = {"ZREVRANGE", state->client->own.failed, "0", "0",
+                                 "WITHSCORES"};
+    redisReply *reply = client_ask(state->client, words, ARRAY_CT(words), err);
     int rc = 0;
 
-    request_add_text(&command, "ZREVRANGE");
-    request_add_text(&command, state->client->own.failed);
-    request_add_text(&command, "0");
-    request_add_text(&command, "0");
-    request_add_text(&command, "WITHSCORES");
-    reply = client_call(state->client, &command, err);
-    request_free(&command);
     if (reply == NULL)
         return -1;
     if (!client_is_texts(reply, 2) || reply->elements > 2)

@@ -1,24 +1,22 @@
 /* Crash keys and counts. */
 #include "queue/crash.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hash.h"
 #include "jobs/payload.h"
 
 enum { CRASHES_MAX = 1000000 };
 
-/* FNV-1a, 128 bits: prime 2^88 + 0x13b. */
 static void hash_hex(struct slice bytes, char *text, size_t size)
 {
-    unsigned __int128 prime = ((unsigned __int128)1 << 88) + 0x13b;
-    unsigned __int128 hash =
-        ((unsigned __int128)0x6c62272e07bb0142u << 64) + 0x62b821756295c58du;
+    struct hash hash;
 
-    for (size_t i = 0; i < bytes.len; i++)
-        hash = (hash ^ (unsigned char)bytes.ptr[i]) * prime;
-    (void)snprintf(text, size, "h:%016llx%016llx", (unsigned long long)(hash >> 64),
-                   (unsigned long long)hash);
+    hash_init(&hash);
+    hash_add(&hash, bytes);
+    (void)snprintf(text, size, "h:%016" PRIx64 "%016" PRIx64, hash.high, hash.low);
 }
 
 void crash_key(struct slice bytes, char key[CRASH_KEY_BYTES])

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum { CRASH_KEY_BYTES = 64, CRASH_NOTE_MAX = 200 };
+enum { CRASH_KEY_BYTES = 64 };
 
 /* The payload's uuid where it has one, else "h:" and the 128-bit FNV-1a hash of the bytes
  * (without a pad) in hexadecimal. */

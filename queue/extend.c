@@ -15,7 +15,6 @@
 struct extension {
     struct queue *queue;
     uint64_t id;
-    unsigned index;
     uint32_t tag;
 };
 
@@ -132,8 +131,8 @@ static void extend_queue(struct queue *queue, unsigned index)
     struct extension *extension = must_alloc(sizeof(*extension));
     struct call *call = call_create("extend", 2);
 
-    *extension = (struct extension){
-        .queue = queue, .id = ++queue->extend_id, .index = index, .tag = queue->tag};
+    *extension =
+        (struct extension){.queue = queue, .id = ++queue->extend_id, .tag = queue->tag};
     call_add_text(call, queue->own.failed);
     call_add_text(call, queue->queues[index].keys.reserved);
     call_add_int(call, queue->tag);

@@ -263,6 +263,7 @@ void extend_keep_going(struct queue *queue); /* sets the timer while there are l
 /* settle.c */
 void settle_send_all(struct queue *queue, bool ride); /* ride: leave acks to a reserve */
 struct settle *settle_find(const struct queue *queue, const struct lease_key *key);
+bool settle_brings_back(const struct queue *queue); /* a job, and is not answered */
 void settle_forget(struct queue *queue, struct settle *settle);
 void settle_done(struct queue *queue, struct settle *settle, bool ours);
 void settle_tell(struct queue *queue); /* on_settled(), if that is news */

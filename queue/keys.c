@@ -2,6 +2,7 @@
 #include "queue/keys.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void queue_keys_init(struct queue_keys *keys, const char *prefix, const char *queue)
 {
@@ -17,6 +18,19 @@ void queue_keys_free(struct queue_keys *keys)
     free(keys->delayed);
     free(keys->reserved);
     free(keys->notify);
+}
+
+struct slice queue_keys_name(struct slice rest)
+{
+    static const char *const kinds[] = {":delayed", ":reserved", ":notify"};
+
+    for (size_t i = 0; i < ARRAY_CT(kinds); i++) {
+        size_t len = strlen(kinds[i]);
+
+        if (rest.len > len && memcmp(rest.ptr + rest.len - len, kinds[i], len) == 0)
+            return slice_of(rest.ptr, rest.len - len);
+    }
+    return rest;
 }
 
 void own_keys_init(struct own_keys *keys, const char *prefix)

@@ -4,7 +4,7 @@
 #ifndef QUEUE_KEYS_H
 #define QUEUE_KEYS_H
 
-#include "base/must.h"
+#include "base/buf.h"
 
 enum { LAYOUT_VERSION = 1 };
 
@@ -38,6 +38,10 @@ struct own_keys {
 
 void queue_keys_init(struct queue_keys *keys, const char *prefix, const char *queue);
 void queue_keys_free(struct queue_keys *keys);
+
+/* What follows "<prefix>queues:" in one of a queue's keys, as the queue's name. */
+struct slice queue_keys_name(struct slice rest);
+
 void own_keys_init(struct own_keys *keys, const char *prefix);
 void own_keys_free(struct own_keys *keys);
 

@@ -29,16 +29,15 @@ struct lease_private {
     struct lease *lease;
     uint64_t hash;
     enum lease_state state;
-    bool told;      /* on_lost() was called */
-    bool alone;     /* queue_alone() was called */
-    bool recheck;   /* ARRIVED: handed over if the next extension finds it ours */
-    uint64_t batch; /* ARRIVED: what it came with, 0 while something holds it */
-    size_t place;   /* ARRIVED: its place in the question about crashes */
-    struct lease *
-        *blocker;          /* ARRIVED: where it is kept by what holds it; NULL: nowhere */
-    struct lease *again;   /* LOST: the same bytes, reserved anew, wait for forgetting */
-    struct settle *settle; /* SETTLED: its verdict */
-    uint64_t extend_id;    /* the extension it is part of, and its place there */
+    bool told;              /* on_lost() was called */
+    bool alone;             /* queue_alone() was called */
+    bool recheck;           /* ARRIVED: handed over if the next extension finds it ours */
+    uint64_t batch;         /* ARRIVED: what it came with, 0 while something holds it */
+    size_t place;           /* ARRIVED: its place in the question about crashes */
+    struct lease **blocker; /* ARRIVED: where what holds it keeps it; NULL: nowhere */
+    struct lease *again;    /* LOST: the same bytes, reserved anew, wait for forgetting */
+    struct settle *settle;  /* SETTLED: its verdict */
+    uint64_t extend_id;     /* the extension it is part of, and its place there */
     size_t extend_place;
 };
 

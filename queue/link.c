@@ -32,6 +32,7 @@ static bool has_word(const char *text, const char *const *words, size_t ct)
     return false;
 }
 
+/* The last two: a command within a script, up to Redis 7.0 and from 7.2 on. */
 static bool is_auth(const char *text)
 {
     static const char *const words[] = {"NOAUTH",
@@ -40,7 +41,8 @@ static bool is_auth(const char *text)
                                         "ERR AUTH",
                                         "invalid password",
                                         "sent AUTH",
-                                        "executing the script can't"};
+                                        "executing the script can't",
+                                        "ACL failure in script"};
 
     return has_word(text, words, ARRAY_CT(words));
 }

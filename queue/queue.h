@@ -66,8 +66,8 @@ struct queue_events {
      * called. */
     void (*on_alone)(void *arg);
     void (*on_fatal)(void *arg, enum queue_fatal why, const struct err *err);
-    /* A reserve found nothing, neither ready nor due, and no job is on its way: whenever
-     * one does, also while other jobs run here. May be NULL. */
+    /* A reserve found nothing, neither ready nor due, and no job is on its way, here or
+     * back: whenever one does, also while other jobs run here. May be NULL. */
     void (*on_empty)(void *arg);
     /* How many failed records wait in the outbox, as a heartbeat found: about once a
      * second, and only where there are any. May be NULL. */
@@ -86,7 +86,7 @@ struct queue_options {
     void *arg;
 };
 
-/* Starts connecting; never blocks, keeps reconnecting (50 ms to 2 s, jittered) for ever.
+/* Starts connecting; never blocks, keeps reconnecting (50 to 750 ms, jittered) for ever.
  */
 struct queue *queue_create(const struct queue_options *options,
                            struct err *err) MUSTCHECK;

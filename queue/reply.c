@@ -68,15 +68,31 @@ static bool is_list_of_reclaimed(const redisReply *reply, unsigned queue_ct)
 
 bool reply_is_places(const redisReply *reply)
 {
-    return is_list_of(reply, REDIS_REPLY_INTEGER);
+    long long before = 0;
+
+    if (!is_list_of(reply, REDIS_REPLY_INTEGER))
+        return false;
+    for (size_t i = 0; i < reply->elements; i++) {
+        if (reply->element[i]->integer <= before)
+            return false;
+        before = reply->element[i]->integer;
+    }
+    return true;
 }
 
 bool reply_has_place(const redisReply *places, size_t place)
 {
-    for (size_t i = 0; i < places->elements; i++)
-        if ((size_t)places->element[i]->integer == place)
-            return true;
-    return false;
+    size_t low = 0, high = places->elements;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if ((size_t)places->element[middle]->integer < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < places->elements && (size_t)places->element[low]->integer == place;
 }
 
 static bool has_shape(redisReply *const *at, size_t ct, unsigned queue_ct)

@@ -16,7 +16,7 @@ struct redisReply;
 struct reserve_reply {
     bool open;
     int64_t now_ms;                /* Redis' wall clock */
-    const struct redisReply *lost; /* integers >= 1 */
+    const struct redisReply *lost; /* places */
     /* The rest only where open. */
     const struct redisReply *jobs;      /* queue, list of payloads */
     const struct redisReply *reclaimed; /* queue, payload, 1: its holder is gone */
@@ -30,7 +30,9 @@ struct reserve_reply {
 int reserve_reply_read(struct reserve_reply *read, const struct redisReply *reply,
                        unsigned queue_ct, struct err *err) MUSTCHECK;
 
-/* A list of places (integers >= 1), as the verbs answer with what was not ours. */
+/* A list of places, as the verbs answer with what was not ours: integers >= 1, each above
+ * the one before. All of what a worker holds may be in it, so it is searched by halves.
+ */
 bool reply_is_places(const struct redisReply *reply);
 bool reply_has_place(const struct redisReply *places, size_t place);
 

@@ -256,9 +256,12 @@ static void send_again(struct reserving *call)
     free(call);
 }
 
-/* Not while jobs are on their way: they are told of themselves. */
-static void tell_empty(const struct queue *queue)
+/* Not while jobs are on their way: they are told of themselves. Nor while one is on its
+ * way back, which this look cannot have seen: the next one, behind it, does. */
+static void tell_empty(struct queue *queue)
 {
+    if (settle_brings_back(queue))
+        queue->look = true;
     if (!queue->look && queue->arriving == 0 && queue->reserves_open == 0 &&
         queue->events.on_empty)
         queue->events.on_empty(queue->options.arg);

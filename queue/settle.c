@@ -119,6 +119,16 @@ bool queue_idle(const struct queue *queue)
     return TAILQ_EMPTY(&queue->settles);
 }
 
+bool settle_brings_back(const struct queue *queue)
+{
+    const struct settle *settle;
+
+    TAILQ_FOREACH(settle, &queue->settles, next)
+    if (settle->kind == SETTLE_RELEASE || settle->kind == SETTLE_GIVE_BACK)
+        return true;
+    return false;
+}
+
 size_t queue_unsettled_ct(const struct queue *queue)
 {
     const struct settle *settle;

@@ -89,7 +89,7 @@ static void add_worker_states(struct buf *out, const json_t *pools)
     for (size_t i = 0; i < json_array_size(pools); i++) {
         const json_t *pool = json_array_get(pools, i);
 
-        for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
+        for (size_t k = 0; k < ARRAY_CT(states); k++) {
             (void)buf_add_text(out, name);
             add_label(out, '{', "pool", text_of(pool, "name"));
             add_label(out, ',', "state", states[k]);
@@ -162,7 +162,7 @@ static void add_queues(struct buf *out, const json_t *queues)
     for (size_t i = 0; i < json_array_size(queues); i++) {
         const json_t *queue = json_array_get(queues, i);
 
-        for (size_t k = 0; k < sizeof(states) / sizeof(states[0]); k++) {
+        for (size_t k = 0; k < ARRAY_CT(states); k++) {
             const json_t *depth = json_object_get(queue, states[k]);
 
             if (!json_is_integer(depth))

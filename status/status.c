@@ -164,7 +164,7 @@ static json_t *workers_json(const json_t *workers)
 {
     static const char *const names[] = {"slot", "pid",       "state",    "running",
                                         "done", "failed",    "restarts", "postponed",
-                                        "away", "databases", "paused"};
+                                        "away", "databases", "paused",   "paused_queues"};
     json_t *array = json_array();
 
     for (size_t i = 0; i < json_array_size(workers); i++)

@@ -3,16 +3,20 @@
  *   {"supervisor":{"pid","state","uptime_s","paused","draining"},
  *    "pools":[{"name","workers":[{"slot","pid","state","running","done","failed",
  *              "restarts","postponed","away":[{"endpoint","failures"}],
- *              "databases":[{"database","postponed","reason"}],"paused"}]}],
+ *              "databases":[{"database","postponed","reason"}],"paused",
+ *              "paused_queues":[NAME]}]}],
  *    "queues":[{"name","ready","delayed","reserved","paused","paused_since"}],
- *    "failed":N,
+ *    "failed":N,"failed_waiting":N,"failed_table_missing":true,
  *    "redis":{"reachable","up","maxmemory_policy","aof","used_memory","maxmemory"}}
  *
  * Pools stand in the configuration's order; null is what could not be reached. Of Redis,
  * "reachable" is what this program saw, "up" what the workers tell the supervisor. "away"
  * are endpoints of webhooks that a worker leaves alone, the first few; "databases" are
  * those of SQL jobs that it cannot use, with how many runs were put off for it; a
- * worker's "paused" is who lets it take no jobs: "supervisor", "application" or null.
+ * worker's "paused" is who lets it take no jobs: "supervisor", "application" or null;
+ * "paused_queues" are those that the application lets it take none from.
+ * "failed_waiting" is there where PostgreSQL keeps the failed jobs: how many of them are
+ * still in Redis; "failed_table_missing" only where that has no table for them.
  */
 #ifndef STATUS_STATUS_H
 #define STATUS_STATUS_H

@@ -1,7 +1,8 @@
 /* Rows in columns, aligned by what is in them. Pure: text goes in, text comes out.
  *
  * Rows may be rendered in blocks, so that any number of them takes constant memory; a
- * column never gets narrower from block to block, and the titles come once.
+ * column only gets narrower from block to block where another one that needs the room
+ * has to fit in, and the titles come once.
  */
 #ifndef STATUS_TABLE_H
 #define STATUS_TABLE_H
@@ -21,10 +22,24 @@ struct table_column {
     enum table_side side;
 };
 
+/* What a column gives up where lines would be too long: TABLE_CLIP all behind `least`
+ * characters, with no mark, because its beginning says enough; TABLE_CUT_END and _START
+ * as much as it takes, with "..." in that place. */
+enum table_cut { TABLE_WHOLE, TABLE_CLIP, TABLE_CUT_END, TABLE_CUT_START };
+struct table_give {
+    enum table_cut cut;
+    size_t least; /* characters; no column gets narrower than its title */
+};
+
 /* `columns` (copied) from left to right, at most TABLE_COLUMNS_MAX. */
 struct table *table_create(const struct table_column *columns, size_t ct,
                            enum table_colour colour) MUSTCHECK;
 void table_destroy(struct table *table); /* NULL is fine */
+
+/* Lines of at most `width` characters (0: of any length), as far as the columns give:
+ * first those to be clipped, from left to right, then those to be cut, from right to
+ * left. `gives` (copied) has one for each column. */
+void table_fit(struct table *table, size_t width, const struct table_give *gives);
 
 /* The next cell, row by row. What comes from outside is escaped, and cut at
  * TABLE_CELL_BYTES with "..." behind. */

@@ -31,7 +31,7 @@ static void add_supervisor(struct buf *out, const json_t *supervisor)
     const char *state = json_string_value(json_object_get(supervisor, "state"));
 
     if (!json_is_object(supervisor)) {
-        buf_add_text(out, "supervisor  not running\n");
+        buf_add_text(out, "supervisor  cannot be reached\n");
         return;
     }
     buf_add_text(out, "supervisor  ");
@@ -126,14 +126,14 @@ static void add_away(struct buf *out, const json_t *pool, const json_t *worker)
         const json_t *row = json_array_get(away, i);
         const char *pool_name = json_string_value(json_object_get(pool, "name"));
         const char *name = json_string_value(json_object_get(row, "endpoint"));
+        json_int_t failures = json_integer_value(json_object_get(row, "failures"));
 
         buf_add_text(out, "left alone: ");
         text_escape(out, slice_text(name ? name : "?"));
         buf_addf(out,
                  ", %" JSON_INTEGER_FORMAT
-                 " failures in a row, by %s/%" JSON_INTEGER_FORMAT "\n",
-                 json_integer_value(json_object_get(row, "failures")),
-                 pool_name ? pool_name : "?",
+                 " failure%s in a row, by %s/%" JSON_INTEGER_FORMAT "\n",
+                 failures, failures == 1 ? "" : "s", pool_name ? pool_name : "?",
                  json_integer_value(json_object_get(worker, "slot")));
     }
 }
@@ -151,16 +151,16 @@ static void add_databases(struct buf *out, const json_t *pool, const json_t *wor
 
     for (size_t i = 0; i < json_array_size(databases); i++) {
         const json_t *row = json_array_get(databases, i);
+        json_int_t ct = json_integer_value(json_object_get(row, "postponed"));
 
         buf_add_text(out, "database ");
         text_escape(out, slice_text(member_text(row, "database")));
         buf_add_text(out, " cannot be used: ");
         text_escape(out, slice_text(member_text(row, "reason")));
         buf_addf(out,
-                 ", %" JSON_INTEGER_FORMAT " runs put off, by %s/%" JSON_INTEGER_FORMAT
+                 ", %" JSON_INTEGER_FORMAT " run%s put off, by %s/%" JSON_INTEGER_FORMAT
                  "\n",
-                 json_integer_value(json_object_get(row, "postponed")),
-                 member_text(pool, "name"),
+                 ct, ct == 1 ? "" : "s", member_text(pool, "name"),
                  json_integer_value(json_object_get(worker, "slot")));
     }
 }
@@ -181,6 +181,52 @@ static void add_held(struct buf *out, const json_t *pool)
         buf_addf(out, "paused by the application: %zu of %s\n", ct, name ? name : "?");
 }
 
+static bool names_queue(const json_t *worker, const char *queue)
+{
+    const json_t *names = json_object_get(worker, "paused_queues");
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+
+        if (name && strcmp(name, queue) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Of how many workers from `first` on; 0 where one before it has been counted with it. */
+static size_t count_holders(const json_t *workers, size_t first, const char *queue)
+{
+    size_t ct = 0;
+
+    for (size_t i = 0; i < json_array_size(workers); i++)
+        if (names_queue(json_array_get(workers, i), queue)) {
+            if (i < first)
+                return 0;
+            ct++;
+        }
+    return ct;
+}
+
+/* A line for each queue, at the first worker that names it. */
+static void add_held_queues(struct buf *out, const json_t *pool, size_t at)
+{
+    const json_t *workers = json_object_get(pool, "workers");
+    const json_t *names = json_object_get(json_array_get(workers, at), "paused_queues");
+
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *queue = json_string_value(json_array_get(names, i));
+        size_t ct = queue ? count_holders(workers, at, queue) : 0;
+
+        if (ct == 0)
+            continue;
+        buf_add_text(out, "queue ");
+        text_escape(out, slice_text(queue));
+        buf_addf(out, " paused by the application: %zu of %s\n", ct,
+                 member_text(pool, "name"));
+    }
+}
+
 static void add_troubles(struct buf *out, const json_t *pools)
 {
     size_t before = out->len;
@@ -192,6 +238,7 @@ static void add_troubles(struct buf *out, const json_t *pools)
 
         add_held(out, pool);
         for (size_t k = 0; k < json_array_size(workers); k++) {
+            add_held_queues(out, pool, k);
             add_away(out, pool, json_array_get(workers, k));
             add_databases(out, pool, json_array_get(workers, k));
         }

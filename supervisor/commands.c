@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "supervisor/control.h"
 
 enum { MS_PER_S = 1000 };
@@ -112,18 +112,36 @@ static json_t *paused_status(const struct worker_slot *ws)
     return atomic_load(&ws->board->held) ? json_string("application") : json_null();
 }
 
+/* Queues that the application lets it take no jobs from. */
+static json_t *held_queues_status(const struct worker_slot *ws)
+{
+    json_t *array = whole(json_array());
+    char name[BOARD_NAME_BYTES];
+
+    for (size_t i = 0; child_is_alive(&ws->child) && ws->board && i < BOARD_HELD_QUEUES;
+         i++) {
+        const struct board_held_queue *queue = &ws->board->held_queues[i];
+
+        board_text(queue->name, sizeof(queue->name), name, sizeof(name));
+        if (queue->on && text_is_utf8(slice_text(name)))
+            MUST(json_array_append_new(array, whole(json_string(name))) == 0);
+    }
+    return array;
+}
+
 static json_t *worker_status(const struct worker_slot *ws)
 {
     struct tally tally = worker_slot_tally(ws);
 
     return whole(json_pack(
-        "{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "slot",
+        "{s:I, s:I, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "slot",
         (json_int_t)ws->index, "pid", (json_int_t)ws->child.pid, "state",
         slot_state_name(ws->child.slot.state), "running",
         (json_int_t)worker_slot_running(ws), "done", (json_int_t)tally.done, "failed",
         (json_int_t)tally.failed, "restarts", (json_int_t)ws->child.slot.restarts,
         "postponed", (json_int_t)tally.postponed, "away", away_status(ws), "databases",
-        databases_status(ws), "paused", paused_status(ws)));
+        databases_status(ws), "paused", paused_status(ws), "paused_queues",
+        held_queues_status(ws)));
 }
 
 static json_t *pool_status(const struct pool *pool)

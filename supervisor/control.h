@@ -2,14 +2,14 @@
  * per line each way.
  *
  * Requests: {"cmd":"status"}  {"cmd":"scale","pool":"main","workers":5}  {"cmd":"stop"}
- *           {"cmd":"reload"}
+ *           {"cmd":"reload"}  {"cmd":"pause"}  {"cmd":"drain"}  {"cmd":"resume"}
  * Answers:  {"ok":true,...}  or {"ok":false,"error":"no pool named x (known: main)"}
- * status answers {"ok":true,"supervisor":{"pid","state","uptime_s"},"pools":[{"name",
- * "workers":[{"slot","pid","state","running","done","failed","restarts"}]}],"stale",
- * "redis":{"up","since_s"}}: design for programs, kept stable. "stale" workers still run
- * with the configuration from before a reload. scale answers with "was" and "now", stop
- * with "pid", which can be waited for, reload with "needs_restart", the changed settings
- * that it does not take ("state_dir, redis.url", or ""). A line is at most
+ * status answers {"ok":true,"supervisor":{"pid","state","uptime_s","paused","draining"},
+ * "pools":[{"name","workers":[..]}],"stale","redis":{"up","since_s"}}, a worker as in
+ * status/status.h: design for programs, kept stable. "stale" workers still run with the
+ * configuration from before a reload. scale answers with "was" and "now", reload with
+ * "needs_restart", the changed settings that it does not take ("state_dir, redis.url", or
+ * ""), the others with "pid", which can be waited for after stop. A line is at most
  * CONTROL_LINE_MAX bytes; CONTROL_CLIENTS_MAX clients; an idle one is closed after
  * CONTROL_IDLE_MS.
  */

@@ -42,6 +42,11 @@ static int connect_error(const char *path, int errnum, struct err *err)
     if (errnum == ENOENT || errnum == ECONNREFUSED)
         return err_set(err, ERR_NOT_RUNNING,
                        "no supervisor is running (nobody listens on %s)", path);
+    if (errnum == EACCES)
+        return err_set(err, ERR_SYSTEM,
+                       "not allowed to ask the supervisor on %s: only its own user and "
+                       "root are",
+                       path);
     return err_set_errno(err, errnum, "cannot ask the supervisor on %s", path);
 }
 

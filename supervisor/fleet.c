@@ -418,11 +418,6 @@ void fleet_pause(struct fleet *fleet, bool paused)
             worker_slot_pause(fleet->pools[i]->slots[j], paused);
 }
 
-bool fleet_is_paused(const struct fleet *fleet)
-{
-    return fleet->paused;
-}
-
 bool fleet_is_resting(const struct fleet *fleet)
 {
     for (size_t i = 0; i < fleet->pool_ct; i++)

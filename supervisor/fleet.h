@@ -61,7 +61,6 @@ int fleet_scale(struct fleet *fleet, const char *pool, int64_t workers, int64_t 
 
 /* No worker takes jobs, those that start from now on neither; or they do again. */
 void fleet_pause(struct fleet *fleet, bool paused);
-bool fleet_is_paused(const struct fleet *fleet);
 bool fleet_is_resting(const struct fleet *fleet); /* paused, and no job runs any more */
 
 void fleet_stop(struct fleet *fleet); /* drain all, start none */

@@ -71,20 +71,20 @@ long statedir_holder(const char *path)
     return pid > 0 && is_listed(pid, st.st_ino) ? pid : 0;
 }
 
-static int write_holder(int fd, struct err *err)
+static int write_holder(int fd, const char *path, struct err *err)
 {
     char text[PID_TEXT_BYTES];
     int len = snprintf(text, sizeof(text), "%d\n", (int)getpid());
 
     if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
-        return err_set_errno(err, errno, "cannot write the lock of state_dir");
+        return err_set_errno(err, errno, "cannot write the lock of state_dir %s", path);
     return 0;
 }
 
 static int take_lock(int fd, const char *path, struct err *err)
 {
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return write_holder(fd, err);
+        return write_holder(fd, path, err);
     if (errno != EWOULDBLOCK)
         return err_set_errno(err, errno, "cannot lock state_dir %s", path);
     return err_set(err, ERR_CONFIG,

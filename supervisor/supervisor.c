@@ -5,8 +5,9 @@
  * RUNNING  once every slot of the start has had a running worker. From then on signals
  *          and commands scale, reload and stop; what a child's death leads to is decided
  *          by its slot.
- * STOPPING workers drain (a second signal: at once), then what jobs have left behind is
- *          killed, then the embedded redis-server saves and ends, then the socket goes.
+ * STOPPING workers drain (a second signal, but not the echo of the first: at once), then
+ *          what jobs have left behind is killed, then the embedded redis-server saves and
+ *          ends, then the socket goes.
  *
  * This file joins the parts; it must not know how a worker works, and it never speaks to
  * Redis. Signals are blocked until their handlers stand, so that a stop that comes early
@@ -57,6 +58,8 @@ struct supervisor {
     enum supervisor_phase phase;
     enum supervisor_pausing pausing;
     bool fleet_ended;
+    int end_signum;    /* the last signal to stop; 0: none yet */
+    int64_t end_at_ms; /* monotonic; when it had been heeded */
     int exit_code;
     unsigned sweep_ct;
     struct timer sweep;
@@ -150,16 +153,28 @@ static void stop_by_command(void *arg)
         begin_stop(sv, "command");
 }
 
+static bool is_repeat(const struct supervisor *sv, int signum)
+{
+    int64_t repeat_ms =
+        sv->options->repeat_ms > 0 ? sv->options->repeat_ms : SUPERVISOR_REPEAT_MS;
+
+    return signum == sv->end_signum && clock_mono_ms() - sv->end_at_ms < repeat_ms;
+}
+
 static void on_end(int signum, void *arg)
 {
     struct supervisor *sv = arg;
 
+    if (is_repeat(sv, signum))
+        return;
     if (sv->phase != SUPERVISOR_STOPPING) {
         begin_stop(sv, reaper_signal_name(signum));
-        return;
+    } else {
+        log_warning("supervisor.stop_now", log_str("why", reaper_signal_name(signum)));
+        fleet_kill(sv->fleet);
     }
-    log_warning("supervisor.stop_now", log_str("why", reaper_signal_name(signum)));
-    fleet_kill(sv->fleet);
+    sv->end_signum = signum;
+    sv->end_at_ms = clock_mono_ms(); /* what came meanwhile is heard next */
 }
 
 /* Under `drover work` a worker that leaves by itself ends the whole; one that crashed is

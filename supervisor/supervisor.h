@@ -25,12 +25,17 @@ typedef int (*worker_entry)(const struct config *config, const struct pool_confi
 /* Reads and checks the configuration, as config_load() does. */
 typedef struct config *(*config_loader)(const char *path, struct err *err);
 
+/* The signal that has begun the stop, once more within so long, is the same word:
+ * timeout(1) and many process managers signal their child, and then its whole group. */
+enum { SUPERVISOR_REPEAT_MS = 100 };
+
 struct supervisor_options {
     struct config *config;   /* taken: replaced and freed at a reload */
     const char *config_path; /* as given with -c; NULL: searched again at a reload */
     config_loader load;      /* for reloads; NULL: there is nothing to reload, and HUP
                                 is an end as TERM is */
     worker_entry worker;
+    int64_t repeat_ms; /* 0: SUPERVISOR_REPEAT_MS; tests change it */
 };
 
 /* Runs until told to stop, or with config->work until a worker ends by itself without

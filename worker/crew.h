@@ -47,7 +47,7 @@ struct worker {
     struct flight *alone;     /* the suspect that runs; nothing is started beside it */
     struct flight *announced; /* a held one that Redis is being told about */
     unsigned held_ct;
-    uint64_t started_ct;
+    uint64_t ran_ct; /* that were tried and have ended, as max_jobs counts them */
     bool paused_by_supervisor;
     const char *paused_by_application; /* why; NULL: it is not */
 

@@ -78,7 +78,6 @@ static void flight_start(struct flight *flight)
     flight->state = FLIGHT_RUNNING;
     TAILQ_INSERT_TAIL(&worker->running, flight, link);
     worker->running_ct++;
-    worker->started_ct++;
     flight->started_us = clock_mono_us();
     flight->row =
         board_take(worker->start->board, flight->started_us / 1000, flight->uuid,
@@ -183,8 +182,8 @@ static bool flight_turn_away(struct flight *flight)
     /* Who was merely held when a worker died, by a suspect that ran or by an operator,
      * has a crash more, too: only a death while it ran alone tells. */
     if (pool->max_crashes > 0 && lease->crashes > pool->max_crashes && lease->was_alone) {
-        (void)snprintf(reason, sizeof(reason), "%u workers died running it, the last %s",
-                       lease->crashes,
+        (void)snprintf(reason, sizeof(reason), "%u worker%s died running it, the last %s",
+                       lease->crashes, lease->crashes == 1 ? "" : "s",
                        lease->crash_note ? lease->crash_note : "of an unknown cause");
         verdict_refuse(flight, reason);
         return true;

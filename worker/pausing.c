@@ -1,8 +1,8 @@
 /* The two reasons for a pause, the supervisor's and the application's, joined to one.
  *
  * Paused, the worker wants nothing; what was reserved before that is known goes back
- * uncounted, as do jobs that wait to run alone. Knows nothing of single queues: that is
- * queue_hold()'s.
+ * uncounted, as do jobs that wait to run alone. Single queues are queue_hold()'s: of them
+ * this file only passes on the application's word, to the queue and to the scoreboard.
  */
 #include "worker/pausing.h"
 
@@ -66,6 +66,8 @@ static void on_paused(void *arg, unsigned queue, bool on)
     struct worker *worker = arg;
 
     queue_hold(worker->queue, queue, on, "laravel");
+    board_set_held_queue(worker->start->board, queue,
+                         worker->start->pool->queues.items[queue], on);
 }
 
 static void on_restart(void *arg)

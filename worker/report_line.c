@@ -43,16 +43,6 @@ static void add_coloured(struct buf *out, const struct report_style *style,
         (void)buf_add_text(out, text);
 }
 
-/* Code points: as good as columns for the names of classes. */
-static size_t columns(const char *text)
-{
-    size_t ct = 0;
-
-    for (; *text; text++)
-        ct += ((unsigned char)*text & 0xc0) != 0x80;
-    return ct;
-}
-
 static void format_run(int64_t run_us, char *text, size_t size)
 {
     long long seconds = run_us / US_PER_S;
@@ -102,8 +92,8 @@ static void add_human(struct buf *out, const struct report_style *style,
     (void)strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
     if (event->status != REPORT_STARTING)
         format_run(event->run_us, run, sizeof(run));
-    used = strlen("  ") + strlen(when) + 1 + columns(name.data) + 1 + 1 + strlen(run) +
-           (run[0] != '\0') + strlen(ends[event->status].word) + MARGIN;
+    used = strlen("  ") + strlen(when) + 1 + text_character_ct(name.data) + 1 + 1 +
+           strlen(run) + (run[0] != '\0') + strlen(ends[event->status].word) + MARGIN;
     (void)buf_add_text(out, "  ");
     add_coloured(out, style, GREY, when);
     (void)buf_addf(out, " %s ", name.data);

@@ -155,6 +155,8 @@ void verdict_outcome(struct flight *flight, const struct outcome *outcome)
     struct outcome seen = *outcome;
 
     note_timeout(flight, &seen);
+    if (seen.kind != OUTCOME_POSTPONE && seen.kind != OUTCOME_ABANDONED)
+        flight->worker->ran_ct++;
     if (flight->lost) {
         log_finished(flight, LOG_WARNING, "job.lost", "lost", &seen, -1);
         queue_forget(flight->worker->queue, flight->lease); /* which counted it */

@@ -52,9 +52,10 @@ void worker_want(struct worker *worker)
 {
     const struct pool_config *pool = worker->start->pool;
     int64_t want = pool->concurrency - worker->running_ct;
+    int64_t left = pool->max_jobs - (int64_t)worker->ran_ct - worker->running_ct;
 
-    if (pool->max_jobs > 0 && want > pool->max_jobs - (int64_t)worker->started_ct)
-        want = pool->max_jobs - (int64_t)worker->started_ct;
+    if (pool->max_jobs > 0 && want > left)
+        want = left;
     if (want < 0 || !takes_jobs(worker))
         want = 0;
     queue_want(worker->queue, (unsigned)want);
@@ -273,7 +274,7 @@ void worker_settled_one(struct worker *worker)
 
     if (worker->held_ct > 0 && worker->running_ct == 0 && worker->announced == NULL)
         queue_hush(worker->queue);
-    if (pool->max_jobs > 0 && (int64_t)worker->started_ct >= pool->max_jobs)
+    if (pool->max_jobs > 0 && (int64_t)worker->ran_ct >= pool->max_jobs)
         worker_drain(worker, "max_jobs");
     worker_want(worker);
     leave_if_done(worker);
@@ -417,6 +418,8 @@ static void worker_close(struct worker *worker)
     worker->phase = WORKER_LEAVING; /* nothing is started by what is told below */
     TAILQ_FOREACH_SAFE(flight, &worker->running, link, next)
     flight_free(flight); /* the supervisor kills what is left of their processes */
+    TAILQ_FOREACH_SAFE(flight, &worker->held, link, next)
+    flight_free(flight);
     if (worker->queue)
         queue_destroy(worker->queue); /* tells the mover what will not come */
     mover_destroy(worker->mover);

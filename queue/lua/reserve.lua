@@ -196,21 +196,32 @@ end
 local score = string.format('%.17g', math.ceil(now + lease) + tag / TAGS)
 local jobs, oversize, taken_bytes, biggest = {}, {}, 0, tonumber(ARGV[7])
 
--- False: there is no store to move it to; it stays, and its queue with it.
-local function store_oversize(q, queue, payload)
+-- Why the store does not take the record of a payload of so many bytes; nil: it has.
+local function refusal_of_store(queue, payload)
     if is_wrong_type(redis.pcall('ZCARD', KEYS[1])) then
-        problems[#problems + 1] = q
-        problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' ..
-                                  KEYS[1] .. ' has a wrong type'
-        queue.good = false
-        return false
+        return KEYS[1] .. ' has a wrong type'
     end
     local reason = string.format('payload of %d bytes is above max_payload (%d bytes)',
                                  #payload, max_payload)
-    redis.call('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis', 'queue', queue.name,
-               'job', '', 'attempts', 0, 'reason', reason, 'exception', reason,
-               'failed_at_ms', now_ms, 'payload', without_pad(payload))
-    redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
+    local stored = redis.pcall('HSET', KEYS[2], 'uuid', ARGV[6], 'connection', 'redis',
+                               'queue', queue.name, 'job', '', 'attempts', 0,
+                               'reason', reason, 'exception', reason,
+                               'failed_at_ms', now_ms, 'payload', without_pad(payload))
+    if type(stored) == 'number' then
+        redis.call('ZADD', KEYS[1], now_ms, ARGV[6])
+    end
+    return type(stored) == 'table' and stored.err or nil
+end
+
+-- False: there is no store to move it to; it stays, and its queue with it.
+local function store_oversize(q, queue, payload)
+    local refusal = refusal_of_store(queue, payload)
+    if refusal then
+        problems[#problems + 1] = q
+        problems[#problems + 1] = 'ready: a payload above max_payload is first, and ' .. refusal
+        queue.good = false
+        return false
+    end
     oversize = {q, #payload}
     queue.ready = queue.ready - 1
     return true
@@ -277,17 +288,25 @@ local function note_taken(queue, payloads, added, bytes)
     return again
 end
 
--- Adds them at one blow; returns those that have to be looked at one by one.
+-- Adds them at one blow, and takes them off the list; false: they have to be looked at one
+-- by one. A twin that finds no place goes to the tail.
 local function take_plain(q, queue, payloads)
     local bytes, args = measure_plain(q, queue, payloads), {}
     if not bytes then
-        return payloads
+        return false
     end
     for i = 1, #payloads do
         args[2 * i - 1], args[2 * i] = score, payloads[i]
     end
     local added = redis.call('ZADD', queue.reserved_key, 'NX', unpack(args))
-    return note_taken(queue, payloads, added, bytes)
+    local again = note_taken(queue, payloads, added, bytes)
+    for i = 1, #again do
+        if not take_one(q, queue, again[i]) then
+            redis.call('RPUSH', queue.ready_key, again[i])
+        end
+    end
+    redis.call('LTRIM', queue.ready_key, #payloads, -1)
+    return true
 end
 
 -- Payloads may be big: as many as fit if all are as big as the biggest; where nothing is
@@ -300,21 +319,22 @@ local function step()
     return math.min(slots, math.max(1, math.floor(most)))
 end
 
--- False: this call ends here.
+-- What is looked at leaves the list only when it is elsewhere: whatever is refused in
+-- between, the job is there. False: this call ends here.
 local function take_some(q, queue)
-    local payloads = redis.call('LPOP', queue.ready_key, step())
-    if not payloads then
+    local payloads = redis.call('LRANGE', queue.ready_key, 0, step() - 1)
+    if #payloads == 0 then
         queue.ready = 0
         return true
     end
-    payloads = take_plain(q, queue, payloads)
+    if take_plain(q, queue, payloads) then
+        return true
+    end
     for i = 1, #payloads do
         if not take_one(q, queue, payloads[i]) then
-            for k = #payloads, i, -1 do
-                redis.call('LPUSH', queue.ready_key, payloads[k])
-            end
             return not queue.good -- a bad queue stops no other
         end
+        redis.call('LTRIM', queue.ready_key, 1, -1)
     end
     return true
 end
@@ -362,6 +382,7 @@ for q = 1, queue_ct do
         if going and queues[q].ready > 0 then
             may_add(queues[q].reserved_key)
             redis.call('ZMSCORE', queues[q].reserved_key, '') -- as may_add: to be refused here
+            redis.call('LTRIM', queues[q].ready_key, 0, -1) -- likewise: what is added must go
         end
         while going and queues[q].good and queues[q].ready > 0 and queues[q].name ~= '' do
             going = take_some(q, queues[q]) and slots > 0 and taken_bytes < ROOM

@@ -43,7 +43,7 @@ static void check_wide(const struct sql_rows *rows)
     for (size_t i = 0; i < rows->param_ct; i++)
         arrays[i] = slice_text("text[]");
     buf_init(&out, 0);
-    sql_rows_write(&out, rows, arrays);
+    sql_rows_write(&out, rows, arrays, slice_of(NULL, 0));
     MUST(strlen(out.data) == out.len);
     MUST(ct_of(buf_slice(&out), '\'') ==
          ct_of(rows->head, '\'') + ct_of(rows->row, '\'') + ct_of(rows->tail, '\''));

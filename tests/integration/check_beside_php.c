@@ -15,7 +15,7 @@
 
 #include "base/must.h"
 #include "tests/integration/beside_audit.h"
-#include "tests/support/php_stage.h"
+#include "tests/support/php_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -104,7 +104,6 @@ static const char *const queues[] = {"high", "default", "low"};
 
 /* ---- the stage ---- */
 
-static struct php_stage stage;
 static struct php_process producers[PRODUCERS];
 static struct php_process consumers[CONSUMERS_MAX];
 static const char *killed_php[CONSUMERS_MAX];
@@ -117,10 +116,10 @@ static void set_stage(void)
     audit = audit_create();
 }
 
-static void clear_stage(void)
+static void close_stage(void)
 {
     audit_destroy(audit);
-    php_stage_close(&stage);
+    clear_stage();
 }
 
 /* ---- producing ---- */
@@ -383,7 +382,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_stage, clear_stage);
+    tcase_add_checked_fixture(tc, set_stage, close_stage);
     tcase_add_test(tc, ten_thousand_jobs_of_laravel_are_each_done_once_by_either);
 }
 

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
@@ -222,10 +223,10 @@ START_TEST(much_output_leaves_no_trace_in_the_worker)
     scene_do(scene, "push", "quiet");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
-    before_kib = scene_anonymous_kib(worker);
+    before_kib = memory_anonymous_kib(worker);
     scene_do(scene, "push", "chatty");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
-    after_kib = scene_anonymous_kib(worker);
+    after_kib = memory_anonymous_kib(worker);
     if (!is_sanitized())
         ck_assert_int_le(after_kib - before_kib, 2048);
 }
@@ -266,11 +267,11 @@ START_TEST(a_big_payload_leaves_no_trace_in_the_worker)
     scene_do(scene, "push", "quiet");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
-    before_kib = scene_anonymous_kib(worker);
+    before_kib = memory_anonymous_kib(worker);
     push_big();
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 2);
     /* Done is counted before Redis has answered, and only then the bytes are let go. */
-    WAIT_FOR(is_sanitized() || scene_anonymous_kib(worker) - before_kib <= 2048);
+    WAIT_FOR(is_sanitized() || memory_anonymous_kib(worker) - before_kib <= 2048);
 }
 END_TEST
 
@@ -317,17 +318,20 @@ START_TEST(a_killed_supervisor_leaves_no_fleet_and_no_job_behind)
 {
     pid_t worker;
 
-    scene = scene_create(SCENE_REDIS,
-                         POOL("1", "1") "jobs: ( " SH("slow",
-                                                      "echo start >> $1/starts; sleep 2;"
-                                                      " echo end >> $1/ends",
-                                                      "") " );\n");
+    scene = scene_create(
+        SCENE_REDIS, POOL("1", "1") "jobs: ( " SH(
+                         "slow",
+                         "echo start >> $1/starts; until [ -e $1/go ]; do sleep 0.05; "
+                         "done; echo end >> $1/ends",
+                         "") " );\n");
     scene_start(scene);
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
     scene_do(scene, "push", "slow");
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     ck_assert_int_eq(kill(scene->supervisor, SIGKILL), 0);
-    WAIT_FOR(!process_exists(worker)); /* drains: its job may end */
+    WAIT_FOR(scene_log_has(scene, "event=worker.drain"));
+    scene_touch(scene, "go"); /* its job may end */
+    WAIT_FOR(!process_exists(worker));
     ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
     ck_assert_int_eq(scene_redis_int(scene, "ZCARD", "queues:default:reserved"), 0);
     scene->supervisor = 0;

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
@@ -171,7 +172,7 @@ START_TEST(a_full_disk_for_the_state_directory_is_said_and_starts_nothing)
     scene->supervisor = 0;
     ck_assert_int_eq(WEXITSTATUS(scene->exit_status), 1);
     ck_assert(scene_log_has(scene, "event=supervisor.start_failed"));
-    ck_assert(scene_log_has(scene, "No space left on device"));
+    ck_assert(scene_log_has(scene, "state: No space left on device"));
 }
 END_TEST
 
@@ -257,13 +258,13 @@ START_TEST(a_gigabyte_of_output_and_a_fork_bomb_end_with_their_jobs)
     worker = (pid_t)scene_worker(scene, 0, 0, "pid");
     scene_do(scene, "push", "nothing");
     WAIT_FOR(done_ct() == 1);
-    before_kib = scene_anonymous_kib(worker);
+    before_kib = memory_anonymous_kib(worker);
     scene_do(scene, "push", "bomb");
     scene_do(scene, "push", "chatty");
     WAIT_FOR(done_ct() == 2);
     WAIT_FOR(failed_ct() == 1);
     if (!is_sanitized())
-        WAIT_FOR(scene_anonymous_kib(worker) - before_kib <= 2048);
+        WAIT_FOR(memory_anonymous_kib(worker) - before_kib <= 2048);
     ck_assert_int_eq(scene_worker(scene, 0, 0, "pid"), worker);
     WAIT_FOR(system("pgrep -u 64999 >/dev/null") != 0);
 }

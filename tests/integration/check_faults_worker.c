@@ -68,17 +68,6 @@ static long long sum_of(const char *field)
     return sum;
 }
 
-static bool is_empty(void)
-{
-    const char *sum = scene_redis(
-        scene, "EVAL",
-        "return redis.call('LLEN', 'queues:default') + redis.call('ZCARD', "
-        "'queues:default:delayed') + redis.call('ZCARD', 'queues:default:reserved')",
-        "0", NULL);
-
-    return strcmp(sum, "0\n") == 0;
-}
-
 /* How many of the jobs with the uuids prefix-1 .. prefix-ct the log calls done, each
  * counted once. */
 static int done_of(const char *prefix, int ct)
@@ -127,7 +116,7 @@ START_TEST(a_thousand_innocent_jobs_survive_three_kills)
         kill_worker(1);
         WAIT_FOR(sum_of("restarts") >= 2 * (i + 1));
     }
-    WAIT_FOR(is_empty());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert_uint_eq(failed_ct(), 0); /* tries is 1: a crash spends none */
     WAIT_FOR(done_of("job", 1000) == 1000);
     ck_assert_int_eq(scene_redis_int(scene, "EXISTS", "drover:crashes"), 0);
@@ -199,7 +188,7 @@ START_TEST(the_innocent_beside_a_poison_are_told_from_it)
     scene_start(scene);
     WAIT_FOR(scene_log_has(scene, "event=job.alone"));
     open_gate();
-    WAIT_FOR(poke_gate() && failed_ct() == 1 && is_empty());
+    WAIT_FOR(poke_gate() && failed_ct() == 1 && scene_is_drained(scene));
     WAIT_FOR(done_of("slow", 20) == 20);
     failed = scene_failed(scene);
     reason = json_string_value(json_object_get(json_array_get(failed, 0), "reason"));
@@ -231,7 +220,7 @@ START_TEST(a_worker_without_memory_dies_and_its_jobs_run_elsewhere)
         "string.rep('x', 8388608) .. '\"}')",
         "1", "queues:default", NULL);
     WAIT_FOR(scene_worker(scene, 0, 0, "restarts") >= 1);
-    WAIT_FOR(is_empty());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert(scene_log_has(scene, "drover: out of memory"));
     ck_assert(scene_log_has(scene, "killed by SIGABRT"));
     ck_assert_uint_ge(scene_lines(scene, "good"), 2);
@@ -241,31 +230,49 @@ END_TEST
 
 /* ---- a clock that jumps ---- */
 
+/* When the lease of the only job in hand ends, in Redis' seconds. */
+static double lease_end(void)
+{
+    return strtod(scene_redis(scene, "EVAL",
+                              "return redis.call('ZRANGE', 'queues:default:reserved', "
+                              "0, 0, 'WITHSCORES')[2]",
+                              "0", NULL),
+                  NULL);
+}
+
 START_TEST(an_hour_more_or_less_changes_no_lease_no_timeout_and_no_backoff)
 {
     static const int shifts_s[] = {3600, -3600};
+    double first_end;
 
-    scene = scene_create(SCENE_REDIS,
-                         "hang_timeout = 1.5;\n" POOL(
-                             "1", "8",
-                             "tries = 2; backoff = [ 1 ]; timeout = 20; lease = "
-                             "2;") "jobs: ( " NOTHING
-                                   ",\n" SH("once", "echo start >> $1/starts; sleep 3",
-                                            "") ",\n" SH("twice",
-                                                         "echo run >> $1/runs; test "
-                                                         "$DROVER_JOB_ATTEMPT = 2",
-                                                         "") " );\n");
+    scene = scene_create(
+        SCENE_REDIS,
+        "hang_timeout = 8;\n" POOL("1", "8",
+                                   "tries = 2; backoff = [ 1 ]; timeout = 100; lease = "
+                                   "9;") "jobs: ( " NOTHING
+                                         ",\n" SH("once",
+                                                  "echo start >> $1/starts; until [ -e "
+                                                  "$1/go ]; do sleep 0.05; done",
+                                                  "") ",\n" SH("twice",
+                                                               "echo run >> $1/runs; "
+                                                               "test "
+                                                               "$DROVER_JOB_ATTEMPT = 2",
+                                                               "") " );\n");
     fault = fault_open(scene->dir);
     scene_start(scene);
     fault->clock_shift_s = shifts_s[_i]; /* of workers, supervisor and command line */
     scene_do(scene, "push", "once");
     WAIT_FOR(scene_lines(scene, "starts") == 1);
+    first_end = lease_end();
     fault->clock_shift_s = -shifts_s[_i]; /* and the other way, while it runs */
+    WAIT_FOR(lease_end() > first_end);    /* it is extended */
     scene_do(scene, "push", "twice");
     scene_do(scene, "push", "nothing", "--delay", "1");
+    WAIT_FOR(sum_of("done") == 2);
+    scene_touch(scene, "go");
     WAIT_FOR(sum_of("done") == 3);
-    WAIT_FOR(is_empty());
-    ck_assert_uint_eq(scene_lines(scene, "starts"), 1); /* its lease was extended */
+    WAIT_FOR(scene_is_drained(scene));
+    ck_assert_uint_eq(scene_lines(scene, "starts"), 1);
     ck_assert_uint_eq(scene_lines(scene, "runs"), 2);
     ck_assert_uint_eq(failed_ct(), 0);
     ck_assert_int_eq(sum_of("restarts"), 0);

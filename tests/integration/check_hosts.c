@@ -155,9 +155,8 @@ static void stand_still(pid_t pid)
 
 /* Two hosts; the first runs a job, and stands still: its supervisor, which would not
  * suffer a hung worker, and its worker, whose pid is returned. */
-static pid_t stand_still_with_a_job(void)
+static pid_t stand_still_with_a_job(const char *settings)
 {
-    const char *settings = POOL("1", "1", "3") "jobs: ( " TOLD " );\n";
     pid_t worker;
 
     hosts[0] = scene_create(SCENE_REDIS, settings);
@@ -175,7 +174,7 @@ static pid_t stand_still_with_a_job(void)
 START_TEST(who_stood_still_for_longer_than_its_lease_has_no_say)
 {
     static const char *const codes[] = {"0\n", "3\n", "65\n"}; /* ack, release, fail */
-    pid_t worker = stand_still_with_a_job();
+    pid_t worker = stand_still_with_a_job(POOL("1", "1", "3") "jobs: ( " TOLD " );\n");
 
     WAIT_FOR(scene_lines(hosts[1], "starts") == 1);
     end_run(hosts[0], codes[_i]);
@@ -199,7 +198,7 @@ END_TEST
 
 START_TEST(who_stood_still_for_less_than_its_lease_goes_on)
 {
-    pid_t worker = stand_still_with_a_job();
+    pid_t worker = stand_still_with_a_job(POOL("1", "1", "15") "jobs: ( " TOLD " );\n");
     int64_t end_ms = wait_now_ms() + 1000;
 
     WAIT_FOR(wait_now_ms() > end_ms);

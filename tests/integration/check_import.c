@@ -11,27 +11,16 @@
 
 #include "base/must.h"
 #include "queue/scripts.h"
-#include "tests/support/postgres_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
 enum { ROW_CT = 700, BATCH = 500 };
 
-static struct postgres_process server;
 static struct scene *scene;
 static struct proxy *pg_proxy; /* between the import and PostgreSQL */
 static pid_t importer;         /* 0: none runs */
-
-static void make_cluster(void)
-{
-    postgres_process_make(&server);
-}
-
-static void end_cluster(void)
-{
-    postgres_process_end(&server);
-}
 
 static void put_rows(int from, int to)
 {
@@ -49,12 +38,7 @@ static void set_up(void)
     char directory[80], path[160];
 
     postgres_process_start(&server);
-    (void)postgres_process_do(
-        &server, "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE "
-                 "SCHEMA public; CREATE TABLE jobs (id bigserial PRIMARY KEY, queue "
-                 "varchar(255) NOT NULL, payload text NOT NULL, attempts smallint NOT "
-                 "NULL, reserved_at int, available_at int NOT NULL, created_at int NOT "
-                 "NULL)");
+    (void)postgres_process_do(&server, FRESH_SCHEMA LARAVEL_JOBS_TABLE);
     scene = scene_create(SCENE_PROXY, "");
     (void)snprintf(directory, sizeof(directory), "%s/pg", scene->dir);
     ck_assert_int_eq(mkdir(directory, 0755), 0);
@@ -490,7 +474,7 @@ END_TEST
 
 static void add_tests(TCase *tc)
 {
-    tcase_add_unchecked_fixture(tc, make_cluster, end_cluster);
+    add_cluster(tc);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_loop_test(tc, a_killed_import_is_brought_to_its_end_by_the_next, 0,
                         ARRAY_CT(strikes));

@@ -3,6 +3,7 @@
  * survive check_laravel_deaths'.
  */
 #include "tests/support/laravel_fixture.h"
+#include "tests/support/memory.h"
 #include "tests/unit/suite.h"
 
 START_TEST(a_failed_jobs_record_has_laravels_exception)
@@ -40,10 +41,11 @@ static long long ready_ct(void)
     return php_stage_int(&stage, "LLEN queues:default");
 }
 
+static const char *const ends[] = {"ok", "fail", "segv", "freeze"};
+
 /* However it ends: another may be pushed then, and only then. */
 START_TEST(the_lock_of_a_unique_job_ends_with_it)
 {
-    static const char *const ends[] = {"ok", "fail", "segv", "freeze"};
     char deed[128];
 
     (void)snprintf(deed, sizeof(deed),
@@ -80,8 +82,8 @@ static void tell_memory(void)
     at = at ? strstr(at, " pid=") : NULL;
     ck_assert_ptr_nonnull(at);
     printf("private memory: worker %ld KiB, its PHP %ld KiB\n",
-           scene_private_kib((pid_t)scene_worker(stage.scene, 0, 0, "pid")),
-           scene_private_kib((pid_t)strtol(at + 5, NULL, 10)));
+           memory_private_kib((pid_t)scene_worker(stage.scene, 0, 0, "pid")),
+           memory_private_kib((pid_t)strtol(at + 5, NULL, 10)));
     free(log);
 }
 
@@ -116,9 +118,10 @@ END_TEST
 /* ---- time ---- */
 
 /* By Laravel's alarm, and by drover where that does not come through. */
+static const char *const ways[] = {"hang", "freeze"};
+
 START_TEST(a_job_beyond_its_time_is_killed_and_fails_if_it_must)
 {
-    static const char *const ways[] = {"hang", "freeze"};
     char deed[96];
 
     (void)snprintf(deed, sizeof(deed), "\"does\":\"%s\",\"tries\":2,\"timeout\":1",
@@ -137,7 +140,6 @@ END_TEST
 
 START_TEST(a_job_that_is_to_fail_on_timeout_does)
 {
-    static const char *const ways[] = {"hang", "freeze"};
     char deed[128];
 
     (void)snprintf(deed, sizeof(deed),
@@ -183,12 +185,15 @@ static void add(TCase *tc)
     tcase_add_checked_fixture(tc, set_stage, clear_stage);
     tcase_add_test(tc, a_failed_jobs_record_has_laravels_exception);
     tcase_add_test(tc, a_chain_goes_on_after_each_job_that_went_well);
-    tcase_add_loop_test(tc, the_lock_of_a_unique_job_ends_with_it, 0, 4);
+    tcase_add_loop_test(tc, the_lock_of_a_unique_job_ends_with_it, 0,
+                        (int)ARRAY_CT(ends));
     tcase_add_test(tc, middleware_releases_what_must_not_run_beside_another);
     tcase_add_test(tc, one_process_runs_many_jobs);
     tcase_add_test(tc, a_stop_waits_for_the_job_and_then_for_php);
-    tcase_add_loop_test(tc, a_job_beyond_its_time_is_killed_and_fails_if_it_must, 0, 2);
-    tcase_add_loop_test(tc, a_job_that_is_to_fail_on_timeout_does, 0, 2);
+    tcase_add_loop_test(tc, a_job_beyond_its_time_is_killed_and_fails_if_it_must, 0,
+                        (int)ARRAY_CT(ways));
+    tcase_add_loop_test(tc, a_job_that_is_to_fail_on_timeout_does, 0,
+                        (int)ARRAY_CT(ways));
     tcase_add_test(tc, while_the_application_does_not_boot_its_jobs_wait);
     tcase_add_test(tc, a_process_that_has_grown_is_replaced);
 }

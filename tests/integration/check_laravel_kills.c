@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 #include "tests/chaos/procs.h"
-#include "tests/support/php_stage.h"
+#include "tests/support/php_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -30,7 +30,6 @@ enum {
     SEED = 20261121
 };
 
-static struct php_stage stage;
 static uint64_t seed = SEED;
 
 static void set_stage(void)
@@ -48,11 +47,6 @@ static void set_stage(void)
 
     php_stage_open(&stage, "", settings);
     free(settings);
-}
-
-static void clear_stage(void)
-{
-    php_stage_close(&stage);
 }
 
 /* Any number below `limit`. */
@@ -254,8 +248,7 @@ START_TEST(no_job_is_lost_and_only_those_in_hand_at_a_kill_run_twice)
         WAIT_FOR(ends() >= (i + 1) * (size_t)STEP);
         WAIT_FOR(strike(i));
     }
-    WAIT_FOR(php_stage_int(&stage, "EXISTS queues:default queues:default:delayed "
-                                   "queues:default:reserved") == 0);
+    WAIT_FOR(is_all_done());
     (void)ends();
     assert_each_ended();
     ck_assert_int_eq(php_stage_int(&stage, "EXISTS drover:failed"), 0);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
@@ -32,17 +33,6 @@ static void clear_stage(void)
     scene_destroy(scene);
 }
 
-static void touch(const char *name)
-{
-    char path[128];
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
-    file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    (void)fclose(file);
-}
-
 START_TEST(scaling_up_and_down_at_run_time)
 {
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
@@ -56,6 +46,8 @@ START_TEST(scaling_up_and_down_at_run_time)
     WAIT_FOR(scene_workers_all(scene, "running", 3));
     scene_do(scene, "scale", "main", "0");
     WAIT_FOR(scene_workers_all(scene, "running", 0));
+    scene_do(scene, "scale", "main", "1");
+    ck_assert_str_eq(scene->out, "main: 0 -> 1 worker\n");
     ck_assert_int_eq(scene_run(scene, "scale", "nosuch", "2", NULL), 3);
     ck_assert_int_eq(scene_run(scene, "scale", "main", "99999", NULL), 2);
 }
@@ -70,7 +62,7 @@ START_TEST(a_worker_scaled_away_finishes_its_job_first)
     scene_do(scene, "scale", "main", "0");
     scene_do(scene, "push", "nothing"); /* nobody may take it any more */
     WAIT_FOR(scene_log_has(scene, "event=worker.drain who=main/0 why=scale"));
-    touch("go");
+    scene_touch(scene, "go");
     WAIT_FOR(scene_workers_all(scene, "running", 0));
     ck_assert_uint_eq(scene_lines(scene, "ends"), 1);
     ck_assert_int_eq(scene_redis_int(scene, "LLEN", "queues:default"), 1);
@@ -130,6 +122,7 @@ START_TEST(a_reload_without_any_job_or_pool_is_refused)
         scene_configure(scene, cut[i]); /* as if the rest were still being written */
         ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
         ck_assert_ptr_nonnull(strstr(scene->err, "any more: is it being written?"));
+        ck_assert_ptr_nonnull(strstr(scene->err, "drover: nothing was changed"));
     }
     scene_do(scene, "push", "nothing");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1); /* known as before */
@@ -147,6 +140,7 @@ START_TEST(a_broken_file_keeps_nobody_from_looking_scaling_and_stopping)
     ck_assert_ptr_nonnull(strstr(scene->err, "warning"));
     scene_do(scene, "scale", "main", "2");
     ck_assert_int_eq(scene_run(scene, "reload", NULL), 2);
+    ck_assert_ptr_nonnull(strstr(scene->err, "drover: nothing was changed"));
     ck_assert_int_eq(scene_run(scene, "push", "nothing", NULL), 2);
     scene_do(scene, "stop");
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
@@ -164,7 +158,7 @@ START_TEST(a_stop_lets_running_jobs_end)
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
     WAIT_FOR(scene_log_has(scene, "worker.drain"));
-    touch("go");
+    scene_touch(scene, "go");
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
                      scene->supervisor);
     ck_assert_int_eq(scene->exit_status, 0);
@@ -181,7 +175,8 @@ START_TEST(a_second_signal_stops_at_once_and_gives_the_job_back)
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
     WAIT_FOR(scene_log_has(scene, "worker.drain"));
-    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    WAIT_FOR((kill(scene->supervisor, SIGTERM),
+              scene_log_has(scene, "event=supervisor.stop_now")));
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
                      scene->supervisor);
     scene->supervisor = 0;
@@ -202,7 +197,7 @@ START_TEST(a_stop_without_redis_says_which_verdicts_are_lost)
         scene_do(scene, "push", "slow");
     WAIT_FOR(scene_lines(scene, "starts") == 3);
     ck_assert_int_eq(kill(scene->redis, SIGSTOP), 0);
-    touch("go");
+    scene_touch(scene, "go");
     WAIT_FOR(scene_lines(scene, "ends") == 3);
     ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
     ck_assert_int_eq(waitpid(scene->supervisor, &scene->exit_status, 0),
@@ -251,8 +246,8 @@ START_TEST(idle_processes_are_small)
     scene_start(scene);
     scene_do(scene, "push", "nothing");
     WAIT_FOR(scene_worker(scene, 0, 0, "done") + scene_worker(scene, 0, 1, "done") == 1);
-    worker_kib = scene_private_kib((pid_t)scene_worker(scene, 0, 0, "pid"));
-    supervisor_kib = scene_private_kib(scene->supervisor);
+    worker_kib = memory_private_kib((pid_t)scene_worker(scene, 0, 0, "pid"));
+    supervisor_kib = memory_private_kib(scene->supervisor);
     printf("private memory: worker %ld KiB, supervisor %ld KiB\n", worker_kib,
            supervisor_kib);
     if (!is_sanitized()) {

@@ -9,28 +9,17 @@
 
 #include "base/must.h"
 #include "tests/support/pgbouncer_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
-static struct postgres_process server;
 static struct scene *scene;
-
-static void make_cluster(void)
-{
-    postgres_process_make(&server);
-}
-
-static void end_cluster(void)
-{
-    postgres_process_end(&server);
-}
 
 static void set_up(void)
 {
     postgres_process_start(&server);
-    (void)postgres_process_do(&server, "SET client_min_messages = warning; "
-                                       "DROP TABLE IF EXISTS failed_jobs");
+    (void)postgres_process_do(&server, FRESH_SCHEMA);
 }
 
 /* The servers go first: the scene looks whether anything is left. */
@@ -190,7 +179,7 @@ END_TEST
 
 static void add_tests(TCase *tc)
 {
-    tcase_add_unchecked_fixture(tc, make_cluster, end_cluster);
+    add_cluster(tc);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, eight_workers_through_a_pooler_of_two);
     tcase_add_test(tc, failures_wait_for_the_table_and_for_the_server);

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "tests/support/php_stage.h"
+#include "tests/support/php_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -26,16 +26,9 @@
     "        { name = \"nothing\"; type = \"noop\"; } );\n"
 #define RESTART "illuminate:queue:restart"
 
-static struct php_stage stage;
-
 static void set_stage(void)
 {
     php_stage_open(&stage, "", POOL RUNNER(""));
-}
-
-static void clear_stage(void)
-{
-    php_stage_close(&stage);
 }
 
 static void push(const char *deed)
@@ -55,40 +48,6 @@ static void put_in_cache(const char *key, const char *value)
 
     php_stage_produce(&stage, order);
     free(order);
-}
-
-static size_t logged(const char *text)
-{
-    return php_stage_count(&stage, "log", text);
-}
-
-static size_t noted(const char *text)
-{
-    return php_stage_count(&stage, "ledger", text);
-}
-
-static void touch(const char *name)
-{
-    char *path = must_format("%s/%s", stage.scene->dir, name);
-    FILE *file = fopen(path, "we");
-
-    ck_assert_ptr_nonnull(file);
-    (void)fclose(file);
-    free(path);
-}
-
-static void drop(const char *name)
-{
-    char *path = must_format("%s/%s", stage.scene->dir, name);
-
-    ck_assert_int_eq(unlink(path), 0);
-    free(path);
-}
-
-static bool is_all_done(void)
-{
-    return php_stage_int(&stage, "EXISTS queues:default queues:default:delayed "
-                                 "queues:default:reserved") == 0;
 }
 
 /* A runner is up, and has said how its application is. */
@@ -141,11 +100,11 @@ END_TEST
 START_TEST(a_restart_of_yesterday_means_nothing)
 {
     put_in_cache(RESTART, "7");
-    touch("down"); /* so that it is seen that it has been asked */
+    put_file("down"); /* so that it is seen that it has been asked */
     scene_start(stage.scene);
     push("pid");
     WAIT_FOR(logged("event=worker.paused") == 1);
-    drop("down");
+    remove_file("down");
     WAIT_FOR(noted("event-JobProcessed") == 1);
     ck_assert_uint_eq(logged("event=runner.restart"), 0);
 }
@@ -162,12 +121,19 @@ START_TEST(a_queue_that_the_application_paused_is_left_alone)
     put_in_cache(pauses[_i], "true");
     WAIT_FOR(logged("event=queue.paused who=main/0 queue=default by=laravel") == 1);
     ck_assert_uint_eq(logged("event=queue.paused"), 1 + (size_t)_i);
+    scene_do(stage.scene, "status", "--json");
+    ck_assert_ptr_nonnull(strstr(stage.scene->out, "\"paused_queues\":[\""));
+    scene_do(stage.scene, "status");
+    ck_assert_ptr_nonnull(
+        strstr(stage.scene->out, "queue default paused by the application: 1 of main\n"));
     push("pid");
     push("pid");
     ck_assert_int_eq(php_stage_int(&stage, "LLEN queues:default"), 2);
     ck_assert_uint_eq(noted("event-JobProcessed"), 1);
     put_in_cache(pauses[_i], "null");
     WAIT_FOR(logged("event=queue.resumed who=main/0 queue=default by=laravel") == 1);
+    scene_do(stage.scene, "status");
+    ck_assert_ptr_null(strstr(stage.scene->out, "paused by the application"));
     WAIT_FOR(noted("event-JobProcessed") == 3 && is_all_done());
     ck_assert_uint_eq(logged("event=worker.paused"), 0);
 }
@@ -192,14 +158,14 @@ END_TEST
 START_TEST(nothing_is_taken_while_the_application_is_down)
 {
     start_runner();
-    touch("down");
+    put_file("down");
     WAIT_FOR(logged("event=worker.paused who=main/0 why=maintenance") == 1);
     scene_do(stage.scene, "status", "--json");
     ck_assert_ptr_nonnull(strstr(stage.scene->out, "\"paused\":\"application\""));
     scene_do(stage.scene, "push", "nothing"); /* nor jobs that are not Laravel's */
     push("pid");
     ck_assert_int_eq(php_stage_int(&stage, "LLEN queues:default"), 2);
-    drop("down");
+    remove_file("down");
     WAIT_FOR(logged("event=worker.resumed who=main/0 why=maintenance") == 1);
     WAIT_FOR(noted("event-JobProcessed") == 2 && is_all_done());
 }
@@ -208,7 +174,7 @@ END_TEST
 /* With no runner left there would be nobody to ask. */
 START_TEST(maintenance_that_was_there_first_is_seen_and_its_end_too)
 {
-    touch("down");
+    put_file("down");
     scene_start(stage.scene);
     push("pid");
     WAIT_FOR(logged("event=worker.paused") == 1 && runner_pid() > 0);
@@ -216,7 +182,7 @@ START_TEST(maintenance_that_was_there_first_is_seen_and_its_end_too)
     ck_assert_uint_eq(noted("start-pid"), 0);
     ck_assert_int_eq(kill(runner_pid(), SIGKILL), 0);
     WAIT_FOR(logged("event=runner.ready") == 2);
-    drop("down");
+    remove_file("down");
     WAIT_FOR(noted("event-JobProcessed") == 1 && is_all_done());
     ck_assert_uint_eq(noted("start-pid"), 1);
 }
@@ -225,7 +191,7 @@ END_TEST
 START_TEST(a_forced_entry_works_in_maintenance)
 {
     scene_configure(stage.scene, POOL RUNNER("force = true;"));
-    touch("down");
+    put_file("down");
     start_runner();
     ck_assert_uint_eq(logged("event=worker.paused"), 0);
     ck_assert_uint_eq(logged("event=job.returned"), 0);
@@ -235,9 +201,9 @@ END_TEST
 START_TEST(a_listener_may_keep_workers_from_taking_jobs)
 {
     start_runner();
-    touch("hold");
+    put_file("hold");
     WAIT_FOR(logged("event=worker.paused who=main/0 why=listener") == 1);
-    drop("hold");
+    remove_file("hold");
     WAIT_FOR(logged("event=worker.resumed") == 1);
 }
 END_TEST
@@ -246,18 +212,18 @@ END_TEST
 
 START_TEST(without_its_cache_the_work_goes_on)
 {
-    touch("nocache");
+    put_file("nocache");
     start_runner();
     WAIT_FOR(logged("event=runner.state_unknown") == 1);
     ck_assert_uint_eq(logged("the cache is away"), 1);
     push("pid");
     WAIT_FOR(noted("event-JobProcessed") == 2);
-    touch("down"); /* what needs no cache is seen all the same */
+    put_file("down"); /* what needs no cache is seen all the same */
     WAIT_FOR(logged("event=worker.paused") == 1);
-    drop("down");
+    remove_file("down");
     WAIT_FOR(logged("event=worker.resumed") == 1);
     ck_assert_uint_eq(logged("event=runner.state_unknown"), 1); /* once */
-    drop("nocache");
+    remove_file("nocache");
     WAIT_FOR(logged("event=runner.state_known") == 1);
 }
 END_TEST
@@ -266,7 +232,7 @@ END_TEST
 
 START_TEST(horizon_hears_of_each_job)
 {
-    touch("horizon");
+    put_file("horizon");
     start_runner();
     ck_assert_uint_eq(noted("horizon-JobReserved-redis-default"), 1);
     ck_assert_uint_eq(noted("horizon-JobDeleted-redis-default"), 1);

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
@@ -337,7 +338,7 @@ START_TEST(four_big_payloads_bound_memory)
     printf("four payloads of 15 MiB: peak %ld KiB\n", peak_kib(worker));
     if (!is_sanitized()) {
         ck_assert_int_lt(peak_kib(worker), 150 * 1024); /* all four, twice, and a base */
-        WAIT_FOR(scene_anonymous_kib(worker) < 16 * 1024); /* and nothing stays */
+        WAIT_FOR(memory_anonymous_kib(worker) < 16 * 1024); /* and nothing stays */
     }
     ck_assert_int_eq(ask("ZCARD drover:failed"), 0);
     free(bytes);

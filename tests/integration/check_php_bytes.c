@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "tests/support/php_stage.h"
+#include "tests/support/php_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -54,16 +54,9 @@ static const struct awkward {
     {"huge", "\"data\":1e400,\"attempts\":", "0", "1", "}", 0, false},
 };
 
-static struct php_stage stage;
-
 static void set_stage(void)
 {
     php_stage_open(&stage, "", settings);
-}
-
-static void clear_stage(void)
-{
-    php_stage_close(&stage);
 }
 
 static char *payload(const struct awkward *a, const char *job, const char *attempts)

@@ -1,32 +1,12 @@
 /* drover and Laravel's own DatabaseUuidFailedJobProvider on one table of failed jobs:
  * what one writes the other lists, shows and retries. In the lines, $P is the database's
  * conninfo, $L runs Laravel's side. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
-#include "tests/support/postgres_process.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
-
-static struct shell *sh;
-static struct postgres_process server;
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-static void expect_out(const char *line, const char *out)
-{
-    expect(0, line);
-    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
+#include "tests/support/postgres_fixture.h"
+#include "tests/support/shell_fixture.h"
 
 static void set_up(void)
 {

@@ -10,14 +10,13 @@
 
 #include "base/must.h"
 #include "tests/support/php_process.h"
-#include "tests/support/postgres_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
 enum { JOB_CT = 2000 };
 
-static struct postgres_process server;
 static struct scene *scene;
 static pid_t importer; /* below 0: was killed */
 
@@ -29,25 +28,10 @@ static const char settings[] = "pools: ( { name = \"main\"; queues = [ \"high\",
                                "'end %s %s drover 0\\\\n' $DROVER_JOB_UUID "
                                "$DROVER_ATTEMPT >> @DIR@/ledger\" ]; } );\n";
 
-static void make_cluster(void)
-{
-    postgres_process_make(&server);
-}
-
-static void end_cluster(void)
-{
-    postgres_process_end(&server);
-}
-
 static void set_up(void)
 {
     postgres_process_start(&server);
-    (void)postgres_process_do(
-        &server, "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE "
-                 "SCHEMA public; CREATE TABLE jobs (id bigserial PRIMARY KEY, queue "
-                 "varchar(255) NOT NULL, payload text NOT NULL, attempts smallint NOT "
-                 "NULL, reserved_at int, available_at int NOT NULL, created_at int NOT "
-                 "NULL); CREATE INDEX jobs_queue_index ON jobs (queue)");
+    (void)postgres_process_do(&server, FRESH_SCHEMA LARAVEL_JOBS_TABLE);
     scene = scene_create(SCENE_PROXY, settings);
 }
 
@@ -234,7 +218,7 @@ END_TEST
 
 static void add_tests(TCase *tc)
 {
-    tcase_add_unchecked_fixture(tc, make_cluster, end_cluster);
+    add_cluster(tc);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, two_thousand_jobs_end_once_while_imports_die);
 }

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/buf.h"
-#include "tests/support/php_stage.h"
+#include "tests/support/php_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -21,14 +21,13 @@ static const char settings[] =
     "log: { level = \"debug\"; };\n"
     "pools: ( { name = \"main\"; queues = [ \"default\" ]; workers = 1; concurrency = "
     "4;\n"
-    "           tries = 3; backoff = [ 2 ]; lease = " LEASE "; } );\n"
+    "           tries = 3; backoff = [ 20 ]; lease = " LEASE "; } );\n"
     "jobs: ( { name = \"task\"; type = \"noop\"; },\n"
     "        { name = \"errand\"; type = \"shell\"; command = [ \"/bin/true\" ]; },\n"
     "        { name = \"stuck\"; type = \"shell\"; command = [ \"sleep\", \"100\" ]; },\n"
     "        { name = \"parcel.bad\"; type = \"shell\"; command = [ \"/bin/false\" ]; } "
     ");\n";
 
-static struct php_stage stage;
 static struct php_process php, other;
 
 static void set_stage(void)
@@ -36,17 +35,12 @@ static void set_stage(void)
     php_stage_open(&stage, "", settings);
 }
 
-static void clear_stage(void)
-{
-    php_stage_close(&stage);
-}
-
 /* `waiting` is how it does that: "--block-for=S" or "--sleep=S". */
 static void start_consumer(struct php_process *process, const char *name,
                            const char *waiting)
 {
     php_stage_start_consumer(&stage, process, name, "--queues=default",
-                             "--retry-after=" LEASE, "--tries=3", "--backoff=2", waiting,
+                             "--retry-after=" LEASE, "--tries=3", "--backoff=20", waiting,
                              NULL);
 }
 
@@ -56,12 +50,6 @@ static long long size_of(const char *suffix)
                          "return redis.call('TYPE', KEYS[1]).ok == 'zset' and "
                          "redis.call('ZCARD', KEYS[1]) or redis.call('LLEN', KEYS[1])",
                          suffix);
-}
-
-static bool is_all_done(void)
-{
-    return php_stage_int(&stage, "EXISTS queues:default queues:default:delayed "
-                                 "queues:default:reserved") == 0;
 }
 
 /* The score of the only member. */
@@ -169,7 +157,8 @@ END_TEST
 
 /* ---- what a payload says about its retries ---- */
 
-/* What Laravel's class says, and what then happens to a job that always throws. */
+/* What Laravel's class says, and what then happens to a job that always throws. All
+ * delays are too long to be over before they are looked at. */
 static const struct retries {
     const char *says;
     double delays_s[5]; /* of its releases */
@@ -177,21 +166,21 @@ static const struct retries {
     unsigned fails_at; /* attempt after which it fails; 0: it would go on */
     bool fails_unrun;
 } retries[] = {
-    {"\"data\":{\"fail\":\"x\"}", {2, 2}, 2, 3, false}, /* the worker's own settings */
-    {"\"tries\":4,\"backoff\":[1,5,10],\"data\":{\"fail\":\"x\"}",
-     {1, 5, 10},
+    {"\"data\":{\"fail\":\"x\"}", {20, 20}, 2, 3, false}, /* the worker's own settings */
+    {"\"tries\":4,\"backoff\":[10,50,100],\"data\":{\"fail\":\"x\"}",
+     {10, 50, 100},
      3,
      4,
      false},
-    {"\"tries\":5,\"backoff\":[1,5],\"data\":{\"fail\":\"x\"}",
-     {1, 5, 5, 5},
+    {"\"tries\":5,\"backoff\":[10,50],\"data\":{\"fail\":\"x\"}",
+     {10, 50, 50, 50},
      4,
      5,
      false},
-    {"\"tries\":2,\"backoff\":7,\"data\":{\"fail\":\"x\"}", {7}, 1, 2, false},
-    {"\"tries\":0,\"data\":{\"fail\":\"x\"}", {2, 2, 2, 2}, 4, 0, false},
-    {"\"tries\":1,\"retryUntil\":4102444800,\"backoff\":[4],\"data\":{\"fail\":\"x\"}",
-     {4, 4, 4},
+    {"\"tries\":2,\"backoff\":70,\"data\":{\"fail\":\"x\"}", {70}, 1, 2, false},
+    {"\"tries\":0,\"data\":{\"fail\":\"x\"}", {20, 20, 20, 20}, 4, 0, false},
+    {"\"tries\":1,\"retryUntil\":4102444800,\"backoff\":[40],\"data\":{\"fail\":\"x\"}",
+     {40, 40, 40},
      3,
      0,
      false},
@@ -244,13 +233,14 @@ static void check_delay_of_drover(double delay_s)
     free(line);
 }
 
-/* PHP adds the delay to whole seconds, a moment after it wrote that the job threw. */
+/* PHP adds the delay to whole seconds, a moment after it wrote that the job threw; a
+ * moment of a slow machine may be seconds. */
 static void check_delay_of_php(double delay_s)
 {
     double threw_s = floor((double)ledger_ms("throw ") / 1000);
     double waits_s = score_of(":delayed") - threw_s;
 
-    ck_assert_msg(waits_s >= delay_s && waits_s <= delay_s + 1, "%g s, not %g", waits_s,
+    ck_assert_msg(waits_s >= delay_s && waits_s <= delay_s + 5, "%g s, not %g", waits_s,
                   delay_s);
 }
 

@@ -87,17 +87,6 @@ static void tell_aside(const char *words)
     free(command);
 }
 
-static void touch(const char *name)
-{
-    char path[128];
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
-    file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    (void)fclose(file);
-}
-
 static size_t log_count(const char *text)
 {
     char *log = scene_read(scene, "log");
@@ -118,15 +107,18 @@ static void cut_all(void)
 
 static void begin_loading(void)
 {
-    char key[32];
-
-    for (int i = 0; i < 500; i++) {
-        (void)snprintf(key, sizeof(key), "filler:%d", i);
-        (void)tell("SET %s x", key);
-    }
+    /* Each key takes a while, then somebody is answered: a minute, or until the end. */
+    (void)tell("EVAL %s 0", "for i = 1, 1000 do redis.call('SET', 'filler:' .. i, "
+                            "redis.sha1hex(i):rep(40)) end");
+    (void)tell("CONFIG SET rdbcompression no");
     (void)tell("CONFIG SET loading-process-events-interval-bytes 1024");
-    (void)tell("CONFIG SET key-load-delay 4000"); /* microseconds a key */
+    (void)tell("CONFIG SET key-load-delay 60000"); /* microseconds a key */
     tell_aside("DEBUG RELOAD");
+}
+
+static void end_loading(void)
+{
+    (void)tell("CONFIG SET key-load-delay 0");
 }
 
 static void begin_busy(void)
@@ -231,7 +223,7 @@ static const struct trouble {
     bool unsaid;       /* too short to be noticed as an outage */
     bool forgets;      /* what Redis held is gone */
 } troubles[] = {
-    {.name = "LOADING", .begin = begin_loading},
+    {.name = "LOADING", .begin = begin_loading, .end = end_loading},
     {.name = "BUSY", .begin = begin_busy, .end = end_busy},
     {.name = "READONLY", .begin = begin_readonly, .end = end_replica},
     {.name = "MASTERDOWN", .begin = begin_masterdown, .end = end_replica},
@@ -272,7 +264,7 @@ static void sit_out(const struct trouble *trouble)
     int64_t began_ms = wait_now_ms();
 
     trouble->begin();
-    touch("go"); /* the slow job ends meanwhile: its ack has to wait */
+    scene_touch(scene, "go"); /* the slow job ends meanwhile: its ack has to wait */
     WAIT_FOR(scene_lines(scene, "ends") == 1);
     if (!trouble->unsaid)
         WAIT_FOR(log_count(trouble->forgets ? "event=queue.down" : trouble->name) >= 1);
@@ -402,7 +394,7 @@ START_TEST(keys_that_vanish_stop_nothing)
     (void)tell("RPUSH queues:high {\"job\":\"slow\"}");
     WAIT_FOR(scene_lines(scene, "starts") == 1);
     (void)tell("DEL queues:high:reserved"); /* its ack finds nothing: counted, no error */
-    touch("go");
+    scene_touch(scene, "go");
     WAIT_FOR(log_count("event=queue.lost") + log_count("event=lease.lost") >= 1);
     (void)tell("RPUSH queues:high {\"job\":\"fails\",\"maxTries\":1}");
     WAIT_FOR(tell("ZCARD drover:failed") >= 1);

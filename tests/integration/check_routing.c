@@ -10,8 +10,8 @@
 #include "base/buf.h"
 #include "base/must.h"
 #include "tests/support/http_server.h"
-#include "tests/support/php_stage.h"
-#include "tests/support/postgres_process.h"
+#include "tests/support/php_fixture.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
 
@@ -28,9 +28,7 @@
     "\"sh\", \"%s\" ]; cwd = \"@DIR@\"; }"
 #define INVOICE "App\\\\Jobs\\\\SyncInvoice" /* in a configuration and in JSON alike */
 
-static struct php_stage stage;
 static struct http_server web;
-static struct postgres_process server;
 
 static void begin_servers(void)
 {
@@ -66,30 +64,9 @@ static void open_noted(const char *const (*entries)[2], size_t ct)
     buf_free(&jobs);
 }
 
-static void clear_stage(void)
-{
-    php_stage_close(&stage);
-}
-
-static size_t logged(const char *text)
-{
-    return php_stage_count(&stage, "log", text);
-}
-
 static size_t ran(const char *text)
 {
     return php_stage_count(&stage, "ran", text);
-}
-
-static size_t noted(const char *text)
-{
-    return php_stage_count(&stage, "ledger", text);
-}
-
-static bool is_all_done(void)
-{
-    return php_stage_int(&stage, "EXISTS queues:default queues:default:delayed "
-                                 "queues:default:reserved") == 0;
 }
 
 /* ---- webhooks ---- */

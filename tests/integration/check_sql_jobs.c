@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "base/must.h"
+#include "tests/support/memory.h"
 #include "tests/support/pgbouncer_process.h"
+#include "tests/support/postgres_fixture.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
@@ -23,27 +26,15 @@ enum { WORKERS = 8, JOB_CT = 10000 };
     "\"data.id\" ]; "
 
 static struct scene *scene;
-static struct postgres_process server;
 static struct pgbouncer_process pooler;
-
-static void make_server(void)
-{
-    postgres_process_make(&server);
-}
-
-static void end_server(void)
-{
-    postgres_process_end(&server);
-}
 
 static void set_up(void)
 {
     postgres_process_start(&server);
     pgbouncer_process_begin(&pooler, &server, 2);
-    (void)postgres_process_do(&server,
-                              "SET client_min_messages = warning; DROP SCHEMA IF EXISTS "
-                              "tenant_a, tenant_b CASCADE; DROP SCHEMA public CASCADE; "
-                              "CREATE SCHEMA public; CREATE TABLE t (id int)");
+    (void)postgres_process_do(&server, FRESH_SCHEMA
+                              "DROP SCHEMA IF EXISTS tenant_a, tenant_b CASCADE; CREATE "
+                              "TABLE t (id int)");
 }
 
 static void tear_down(void)
@@ -85,17 +76,6 @@ static void push_many(const char *job, int ct)
 
     (void)scene_redis(scene, "EVAL", script, "0", NULL);
     free(script);
-}
-
-/* In one look: between two a job could go from one place to another. */
-static bool is_drained(void)
-{
-    return strtoll(scene_redis(scene, "EVAL",
-                               "return redis.call('LLEN', 'queues:default') + "
-                               "redis.call('ZCARD', 'queues:default:delayed') + "
-                               "redis.call('ZCARD', 'queues:default:reserved')",
-                               "0", NULL),
-                   NULL, 10) == 0;
 }
 
 static size_t failed_ct(void)
@@ -144,7 +124,7 @@ START_TEST(ten_thousand_jobs_leave_ten_thousand_rows)
         WAIT_FOR(rows() >= enough);
         strike(round);
     }
-    WAIT_FOR(is_drained());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert_int_eq(rows(), JOB_CT);
     ck_assert_int_eq(postgres_process_int(&server, "SELECT count(DISTINCT id) FROM t"),
                      JOB_CT);
@@ -170,7 +150,7 @@ START_TEST(a_pooler_in_transaction_mode_is_enough)
         "statement = \"INSERT INTO v VALUES ($1)\"; params = [ \"data.id\" ]; }");
     scene_start(scene);
     push_many("tenant", 2000);
-    WAIT_FOR(is_drained());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert_int_eq(postgres_process_int(
                          &server, "SELECT count(*) FROM tenant_a.v WHERE id %% 2 = 1"),
                      1000);
@@ -203,7 +183,7 @@ START_TEST(a_paused_pooler_costs_no_job)
     WAIT_FOR(scene_log_has(scene, "query_wait_timeout"));
     pgbouncer_process_do(&pooler, "RESUME");
     pgbouncer_process_do(&pooler, "RECONNECT");
-    WAIT_FOR(is_drained());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert_int_eq(rows(), 501);
     ck_assert_uint_eq(failed_ct(), 0);
     scene_stop(scene);
@@ -229,6 +209,34 @@ START_TEST(a_worker_that_leaves_stops_its_statement)
     ck_assert_int_eq(scene_redis_int(scene, "LLEN", "queues:default"), 1);
     ck_assert_ptr_nonnull(strstr(
         scene_redis(scene, "LINDEX", "queues:default", "0", NULL), "\"attempts\":0"));
+}
+END_TEST
+
+/* ---- rows that come back ---- */
+
+/* 100 MB of them, of which the last is waited for. */
+START_TEST(rows_of_a_statement_are_not_collected)
+{
+    long before_kib;
+    pid_t worker;
+
+    create_scene(1,
+                 "{ name = \"first\"; type = \"sql\"; database = \"main\"; statement = "
+                 "\"SELECT generate_series(1, 9)\"; }, { name = \"many\"; type = "
+                 "\"sql\"; database = \"main\"; statement = \"SELECT repeat('x', 1000) "
+                 "FROM generate_series(1, 100000) UNION ALL SELECT "
+                 "pg_sleep(60)::text\"; }");
+    scene_start(scene);
+    scene_do(scene, "push", "first");
+    WAIT_FOR(scene_worker(scene, 0, 0, "done") == 1);
+    worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    before_kib = memory_anonymous_kib(worker);
+    scene_do(scene, "push", "many");
+    WAIT_FOR(postgres_process_int(&server, "SELECT count(*) FROM pg_stat_activity WHERE "
+                                           "wait_event = 'PgSleep'") == 1);
+    if (!is_sanitized()) /* which puts aside what is freed */
+        ck_assert_int_le(memory_anonymous_kib(worker) - before_kib, 16 * 1024);
+    scene_stop(scene);
 }
 END_TEST
 
@@ -282,12 +290,13 @@ END_TEST
 
 static void add_tests(TCase *tc)
 {
-    tcase_add_unchecked_fixture(tc, make_server, end_server);
+    add_cluster(tc);
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, ten_thousand_jobs_leave_ten_thousand_rows);
     tcase_add_test(tc, a_pooler_in_transaction_mode_is_enough);
     tcase_add_test(tc, a_paused_pooler_costs_no_job);
     tcase_add_test(tc, a_worker_that_leaves_stops_its_statement);
+    tcase_add_test(tc, rows_of_a_statement_are_not_collected);
     tcase_add_test(tc, migrate_makes_the_inbox);
     tcase_add_loop_test(tc, migrate_says_what_is_wrong_with_an_inbox, 0,
                         ARRAY_CT(spoilt));

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/must.h"
-#include "tests/support/postgres_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/scene.h"
 #include "tests/support/wait.h"
 #include "tests/unit/suite.h"
@@ -19,20 +19,20 @@
 enum { JOB_CT = 10 };
 
 static struct scene *scene;
-static struct postgres_process server, other; /* the second for what needs two */
-static struct proxy *proxy;                   /* before PostgreSQL */
+static struct postgres_process other; /* for what needs two */
+static struct proxy *proxy;           /* before PostgreSQL */
 static long long rows_at_ack;
 static bool struck;
 
 static void make_servers(void)
 {
-    postgres_process_make(&server);
+    make_cluster();
     postgres_process_make(&other);
 }
 
 static void end_servers(void)
 {
-    postgres_process_end(&server);
+    end_cluster();
     postgres_process_end(&other);
 }
 
@@ -41,9 +41,7 @@ static void start_server(struct postgres_process *process)
 {
     postgres_process_start(process);
     postgres_process_set_read_only(process, false);
-    (void)postgres_process_do(process,
-                              "SET client_min_messages = warning; DROP SCHEMA public "
-                              "CASCADE; CREATE SCHEMA public; CREATE TABLE t (id int)");
+    (void)postgres_process_do(process, FRESH_SCHEMA "CREATE TABLE t (id int)");
 }
 
 static void set_up(void)
@@ -112,21 +110,10 @@ static long long rows(struct postgres_process *process)
     return postgres_process_int(process, "SELECT count(*) FROM t");
 }
 
-/* In one look: between two a job could go from one place to another. */
-static bool is_drained(void)
-{
-    return strtoll(scene_redis(scene, "EVAL",
-                               "return redis.call('LLEN', 'queues:default') + "
-                               "redis.call('ZCARD', 'queues:default:delayed') + "
-                               "redis.call('ZCARD', 'queues:default:reserved')",
-                               "0", NULL),
-                   NULL, 10) == 0;
-}
-
 /* Each of the jobs took effect once, and is done. */
 static void audit(struct postgres_process *process, int ct)
 {
-    WAIT_FOR(is_drained());
+    WAIT_FOR(scene_is_drained(scene));
     ck_assert_int_eq(rows(process), ct);
     ck_assert_int_eq(postgres_process_int(process, "SELECT count(DISTINCT id) FROM t"),
                      ct);
@@ -183,7 +170,7 @@ static void commit_unheard(int batch, enum proxy_flow flow)
     create_proxied_scene(batch);
     scene_start(scene);
     push(0, 1);
-    WAIT_FOR(rows(&server) == 1 && is_drained());
+    WAIT_FOR(rows(&server) == 1 && scene_is_drained(scene));
     proxy_set(proxy, PROXY_ANSWERS, flow);
     push(1, JOB_CT);
     WAIT_FOR(rows(&server) > 1);

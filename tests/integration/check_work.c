@@ -5,15 +5,12 @@
  * [CT]` pushes jobs of tests/php/deeds.php with PHP's own producer, `ready`, `held` and
  * `due` count what Redis holds, and `until CONDITION` waits for it.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "tests/support/postgres_process.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/postgres_fixture.h"
+#include "tests/support/shell_fixture.h"
 
 #define FUNCTIONS                                                                        \
     "Q=shop_database_queues:default\n"                                                   \
@@ -30,31 +27,10 @@
     "children() { cat /proc/$1/task/*/children; }\n"                                     \
     "cd $PHP/project\n"
 
-static struct shell *sh;
-static struct postgres_process server;
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s%s", FUNCTIONS, line) == exit_code,
-                  "%s: exit %d, not %d: %s\n%s", line, sh->exit_code, exit_code,
-                  sh->out.data, sh->err.data);
-}
-
-static void expect_out(const char *line, const char *out)
-{
-    expect(0, line);
-    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
-}
-
-static void assert_has(const struct buf *text, const char *words)
-{
-    ck_assert_msg(strstr(text->data, words) != NULL, "no %s in %s", words, text->data);
-}
-
 static void set_up(void)
 {
-    expect(0,
-           "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down; : > $T/ledger");
+    expect(0, "redis-cli -s $S FLUSHALL; rm -f $T/ledger $T/break $T/down $T/go; : > "
+              "$T/ledger");
 }
 
 static void nothing_is_left(void)
@@ -68,15 +44,14 @@ static void nothing_is_left(void)
 START_TEST(once_runs_one_job_and_ends)
 {
     expect(0, "push ok 2; $D work redis --once");
-    assert_has(&sh->out, "DONE");
+    IN_OUT("DONE");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "1 0 1");
 }
 END_TEST
 
 START_TEST(once_without_a_job_ends_after_its_sleep)
 {
-    expect(0, "$D work redis --once --sleep=0.1");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("$D work redis --once --sleep=0.1", "");
     expect(0, "$D queue:work --once --sleep=0");
 }
 END_TEST
@@ -84,15 +59,14 @@ END_TEST
 START_TEST(once_ends_well_though_the_job_failed)
 {
     expect(0, "push throw; $D work --once --tries=1");
-    assert_has(&sh->out, "FAIL");
+    IN_OUT("FAIL");
     nothing_is_left();
 }
 END_TEST
 
 START_TEST(stop_when_empty_runs_all_there_is)
 {
-    expect(0, "push ok 20; $D work --stop-when-empty --concurrency 2 -q");
-    ck_assert_str_eq(sh->out.data, "");
+    expect_out("push ok 20; $D work --stop-when-empty --concurrency 2 -q", "");
     expect_out("noted start-ok", "20");
     nothing_is_left();
 }
@@ -122,6 +96,22 @@ START_TEST(max_jobs_ends_it_and_php_takes_the_rest)
               "--ledger=$T/ledger --queues=default --max-jobs=2");
     expect_out("noted start-ok", "5");
     nothing_is_left();
+}
+END_TEST
+
+/* An endpoint that refuses is left alone after the first request: what waits for it has
+ * not run. */
+START_TEST(max_jobs_counts_what_ran)
+{
+    expect(0,
+           "echo 'jobs: ( { name = \"hook\"; type = \"http\"; breaker_failures = 1; "
+           "url = \"http://127.0.0.1:1/\"; allow_networks = [ \"127.0.0.1\" ]; } );' "
+           "> $T/hook.conf; for i in 1 2 3 4; do "
+           "redis-cli -s $S RPUSH $Q '{\"job\":\"hook\",\"data\":'$i'}'; done; "
+           "push ok 4; $D work -c $T/hook.conf --max-jobs=3 --tries=9 --backoff=900 -vvv "
+           "2> $T/log; grep -c job.postponed $T/log");
+    expect_out("grep -cE 'event=job.(done|released|failed)' $T/log", "3");
+    expect(0, "[ $(noted start-ok) -lt 3 ] && [ $(ready) -ge 2 ] && [ $(held) = 0 ]");
 }
 END_TEST
 
@@ -169,7 +159,7 @@ static const struct {
 START_TEST(what_cannot_work_is_said_at_once)
 {
     expect(refusals[_i].exit_code, refusals[_i].line);
-    assert_has(&sh->err, refusals[_i].says);
+    IN_ERR(refusals[_i].says);
     ck_assert_str_eq(sh->out.data, "");
 }
 END_TEST
@@ -186,7 +176,7 @@ START_TEST(a_file_may_take_over_single_jobs_and_say_where_things_are)
            "redis-cli -s $S RENAME shop_database_queues:default x; "
            "redis-cli -s $S LMOVE x $Q LEFT RIGHT; "
            "$D work --stop-when-empty -c $T/work.conf > $T/lines; echo $(ready) $(held)");
-    assert_has(&sh->out, "0 0");
+    IN_OUT("0 0");
     expect_out("echo $(grep -c ^shell $T/ledger) $(noted start-ok)", "1 1");
 }
 END_TEST
@@ -194,19 +184,21 @@ END_TEST
 /* ---- what ends it ---- */
 
 #define STOP_NOW                                                                         \
-    "kill -TERM $pid; until_ 'grep -q worker.drain $T/log'; kill -TERM $pid; wait $pid"
+    "kill -TERM $pid; until_ 'grep -q worker.drain $T/log'; "                            \
+    "until_ 'kill -TERM $pid; grep -q supervisor.stop_now $T/log'; wait $pid"
 
 static const char *const stops[] = {"TERM", "INT", "QUIT", "HUP"};
 
 START_TEST(a_signal_lets_the_job_finish)
 {
-    char *line = must_format("push nap 2; $D work > $T/lines & pid=$!; "
-                             "until_ '[ $(noted start-nap) = 1 ]'; kill -%s $pid; "
+    char *line = must_format("push wait 2; $D work -v > $T/lines 2> $T/log & pid=$!; "
+                             "until_ '[ $(noted start-wait) = 1 ]'; kill -%s $pid; "
+                             "until_ 'grep -q worker.drain $T/log'; touch $T/go; "
                              "wait $pid; rc=$?; cat $T/lines; exit $rc",
                              stops[_i]);
 
     expect(0, line);
-    assert_has(&sh->out, "DONE");
+    IN_OUT("DONE");
     expect_out("echo $(ready) $(held) $(noted event-JobProcessed)", "1 0 1");
     free(line);
 }
@@ -217,6 +209,18 @@ START_TEST(a_second_signal_gives_the_job_back)
     expect(0, "push hang; $D work -v 2> $T/log & pid=$!; "
               "until_ '[ $(noted start-hang) = 1 ]'; " STOP_NOW);
     expect_out("echo $(ready) $(held)", "1 0");
+}
+END_TEST
+
+/* Its worker ends with it; what it could not remove goes when the next one starts. */
+START_TEST(what_a_killed_one_leaves_goes_with_the_next_start)
+{
+    expect(0, "push hang; $D work & pid=$!; until_ '[ $(noted start-hang) = 1 ]'; "
+              "worker=$(children $pid); kill -KILL $pid; wait $pid; "
+              "until_ \"[ ! -e /proc/$(echo $worker)/exe ]\"; "
+              "[ $(find $T -name 'drover-work-*' | wc -l) = 1 ] && "
+              "redis-cli -s $S FLUSHALL && $D work --stop-when-empty");
+    nothing_is_left();
 }
 END_TEST
 
@@ -299,13 +303,13 @@ START_TEST(json_lines_tell_of_each_job)
 {
     expect(0, "push ok; push throw; push release; $D work --stop-when-empty --json "
               "--tries=1 2> $T/errors");
-    assert_has(&sh->out, "\"connection\":\"redis\",\"queue\":\"default\","
-                         "\"job\":\"Drover\\\\Tests\\\\Deed\",\"status\":\"starting\"");
-    assert_has(&sh->out, "\"status\":\"success\",\"result\":\"deleted\"");
-    assert_has(&sh->out, "\"status\":\"success\",\"result\":\"released\"");
-    assert_has(&sh->out, "\"status\":\"failed\",\"result\":\"failed\",\"attempts\":1,"
-                         "\"exception\":\"Drover\\\\Tests\\\\ToldToFail\","
-                         "\"message\":\"told to\"");
+    IN_OUT("\"connection\":\"redis\",\"queue\":\"default\","
+           "\"job\":\"Drover\\\\Tests\\\\Deed\",\"status\":\"starting\"");
+    IN_OUT("\"status\":\"success\",\"result\":\"deleted\"");
+    IN_OUT("\"status\":\"success\",\"result\":\"released\"");
+    IN_OUT("\"status\":\"failed\",\"result\":\"failed\",\"attempts\":1,"
+           "\"exception\":\"Drover\\\\Tests\\\\ToldToFail\","
+           "\"message\":\"told to\"");
     expect_out("grep -c '^drover: failed jobs go to Redis' $T/errors", "1");
 }
 END_TEST
@@ -317,7 +321,7 @@ START_TEST(a_payload_that_cannot_be_read_fails_with_a_line)
               "redis-cli -s $S RPUSH $Q \"$p\" > $T/pushed; done; push ok; "
               "timeout 40 $D work --stop-when-empty --tries=3 2> $T/errors; rc=$?; "
               "! grep worker.exit $T/errors && exit $rc");
-    assert_has(&sh->out, " - ..");
+    IN_OUT(" - ..");
     expect_out("grep -c job.failed $T/errors; noted start-ok", "3\n1");
     nothing_is_left();
 }
@@ -328,7 +332,7 @@ START_TEST(what_php_prints_is_printed)
 {
     expect(1, "push speak; $D work --once --php /nonexistent/php");
     expect(0, "$D work --once 2> $T/errors");
-    assert_has(&sh->out, "said on stdout");
+    IN_OUT("said on stdout");
     expect(0, "grep -q 'said on stderr' $T/errors");
 }
 END_TEST
@@ -341,7 +345,7 @@ START_TEST(it_can_be_asked_but_takes_no_reload)
               "until_ '$D status -c $T/st.conf > $T/seen 2>&1'; "
               "$D reload -c $T/st.conf; rc=$?; $D stop -c $T/st.conf; wait $pid || rc=9; "
               "exit $rc");
-    assert_has(&sh->err, "it has its settings from its command line");
+    IN_ERR("it has its settings from its command line");
 }
 END_TEST
 
@@ -390,6 +394,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, stop_when_empty_waits_for_the_job_that_runs);
     tcase_add_test(tc, stop_when_empty_for_a_while_ends_too);
     tcase_add_test(tc, max_jobs_ends_it_and_php_takes_the_rest);
+    tcase_add_test(tc, max_jobs_counts_what_ran);
     tcase_add_test(tc, max_time_ends_it);
     tcase_add_test(tc, a_php_process_that_is_too_large_ends_it_with_12);
     tcase_add_test(tc, queues_are_taken_in_the_order_that_is_given);
@@ -397,6 +402,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_file_may_take_over_single_jobs_and_say_where_things_are);
     tcase_add_loop_test(tc, a_signal_lets_the_job_finish, 0, (int)ARRAY_CT(stops));
     tcase_add_test(tc, a_second_signal_gives_the_job_back);
+    tcase_add_test(tc, what_a_killed_one_leaves_goes_with_the_next_start);
     tcase_add_test(tc, a_signal_while_the_application_boots_ends_it);
     tcase_add_test(tc, a_worker_that_was_killed_is_replaced);
     tcase_add_test(tc, a_restart_that_the_application_asks_for_ends_it);
@@ -425,6 +431,7 @@ static void set_environment(void)
     MUST(unsetenv("XDG_RUNTIME_DIR") == 0);
     MUST(unsetenv("DROVER_CONFIG") == 0);
     MUST(shell_run(sh, "ln -s $S $T/redis.sock") == 0);
+    sh->prelude = FUNCTIONS;
 }
 
 int main(void)

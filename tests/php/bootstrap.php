@@ -21,6 +21,7 @@ use Illuminate\Cache\ArrayStore;
 use Illuminate\Cache\RedisStore;
 use Illuminate\Cache\Repository as Cache;
 use Illuminate\Container\Container;
+use Illuminate\Contracts\Debug\ExceptionHandler;
 use Illuminate\Events\Dispatcher as Events;
 use Illuminate\Queue\Connectors\RedisConnector;
 use Illuminate\Queue\QueueManager;
@@ -35,6 +36,46 @@ foreach (['Queue', 'Redis', 'Bus', 'Events', 'Cache'] as $package) {
 
 require_once __DIR__.'/ledger.php';
 require_once __DIR__.'/jobs.php';
+
+/** Tells stderr of all but what is expected. */
+class Reporter implements ExceptionHandler
+{
+    private $expected;
+
+    /** Names of classes. */
+    public function __construct(array $expected = [])
+    {
+        $this->expected = $expected;
+    }
+
+    public function report(\Throwable $e)
+    {
+        if ($this->shouldReport($e)) {
+            fwrite(STDERR, "$e\n");
+        }
+    }
+
+    public function shouldReport(\Throwable $e)
+    {
+        foreach ($this->expected as $class) {
+            if ($e instanceof $class) {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    public function render($request, \Throwable $e)
+    {
+        throw $e;
+    }
+
+    public function renderForConsole($output, \Throwable $e)
+    {
+        throw $e;
+    }
+}
 
 /** The options of the command line over the given defaults; an unknown one ends the script. */
 function options(array $defaults): array

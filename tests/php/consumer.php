@@ -24,31 +24,6 @@ use Illuminate\Queue\WorkerOptions;
 
 require __DIR__.'/bootstrap.php';
 
-class Reporter implements ExceptionHandler
-{
-    public function report(\Throwable $e)
-    {
-        if ($this->shouldReport($e)) {
-            fwrite(STDERR, "$e\n");
-        }
-    }
-
-    public function shouldReport(\Throwable $e)
-    {
-        return ! $e instanceof ToldToFail && ! $e instanceof MaxAttemptsExceededException;
-    }
-
-    public function render($request, \Throwable $e)
-    {
-        throw $e;
-    }
-
-    public function renderForConsole($output, \Throwable $e)
-    {
-        throw $e;
-    }
-}
-
 /** runNextJob() minds no signals and no number of jobs: those are whose who calls it. */
 function work_one_by_one(Worker $worker, string $queues, WorkerOptions $options): int
 {
@@ -81,7 +56,7 @@ if ($options['acts']) {
 $app->make('events')->listen(JobFailed::class, function (JobFailed $event) use ($app) {
     $app->make(Ledger::class)->note('failed', $event->job);
 });
-$worker = new Worker($app->make('queue'), $app->make('events'), new Reporter, function () {
+$worker = new Worker($app->make('queue'), $app->make('events'), new Reporter([ToldToFail::class, MaxAttemptsExceededException::class]), function () {
     return false; // never down for maintenance
 });
 $worker->setCache($app->make(\Illuminate\Contracts\Cache\Repository::class));

@@ -23,31 +23,6 @@ use Illuminate\Queue\WorkerOptions;
 require __DIR__.'/bootstrap.php';
 require_once 'Illuminate/Database/autoload.php';
 
-class Reporter implements ExceptionHandler
-{
-    public function report(\Throwable $e)
-    {
-        if ($this->shouldReport($e)) {
-            fwrite(STDERR, "$e\n");
-        }
-    }
-
-    public function shouldReport(\Throwable $e)
-    {
-        return ! $e instanceof ToldToFail;
-    }
-
-    public function render($request, \Throwable $e)
-    {
-        throw $e;
-    }
-
-    public function renderForConsole($output, \Throwable $e)
-    {
-        throw $e;
-    }
-}
-
 function connect(\Illuminate\Container\Container $app, string $dir): void
 {
     $database = new Database;
@@ -96,7 +71,7 @@ if ($options['mode'] === 'produce') {
     produce($app->make('queue')->connection('database'), (int) $options['ct']);
     exit(0);
 }
-$worker = new Worker($app->make('queue'), $app->make('events'), new Reporter, function () {
+$worker = new Worker($app->make('queue'), $app->make('events'), new Reporter([ToldToFail::class]), function () {
     return false; // never down for maintenance
 });
 $worker->setCache($app->make(\Illuminate\Contracts\Cache\Repository::class));

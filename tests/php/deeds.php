@@ -105,6 +105,12 @@ class Deed implements ShouldQueue
                 usleep(10000);
             }
             // no break
+        case 'wait': // for the file "go"
+            while (! file_exists(getenv('TEST_DIR').'/go')) {
+                usleep(10000);
+                clearstatcache();
+            }
+            break;
         case 'nap':
             usleep(500000);
             break;

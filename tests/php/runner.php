@@ -23,26 +23,11 @@ use Illuminate\Queue\Worker;
 require_once __DIR__.'/bootstrap.php';
 require_once __DIR__.'/deeds.php';
 
-class Quiet implements ExceptionHandler
+class Quiet extends Reporter
 {
     public function report(\Throwable $e)
     {
         file_put_contents(getenv('TEST_DIR').'/reported', get_class($e)."\n", FILE_APPEND);
-    }
-
-    public function shouldReport(\Throwable $e)
-    {
-        return true;
-    }
-
-    public function render($request, \Throwable $e)
-    {
-        throw $e;
-    }
-
-    public function renderForConsole($output, \Throwable $e)
-    {
-        throw $e;
     }
 }
 

@@ -189,6 +189,17 @@ static void say_much(const struct job *job)
     hang(job);
 }
 
+/* More than anybody should keep: a frame of the longest kind, and no end. */
+static void babble(const struct job *job UNUSED)
+{
+    static const char bytes[4096];
+
+    put_length(64 * 1024);
+    put_length(1024 * 1024);
+    for (;;)
+        put(bytes, sizeof(bytes));
+}
+
 static void mix_up(const struct job *job)
 {
     struct job other = {.id = job->id + 1};
@@ -293,6 +304,7 @@ static const struct {
     {"invent", invent},
     {"half", say_half},
     {"much", say_much},
+    {"babble", babble},
     {"mix-up", mix_up},
     {"chatter", chatter},
     {"grow", grow},

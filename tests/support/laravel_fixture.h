@@ -4,16 +4,9 @@
 #ifndef TESTS_LARAVEL_FIXTURE_H
 #define TESTS_LARAVEL_FIXTURE_H
 
-#include <check.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/must.h"
-#include "tests/support/php_stage.h"
-#include "tests/support/wait.h"
+#include "tests/support/php_fixture.h"
 
 #ifndef TOP_SRCDIR /* compiled alone; tests get it from the makefile */
 #define TOP_SRCDIR "."
@@ -30,16 +23,9 @@
     "          bridge = \"" TOP_SRCDIR "/contrib/laravel/bridge.php\";\n"                \
     "          env = [ \"TEST_DIR=@DIR@\" ]; kill_grace = 1; " more " } );\n"
 
-static struct php_stage stage;
-
 static inline void set_stage(void)
 {
     php_stage_open(&stage, "", POOL RUNNER(""));
-}
-
-static inline void clear_stage(void)
-{
-    php_stage_close(&stage);
 }
 
 static inline void push(const char *deed)
@@ -51,25 +37,9 @@ static inline void push(const char *deed)
     free(order);
 }
 
-static inline size_t logged(const char *text)
-{
-    return php_stage_count(&stage, "log", text);
-}
-
-static inline size_t noted(const char *text)
-{
-    return php_stage_count(&stage, "ledger", text);
-}
-
 static inline long long delayed_ct(void)
 {
     return php_stage_int(&stage, "ZCARD queues:default:delayed");
-}
-
-static inline bool is_all_done(void)
-{
-    return php_stage_int(&stage, "EXISTS queues:default queues:default:delayed "
-                                 "queues:default:reserved") == 0;
 }
 
 /* Makes the job that was released due at once. */
@@ -115,26 +85,6 @@ static inline void assert_exception(const char *words)
     ck_assert_msg(strstr(stage.scene->out, words) != NULL, "no %s in %s", words,
                   stage.scene->out);
     free(uuid);
-}
-
-/* ---- files that the application looks for ---- */
-
-static inline void put_file(const char *name)
-{
-    char *path = must_format("%s/%s", stage.scene->dir, name);
-    FILE *file = fopen(path, "we");
-
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fclose(file), 0);
-    free(path);
-}
-
-static inline void remove_file(const char *name)
-{
-    char *path = must_format("%s/%s", stage.scene->dir, name);
-
-    ck_assert_int_eq(unlink(path), 0);
-    free(path);
 }
 
 /* The PHP process that wrote the ledger's first line with `text`, as soon as one has. */

@@ -103,7 +103,8 @@ long long real_redis_int(struct real_redis *server, const char *format, ...)
     va_start(ap, format);
     reply = ask_well(server, format, ap);
     va_end(ap);
-    number = reply->type == REDIS_REPLY_STRING ? strtoll(reply->str, NULL, 10)
+    /* A score may be written with an exponent. */
+    number = reply->type == REDIS_REPLY_STRING ? (long long)strtod(reply->str, NULL)
                                                : reply->integer;
     freeReplyObject(reply);
     return number;

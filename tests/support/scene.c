@@ -18,7 +18,13 @@
 #include "tests/support/acl.h"
 #include "tests/support/wait.h"
 
-enum { ARGS_MAX = 32, SERVER_ARGS = 13, TURN_MS = 5, POWER_OFF_MAX = 256 };
+enum {
+    ARGS_MAX = 32,
+    DEBUG_ARGS_AT = 11,
+    SERVER_ARGS = 13,
+    TURN_MS = 5,
+    POWER_OFF_MAX = 256
+};
 
 static const char *drover_binary(void)
 {
@@ -77,6 +83,18 @@ static int finish(pid_t pid)
 
 /* ---- the scene ---- */
 
+/* Before Redis 7 DEBUG was always to be had, and the option that allows it is refused. */
+static bool knows_debug_option(void)
+{
+    FILE *pipe = popen("redis-server --version", "re");
+    int major = 0;
+
+    ck_assert_ptr_nonnull(pipe);
+    ck_assert_int_eq(fscanf(pipe, "%*[^=]=%d", &major), 1);
+    (void)pclose(pipe);
+    return major >= 7;
+}
+
 static void start_redis(struct scene *scene)
 {
     char socket[128], dir[128];
@@ -95,7 +113,8 @@ static void start_redis(struct scene *scene)
                                                     "--enable-debug-command",
                                                     "yes"};
 
-    (void)acl_add_server_args(&words, argv, SERVER_ARGS);
+    (void)acl_add_server_args(&words, argv,
+                              knows_debug_option() ? SERVER_ARGS : DEBUG_ARGS_AT);
     (void)snprintf(socket, sizeof(socket), "%s/redis.sock", scene->dir);
     (void)snprintf(dir, sizeof(dir), "%s", scene->dir);
     scene->redis = start(scene, argv, "redis.log", "redis.log");
@@ -411,6 +430,17 @@ long long scene_redis_int(struct scene *scene, const char *command, const char *
     return strtoll(scene_redis(scene, command, key, NULL), NULL, 10);
 }
 
+bool scene_is_drained(struct scene *scene)
+{
+    const char *sum = scene_redis(
+        scene, "EVAL",
+        "return redis.call('LLEN', 'queues:default') + redis.call('ZCARD', "
+        "'queues:default:delayed') + redis.call('ZCARD', 'queues:default:reserved')",
+        "0", NULL);
+
+    return strcmp(sum, "0\n") == 0;
+}
+
 static json_t *run_json(struct scene *scene)
 {
     json_error_t error;
@@ -459,7 +489,7 @@ bool scene_workers_all(struct scene *scene, const char *state, size_t ct)
     return all;
 }
 
-/* ---- files and memory ---- */
+/* ---- files ---- */
 
 char *scene_read(struct scene *scene, const char *name)
 {
@@ -490,6 +520,17 @@ size_t scene_lines(struct scene *scene, const char *name)
     return ct;
 }
 
+void scene_touch(struct scene *scene, const char *name)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
+    file = fopen(path, "we");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
 bool scene_log_has(struct scene *scene, const char *text)
 {
     char *log = scene_read(scene, "log");
@@ -497,35 +538,4 @@ bool scene_log_has(struct scene *scene, const char *text)
 
     free(log);
     return has;
-}
-
-static long sum_kib(const char *path, const char *start_of_name)
-{
-    char line[256];
-    long sum = 0, kib;
-    FILE *file = fopen(path, "re");
-
-    ck_assert_ptr_nonnull(file);
-    while (fgets(line, sizeof(line), file))
-        if (strncmp(line, start_of_name, strlen(start_of_name)) == 0 &&
-            sscanf(line, "%*[^:]: %ld kB", &kib) == 1)
-            sum += kib;
-    (void)fclose(file);
-    return sum;
-}
-
-long scene_private_kib(pid_t pid)
-{
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return sum_kib(path, "Private_");
-}
-
-long scene_anonymous_kib(pid_t pid)
-{
-    char path[64];
-
-    (void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-    return sum_kib(path, "Anonymous:");
 }

@@ -79,16 +79,14 @@ bool scene_workers_all(struct scene *scene, const char *state, size_t ct);
 const char *scene_redis(struct scene *scene, const char *first, ...)
     __attribute__((sentinel));
 long long scene_redis_int(struct scene *scene, const char *command, const char *key);
+/* Whether the queue "default" holds no job in any state; in one look, for between two a
+ * job could go from one place to another. */
+bool scene_is_drained(struct scene *scene);
 
 /* Files in the scene's directory. */
 char *scene_read(struct scene *scene, const char *name); /* "" if missing; free() it */
 size_t scene_lines(struct scene *scene, const char *name);
+void scene_touch(struct scene *scene, const char *name); /* makes it, empty */
 bool scene_log_has(struct scene *scene, const char *text);
-
-/* Memory of a process, from /proc/PID/smaps_rollup, in KiB: "Private" sums clean and
- * dirty; "Anonymous" has no pages of files, of which the page cache decides, and is what
- * to compare where growth is the question. */
-long scene_private_kib(pid_t pid);
-long scene_anonymous_kib(pid_t pid);
 
 #endif

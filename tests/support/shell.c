@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pty.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +93,15 @@ static void trim(struct buf *text)
         text->data[--text->len] = '\0';
 }
 
+/* In the child. Programs in a pipe are to end when nobody reads them any more, whatever
+ * the test has been started with. */
+__attribute__((noreturn)) static void exec_line(const char *line)
+{
+    (void)signal(SIGPIPE, SIG_DFL);
+    execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+    _exit(127);
+}
+
 /* Between fork and exec in the child. */
 static void redirect(const struct shell *shell)
 {
@@ -122,20 +132,21 @@ static int wait_for(struct shell *shell, pid_t pid)
 int shell_run(struct shell *shell, const char *fmt, ...)
 {
     va_list ap;
-    char *line = NULL;
+    char *line = NULL, *whole;
     pid_t pid;
 
     va_start(ap, fmt);
     MUST(vasprintf(&line, fmt, ap) >= 0);
     va_end(ap);
+    whole = must_format("%s%s", shell->prelude ? shell->prelude : "", line);
+    free(line);
     pid = fork();
     MUST(pid >= 0);
     if (pid == 0) {
         redirect(shell);
-        execl("/bin/sh", "sh", "-c", line, (char *)NULL);
-        _exit(127);
+        exec_line(whole);
     }
-    free(line);
+    free(whole);
     wait_for(shell, pid);
     read_file(shell, "out", &shell->out);
     read_file(shell, "err", &shell->err);
@@ -152,10 +163,8 @@ int shell_run_tty(struct shell *shell, const char *input, const char *line)
     pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
 
     MUST(pid >= 0);
-    if (pid == 0) {
-        execl("/bin/sh", "sh", "-c", line, (char *)NULL);
-        _exit(127);
-    }
+    if (pid == 0)
+        exec_line(line);
     n = write(terminal, input, strlen(input));
     MUST(n == (ssize_t)strlen(input));
     buf_clear(&shell->out);

@@ -12,7 +12,8 @@
 struct shell {
     char dir[64];
     struct redis_process redis;
-    int exit_code;  /* of the last line; 128 + n: signal n */
+    const char *prelude; /* what each line of shell_run() begins with; NULL: nothing */
+    int exit_code;       /* of the last line; 128 + n: signal n */
     struct buf out; /* its stdout, without the last newline; NUL-terminated, never NULL */
     struct buf err; /* its stderr likewise */
 };

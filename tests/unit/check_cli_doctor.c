@@ -1,27 +1,10 @@
 /* drover doctor from outside: the built drover, a shell, real servers. It is the Redis
  * user of contrib/drover.acl, so that being denied anything fails the test. */
-#include <check.h>
-#include <jansson.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
-#include "tests/support/postgres_process.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
-
-static struct shell *sh;
-static struct postgres_process server;
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define NOT_IN_OUT(text)                                                                 \
-    ck_assert_msg(strstr(sh->out.data, text) == NULL, "%s", sh->out.data)
+#include "tests/support/postgres_fixture.h"
+#include "tests/support/shell_json.h"
 
 static void set_up(void)
 {
@@ -98,8 +81,7 @@ START_TEST(nothing_is_changed)
     expect(0, dump);
     before = must_strdup(sh->out.data);
     expect(0, "$D doctor && $D doctor --json");
-    expect(0, dump);
-    ck_assert_str_eq(sh->out.data, before);
+    expect_out(dump, before);
     ck_assert_msg(strstr(before, "queues:high:reserved") != NULL, "%s", before);
     free(before);
     expect(0, "test ! -e $T/state");
@@ -113,8 +95,7 @@ START_TEST(json_has_the_same_findings)
 
     expect(0, "redis-cli -s $S SET queues:low x");
     expect(1, "$D doctor --json");
-    document = json_loads(sh->out.data, 0, NULL);
-    ck_assert_ptr_nonnull(document);
+    document = out_json();
     json_array_foreach(json_object_get(document, "findings"), i, finding)
     {
         const char *level = json_string_value(json_object_get(finding, "level"));
@@ -164,7 +145,10 @@ START_TEST(what_this_machine_lacks_is_found)
                "jobs: ( { name = \"a\"; type = \"http\"; url = \"https://h/\"; ca_file = "
                "\"/none/ca.pem\"; }, { name = \"b\"; type = \"laravel\"; app = "
                "\"/none\"; php = [ \"php-none\" ]; }, { name = \"c\"; type = \"http\"; "
-               "url = \"https://h/\"; secret_file = \"/none/secret\"; } );");
+               "url = \"https://h/\"; secret_file = \"/none/secret\"; },\n"
+               "{ name = \"d\"; type = \"shell\"; command = [ \"sh-none\" ]; },\n"
+               "{ name = \"e\"; type = \"shell\"; command = [ \"/none/sh\", \"x\" ]; },"
+               "{ name = \"f\"; type = \"shell\"; command = [ \"true\" ]; } );");
     expect(1, "$D doctor -c $T/lacking.conf");
     IN_OUT("config.file        ");
     IN_OUT("/none/secret");
@@ -174,7 +158,11 @@ START_TEST(what_this_machine_lacks_is_found)
     IN_OUT("jobs[1].php: php-none: there is no such program");
     IN_OUT("jobs[1].app: /none: No such file or directory");
     if (access(BRIDGE_PATH, R_OK) != 0) /* nobody has installed this drover */
-        IN_OUT("jobs[1].bridge: " BRIDGE_PATH ": it comes with `make install`");
+        IN_OUT("lacking.conf:3: jobs[1].bridge: " BRIDGE_PATH
+               ": it comes with `make install`");
+    IN_OUT("jobs[3].command: sh-none: there is no such program: its jobs will fail");
+    IN_OUT("jobs[4].command: /none/sh: there is no such program");
+    NOT_IN_OUT("jobs[5]");
     expect(0, "mkdir $T/bin && ln -s /bin/true $T/bin/php-none && "
               "PATH=$PATH:$T/bin $D config check -c $T/lacking.conf 2>$T/warnings; "
               "! grep -q php-none $T/warnings");
@@ -270,8 +258,7 @@ START_TEST(the_command_that_is_printed_does_the_work)
     expect(0, "$D push task '{}' -c $T/switch.conf");
     expect(0, "set -- $(cat $T/over); shift; " PROJECT
               "TEST_DIR=$T $D \"$@\" --stop-when-empty");
-    expect(0, "grep -c '^end ' $T/ledger");
-    ck_assert_str_eq(sh->out.data, "1");
+    expect_out("grep -c '^end ' $T/ledger", "1");
 }
 END_TEST
 

@@ -1,13 +1,8 @@
 /* drover failed from outside: the built drover, a shell, a real redis-server. */
-#include <check.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "tests/support/sanitized.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/shell_json.h"
 
 /* Four failed jobs with awkward contents, one a minute, the newest 1 minute old. */
 static const char seed[] =
@@ -28,14 +23,6 @@ static const char seed[] =
     "'payload', payload) "
     "redis.call('ZADD', 'drover:failed', at, id) end\" 0";
 
-static struct shell *sh;
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
 static void set_up(void)
 {
     expect(0, "redis-cli -s $S FLUSHALL");
@@ -43,27 +30,15 @@ static void set_up(void)
     ck_assert_str_eq(sh->err.data, "");
 }
 
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
-#define NOT_IN_OUT(text)                                                                 \
-    ck_assert_msg(strstr(sh->out.data, text) == NULL, "%s", sh->out.data)
-
-static void expect_out(int exit_code, const char *line, const char *out)
-{
-    expect(exit_code, line);
-    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
-}
-
 /* The first digits of the ids that the line lists as JSON, in order. */
 static void expect_ids(const char *line, const char *ids)
 {
-    json_error_t error;
     json_t *list;
     char found[64] = "";
 
     expect(0, line);
-    list = json_loads(sh->out.data, 0, &error);
-    ck_assert_msg(json_is_array(list), "%s: %s", error.text, sh->out.data);
+    list = out_json();
+    ck_assert_msg(json_is_array(list), "%s", sh->out.data);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *uuid =
             json_string_value(json_object_get(json_array_get(list, i), "uuid"));
@@ -108,7 +83,7 @@ START_TEST(list_json_has_the_documented_members)
     json_t *list, *first;
 
     expect(0, "$D failed list --json");
-    list = json_loads(sh->out.data, 0, NULL);
+    list = out_json();
     first = json_array_get(list, 0);
     ck_assert_uint_eq(json_object_size(first), ARRAY_CT(names));
     for (size_t i = 0; i < ARRAY_CT(names); i++)
@@ -148,14 +123,33 @@ START_TEST(no_output_for_people_has_control_bytes)
 }
 END_TEST
 
+START_TEST(a_list_fits_the_terminal_and_nothing_else)
+{
+    const char *wide = "00010000-0000-4000-8000-000000000001";
+
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 80; NO_COLOR=1 $D failed list"), 0);
+    IN_OUT("00010000  20");
+    NOT_IN_OUT(wide);
+    for (const char *line = sh->out.data, *end; (end = strstr(line, "\r\n"));
+         line = end + 2)
+        ck_assert_msg(end - line <= 80, "%s", line);
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 200; $D failed list"), 0);
+    IN_OUT(wide);
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 80; $D failed list | cat"), 0);
+    IN_OUT(wide);
+    ck_assert_int_eq(shell_run_tty(sh, "", "stty cols 80; $D failed list --json"), 0);
+    IN_OUT(wide);
+}
+END_TEST
+
 START_TEST(an_empty_list_is_no_error)
 {
     expect(0, "redis-cli -s $S FLUSHALL");
-    expect_out(0, "$D failed list --json", "[]");
-    expect_out(0, "$D failed list", "");
+    expect_out("$D failed list --json", "[]");
+    expect_out("$D failed list", "");
     IN_ERR("no failed jobs");
-    expect_out(0, "$D failed retry --all", "0 jobs retried");
-    expect_out(0, "$D failed flush --yes", "0 jobs removed");
+    expect_out("$D failed retry --all", "0 jobs retried");
+    expect_out("$D failed flush --yes", "0 jobs removed");
 }
 END_TEST
 
@@ -168,8 +162,7 @@ START_TEST(show_tells_all_and_takes_prefixes)
     IN_OUT("reason      exit status 3\n");
     IN_OUT("exception:\nexit status 3\nattempt\t1: \\x1b[31mred\n");
     IN_OUT("payload:\n{\"uuid\":\"00010000-");
-    expect(0, "$D failed show 0001 0004 --json | wc -l");
-    ck_assert_str_eq(sh->out.data, "2");
+    expect_out("$D failed show 0001 0004 --json | wc -l", "2");
     expect(0, "$D failed show 0001 --json");
     IN_OUT("\"exception\":\"exit status 3\\nattempt\\t1: \\u001B[31mred\"");
 }
@@ -216,40 +209,41 @@ START_TEST(ambiguous_prefixes_are_refused)
     expect(0, "redis-cli -s $S ZADD drover:failed 1 00010000-other");
     expect(3, "$D failed forget 0001");
     IN_ERR("begins the id of more than one failed job");
-    expect_out(0, "redis-cli -s $S ZCARD drover:failed", "5");
+    expect_out("redis-cli -s $S ZCARD drover:failed", "5");
 }
 END_TEST
 
 START_TEST(retry_puts_jobs_back_with_attempts_0)
 {
-    expect_out(0, "$D failed retry 00010000-0000-4000-8000-000000000001",
-               "1 job retried");
-    expect_out(0, "redis-cli -s $S LRANGE queues:high 0 -1",
+    expect_out("$D failed retry 00010000-0000-4000-8000-000000000001", "1 job retried");
+    expect_out("redis-cli -s $S LRANGE queues:high 0 -1",
                "{\"uuid\":\"00010000-0000-4000-8000-000000000001\",\"attempts\":0}");
-    expect_out(0, "redis-cli -s $S LLEN queues:high:notify", "1");
-    expect_out(0, "$D failed retry 0004 --json", "{\"retried\":1,\"dry_run\":false}");
-    expect_out(0, "redis-cli -s $S LINDEX queues:high 1 | od -An -c | tr -d ' '",
+    expect_out("redis-cli -s $S LLEN queues:high:notify", "1");
+    expect_out("$D failed retry 0004 --json", "{\"retried\":1,\"dry_run\":false}");
+    expect_out("redis-cli -s $S LINDEX queues:high 1 | od -An -c | tr -d ' '",
                "033[2Jgarbage377\\n");
-    expect_out(3, "$D failed retry 0004", "0 jobs retried");
+    expect(3, "$D failed retry 0004");
+    ck_assert_str_eq(sh->out.data, "0 jobs retried");
 }
 END_TEST
 
 START_TEST(retry_all_takes_the_oldest_first_within_the_filter)
 {
-    expect_out(0, "$D failed retry --all --queue low", "2 jobs retried");
-    expect_out(0, "redis-cli -s $S LRANGE queues:low 0 -1 | cut -c10-13", "0003\n0002");
-    expect_out(0, "$D failed retry --all --limit 1", "1 job retried");
-    expect_out(0, "redis-cli -s $S LLEN queues:high", "1");
+    expect_out("$D failed retry --all --queue low", "2 jobs retried");
+    expect_out("redis-cli -s $S LRANGE queues:low 0 -1 | cut -c10-13", "0003\n0002");
+    expect_out("$D failed retry --all --limit 1", "1 job retried");
+    expect_out("redis-cli -s $S LLEN queues:high", "1");
 }
 END_TEST
 
 START_TEST(retry_all_goes_on_past_a_queue_that_refuses)
 {
     expect(0, "redis-cli -s $S SET queues:low x");
-    expect_out(1, "$D failed retry --all", "2 jobs retried");
+    expect(1, "$D failed retry --all");
+    ck_assert_str_eq(sh->out.data, "2 jobs retried");
     IN_ERR("2 could not be retried");
     IN_ERR("queues:low is not a list");
-    expect_out(0, "redis-cli -s $S ZCARD drover:failed", "2");
+    expect_out("redis-cli -s $S ZCARD drover:failed", "2");
 }
 END_TEST
 
@@ -269,29 +263,29 @@ START_TEST(a_dry_run_changes_nothing_and_says_which)
         IN_OUT("would be");
         strncat(line, " --json", sizeof(line) - strlen(line) - 1);
         expect(0, line);
-        json = json_loads(sh->out.data, 0, NULL);
+        json = out_json();
         ck_assert_uint_eq(json_array_size(json_object_get(json, "uuids")), ct);
         ck_assert(json_is_true(json_object_get(json, "dry_run")));
         json_decref(json);
     }
-    expect_out(0, "$D failed flush --dry-run", "4 jobs would be removed");
-    expect_out(0, "$D failed prune --before 150 --dry-run --json",
+    expect_out("$D failed flush --dry-run", "4 jobs would be removed");
+    expect_out("$D failed prune --before 150 --dry-run --json",
                "{\"removed\":2,\"dry_run\":true}");
-    expect_out(0, "redis-cli -s $S ZCARD drover:failed", "4");
-    expect_out(0, "redis-cli -s $S EXISTS queues:high queues:low", "0");
+    expect_out("redis-cli -s $S ZCARD drover:failed", "4");
+    expect_out("redis-cli -s $S EXISTS queues:high queues:low", "0");
 }
 END_TEST
 
 START_TEST(forget_flush_and_prune_remove_what_they_say)
 {
-    expect_out(0, "$D failed forget 0001 0002", "2 jobs removed");
-    expect_out(0, "$D failed forget --all --queue high --yes", "1 job removed");
+    expect_out("$D failed forget 0001 0002", "2 jobs removed");
+    expect_out("$D failed forget --all --queue high --yes", "1 job removed");
     expect_ids("$D failed list --json", "3");
     expect(0, seed);
-    expect_out(0, "$D failed prune --before 150", "2 jobs removed");
+    expect_out("$D failed prune --before 150", "2 jobs removed");
     expect_ids("$D failed list --json", "12");
-    expect_out(0, "$D failed flush --yes --json", "{\"removed\":2,\"dry_run\":false}");
-    expect_out(0, "redis-cli -s $S KEYS '*'", "");
+    expect_out("$D failed flush --yes --json", "{\"removed\":2,\"dry_run\":false}");
+    expect_out("redis-cli -s $S KEYS '*'", "");
 }
 END_TEST
 
@@ -301,7 +295,7 @@ START_TEST(on_a_terminal_what_removes_many_asks_first)
     IN_OUT("Remove 4 failed jobs for good? [y/N]");
     ck_assert_int_eq(shell_run_tty(sh, "n\n", "$D failed forget --all --queue low"), 1);
     IN_OUT("Remove 2 failed jobs for good? [y/N]");
-    expect_out(0, "redis-cli -s $S ZCARD drover:failed", "4");
+    expect_out("redis-cli -s $S ZCARD drover:failed", "4");
     ck_assert_int_eq(shell_run_tty(sh, "yes\n", "$D failed flush"), 0);
     IN_OUT("4 jobs removed");
 }
@@ -369,6 +363,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, list_json_has_the_documented_members);
     tcase_add_test(tc, list_with_payload_is_byte_exact);
     tcase_add_test(tc, no_output_for_people_has_control_bytes);
+    tcase_add_test(tc, a_list_fits_the_terminal_and_nothing_else);
     tcase_add_test(tc, an_empty_list_is_no_error);
     tcase_add_test(tc, show_tells_all_and_takes_prefixes);
     tcase_add_test(tc, a_uuid_that_was_taken_is_shown);
@@ -386,10 +381,7 @@ static void add_tests(TCase *tc)
 
 int main(void)
 {
-    int status;
-
-    sh = shell_open("pools: ( { name = \"main\"; queues = [ \"high\", \"low\" ]; } );");
-    status = run_suite("cli_failed", 240, add_tests);
-    shell_close(sh);
-    return status;
+    return run_shell_suite(
+        "cli_failed", "pools: ( { name = \"main\"; queues = [ \"high\", \"low\" ]; } );",
+        240, add_tests);
 }

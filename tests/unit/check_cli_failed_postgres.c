@@ -1,43 +1,15 @@
 /* drover failed where PostgreSQL keeps the jobs: the built drover, a shell, real servers.
  * In the lines, $P is the database's conninfo. */
-#include <check.h>
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tests/support/pgbouncer_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/sanitized.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/shell_json.h"
 
 enum { DIRECT, POOLED, WAY_CT };
 
-static struct shell *sh;
-static struct postgres_process server;
 static struct pgbouncer_process pooler;
-
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
-#define NOT_IN_OUT(text)                                                                 \
-    ck_assert_msg(strstr(sh->out.data, text) == NULL, "%s", sh->out.data)
-
-static void expect_out(const char *line, const char *out)
-{
-    expect(0, line);
-    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
-}
-
-static void sql_is(const char *statement, const char *expected)
-{
-    ck_assert_str_eq(postgres_process_do(&server, "%s", statement), expected);
-}
 
 static void use_config(const char *name)
 {
@@ -55,10 +27,7 @@ static void go(int way)
 static void set_up(void)
 {
     expect(0, "redis-cli -s $S FLUSHALL");
-    (void)postgres_process_do(&server, "SET client_min_messages = warning; "
-                                       "DROP SCHEMA public CASCADE; "
-                                       "CREATE SCHEMA public; "
-                                       "DROP SCHEMA IF EXISTS jobs CASCADE");
+    (void)postgres_process_do(&server, FRESH_SCHEMA "DROP SCHEMA IF EXISTS jobs CASCADE");
     expect(0, "$D failed migrate");
 }
 
@@ -214,13 +183,12 @@ END_TEST
 
 static void expect_ids(const char *line, const char *ids)
 {
-    json_error_t error;
     json_t *list;
     char found[64] = "";
 
     expect(0, line);
-    list = json_loads(sh->out.data, 0, &error);
-    ck_assert_msg(json_is_array(list), "%s: %s", error.text, sh->out.data);
+    list = out_json();
+    ck_assert_msg(json_is_array(list), "%s", sh->out.data);
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *record = json_array_get(list, i);
 

@@ -1,52 +1,20 @@
 /* drover import database: the built drover, a shell, a real PostgreSQL and a real Redis.
  * In the lines, $P is the database's conninfo, $B the same through a pooler. */
-#include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "tests/support/pgbouncer_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/sanitized.h"
-#include "tests/support/shell.h"
-#include "tests/unit/suite.h"
+#include "tests/support/shell_fixture.h"
 
 #define IMPORT "$D import database --dsn \"$P\""
 
-static struct shell *sh;
-static struct postgres_process server;
 static struct pgbouncer_process pooler;
 
-static void expect(int exit_code, const char *line)
-{
-    ck_assert_msg(shell_run(sh, "%s", line) == exit_code, "%s: exit %d, not %d: %s%s",
-                  line, sh->exit_code, exit_code, sh->out.data, sh->err.data);
-}
-
-#define IN_OUT(text) ck_assert_msg(strstr(sh->out.data, text) != NULL, "%s", sh->out.data)
-#define IN_ERR(text) ck_assert_msg(strstr(sh->err.data, text) != NULL, "%s", sh->err.data)
-
-static void expect_out(const char *line, const char *out)
-{
-    expect(0, line);
-    ck_assert_msg(strcmp(sh->out.data, out) == 0, "%s: %s", line, sh->out.data);
-}
-
-static void sql_is(const char *statement, const char *expected)
-{
-    ck_assert_str_eq(postgres_process_do(&server, "%s", statement), expected);
-}
-
-/* As Laravel's migration makes it. */
 static void set_up(void)
 {
     expect(0, "redis-cli -s $S CONFIG SET maxmemory 0 && redis-cli -s $S FLUSHALL");
-    (void)postgres_process_do(
-        &server,
-        "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA "
-        "public; CREATE TABLE jobs (id bigserial PRIMARY KEY, queue varchar(255) NOT "
-        "NULL, payload text NOT NULL, attempts smallint NOT NULL, reserved_at int, "
-        "available_at int NOT NULL, created_at int NOT NULL); CREATE INDEX "
-        "jobs_queue_index ON jobs (queue)");
+    (void)postgres_process_do(&server, FRESH_SCHEMA LARAVEL_JOBS_TABLE);
 }
 
 #define PAYLOAD                                                                          \
@@ -262,9 +230,73 @@ START_TEST(a_dry_run_counts_and_changes_nothing)
     expect_out(
         IMPORT " --dry-run --json --include-reserved --queue high",
         "{\"table\":\"jobs\",\"queues\":[{\"queue\":\"high\",\"ready\":3,\"delayed\":1,"
-        "\"forgotten\":1,\"reserved\":0,\"claimed\":0}],\"moved\":5,\"dry_run\":true}");
+        "\"forgotten\":1,\"reserved\":0,\"claimed\":0}],\"moved\":5,\"before\":0,\"bad\":"
+        "0,"
+        "\"rows\":[],\"dry_run\":true}");
     sql_is("SELECT count(*) FROM jobs", "6");
     expect_out("redis-cli -s $S DBSIZE", "0");
+}
+END_TEST
+
+/* What an earlier run has pushed and could not remove, and what it had only claimed. */
+static void leave_behind(void)
+{
+    put_many("claimed", 2);
+    (void)postgres_process_do(
+        &server,
+        "SET client_min_messages = warning; CREATE FUNCTION refuse() RETURNS trigger AS "
+        "$$BEGIN RAISE 'no'; END$$ LANGUAGE plpgsql; CREATE TRIGGER refuse BEFORE DELETE "
+        "ON jobs FOR EACH ROW EXECUTE FUNCTION refuse()");
+    expect(1, IMPORT);
+    put_many("claimed", 3);
+    put("claimed", "no json", 0, "NULL", 0);
+    (void)postgres_process_do(
+        &server, "DROP TRIGGER refuse ON jobs; UPDATE jobs SET reserved_at = 2147483647");
+}
+
+static const char *const dry_arguments[] = {
+    "",
+    "--queue high",
+    "--queue low,none",
+    "--limit 2",
+    "--limit 3 --queue mid",
+    "--include-reserved",
+    "--include-reserved --retry-after 1000 --limit 9",
+};
+
+/* Bad ones among them, other queues, claims of an earlier run, too long a payload. */
+START_TEST(a_dry_run_tells_what_a_run_moves)
+{
+    char *dry = must_format(IMPORT " -c $T/short.conf --dry-run --json %s > $T/dry",
+                            dry_arguments[_i]);
+    char *real = must_format(IMPORT " -c $T/short.conf --json %s > $T/real; [ $? -le 1 ]",
+                             dry_arguments[_i]);
+
+    expect(
+        0,
+        "sed 's/^state_dir/max_payload = 1; state_dir/' $DROVER_CONFIG > $T/short.conf");
+    leave_behind();
+    put("high", "no json", 0, "NULL", 0);
+    put_many("high", 4);
+    put_many("mid", 2);
+    put("high:reserved", "{\"job\":\"a\"}", 0, "NULL", 0);
+    put("low", "{\"job\":\"r\"}", 0, "NULL", 600);
+    put("low", "{\"job\":\"r\"}", 1, "(-3)", 0);
+    put("low", "{\"job\":\"r\"}", 1, "(-300)", 0);
+    (void)postgres_process_do(
+        &server, "INSERT INTO jobs (queue, payload, attempts, available_at, created_at) "
+                 "VALUES ('low', '{\"job\":\"r\",\"data\":\"' || repeat('x', 1100000) || "
+                 "'\"}', 0, 0, 0)");
+    put_many("low", 2);
+    expect(0, dry);
+    expect_out("redis-cli -s $S KEYS 'queues:*'| grep -v notify", "queues:claimed");
+    expect(0, "grep -q '\"before\":2,\"bad\":[1-9]' $T/dry");
+    expect(0, real);
+    expect(0, "for m in moved before; do for f in dry real; do "
+              "grep -oE \"\\\"$m\\\":[0-9]+\" $T/$f; done | uniq; done | wc -l");
+    ck_assert_msg(strcmp(sh->out.data, "2") == 0, "%s: dry and real runs differ", dry);
+    free(dry);
+    free(real);
 }
 END_TEST
 
@@ -406,7 +438,9 @@ START_TEST(what_an_earlier_run_pushed_is_only_taken_from_the_table)
     expect_out(
         IMPORT " --dry-run --json",
         "{\"table\":\"jobs\",\"queues\":[{\"queue\":\"high\",\"ready\":0,\"delayed\":0,"
-        "\"forgotten\":0,\"reserved\":0,\"claimed\":10}],\"moved\":10,\"dry_run\":true}");
+        "\"forgotten\":0,\"reserved\":0,\"claimed\":10}],\"moved\":10,\"before\":0,"
+        "\"bad\":0,"
+        "\"rows\":[],\"dry_run\":true}");
     expect_out(IMPORT " --queue other", "10 jobs moved");
     expect_out("redis-cli -s $S LLEN queues:high", "20");
 }
@@ -456,6 +490,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_queue_that_redis_refuses_does_not_stop_the_others);
     tcase_add_test(tc, queues_and_a_number_can_be_chosen);
     tcase_add_test(tc, a_dry_run_counts_and_changes_nothing);
+    tcase_add_loop_test(tc, a_dry_run_tells_what_a_run_moves, 0, ARRAY_CT(dry_arguments));
     tcase_add_test(tc, the_table_may_have_another_name_and_schema);
     tcase_add_loop_test(tc, mistakes_are_told_before_anything_is_done, 0,
                         ARRAY_CT(mistakes));

@@ -1,9 +1,7 @@
 /* The arguments of `drover work`, and the configuration that they, the environment and an
  * application make together.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests/unit/configs.h"
 
 #include "base/log.h"
 #include "cli/args.h"
@@ -77,13 +75,7 @@ static void compose_well(const char *told, const char *line)
 
 static void set_up(void)
 {
-    static const char *const names[] = {
-        "REDIS_URL", "REDIS_HOST",   "REDIS_PORT",  "REDIS_USERNAME", "REDIS_PASSWORD",
-        "REDIS_DB",  "REDIS_PREFIX", "REDIS_QUEUE", "DB_URL",         "DB_HOST",
-        "DB_PORT",   "DB_DATABASE",  "DB_USERNAME", "DB_PASSWORD",    "DB_CONNECTION"};
-
-    for (size_t i = 0; i < ARRAY_CT(names); i++)
-        ck_assert_int_eq(unsetenv(names[i]), 0);
+    clear_environment();
     buf_init(&ignored, 0);
     buf_init(&notes, 0);
 }
@@ -99,33 +91,36 @@ static void clear(void)
 
 /* ---- arguments ---- */
 
+struct told {
+    enum section_id section;
+    const char *name, *text; /* as in the file */
+};
+
+/* Of the first pool and job. */
+static void assert_settings(const struct told *told, size_t ct)
+{
+    for (size_t i = 0; i < ct; i++)
+        value_is(config, told[i].section, told[i].name, 0, told[i].text);
+}
+
 START_TEST(without_arguments_it_is_as_queue_work)
 {
-    const struct pool_config *pool;
+    static const struct told usual[] = {
+        {SECTION_TOP, "stop_grace", "70"},      {SECTION_LOG, "level", "\"warning\""},
+        {SECTION_POOLS, "name", "\"default\""}, {SECTION_POOLS, "queues", "[ \"mail\" ]"},
+        {SECTION_POOLS, "workers", "1"},        {SECTION_POOLS, "concurrency", "1"},
+        {SECTION_POOLS, "tries", "1"},          {SECTION_POOLS, "timeout", "60"},
+        {SECTION_POOLS, "backoff", "[ 0 ]"},    {SECTION_POOLS, "lease", "120"},
+        {SECTION_POOLS, "max_jobs", "0"},       {SECTION_POOLS, "max_time", "0"},
+        {SECTION_JOBS, "name", "\"*\""},        {SECTION_JOBS, "type", "\"laravel\""},
+        {SECTION_JOBS, "app", "\"/srv/shop\""}, {SECTION_JOBS, "connection", "\"redis\""},
+        {SECTION_JOBS, "memory", "128"},
+    };
 
     compose_well(APP(REDIS(""), NO_FAILED), "");
-    pool = &config->pools[0];
     ck_assert_uint_eq(config->pool_ct, 1);
-    ck_assert_str_eq(pool->name, "default");
-    ck_assert_uint_eq(pool->queues.ct, 1);
-    ck_assert_str_eq(pool->queues.items[0], "mail");
-    ck_assert_int_eq(pool->workers, 1);
-    ck_assert_int_eq(pool->concurrency, 1);
-    ck_assert_int_eq(pool->tries, 1);
-    ck_assert_int_eq(pool->timeout_ms, 60000);
-    ck_assert_uint_eq(pool->backoff.ct, 1);
-    ck_assert_int_eq(pool->backoff.ms[0], 0);
-    ck_assert_int_eq(pool->lease_ms, 120000);
-    ck_assert_int_eq(pool->max_jobs, 0);
-    ck_assert_int_eq(pool->max_time_ms, 0);
-    ck_assert_int_eq(config->stop_grace_ms, 70000);
-    ck_assert_int_eq(config->log.level, LOG_WARNING);
     ck_assert_uint_eq(config->job_ct, 1);
-    ck_assert_str_eq(config->jobs[0].name, "*");
-    ck_assert_int_eq(config->jobs[0].type, JOB_LARAVEL);
-    ck_assert_str_eq(config->jobs[0].laravel.app, "/srv/shop");
-    ck_assert_str_eq(config->jobs[0].laravel.connection, "redis");
-    ck_assert_int_eq(config->jobs[0].laravel.memory_mib, 128);
+    assert_settings(usual, ARRAY_CT(usual));
     ck_assert(config->jobs[0].laravel.echo);
     ck_assert(config->work.on && !config->work.leaves_when_empty);
     ck_assert_int_eq(config->work.memory_mib, 128);
@@ -136,30 +131,28 @@ END_TEST
 
 START_TEST(the_arguments_become_settings)
 {
-    const struct pool_config *pool;
+    static const struct told given[] = {
+        {SECTION_TOP, "stop_grace", "100"},
+        {SECTION_POOLS, "name", "\"mailer\""},
+        {SECTION_POOLS, "queues", "[ \"high\", \"default\", \"low\" ]"},
+        {SECTION_POOLS, "concurrency", "4"},
+        {SECTION_POOLS, "tries", "3"},
+        {SECTION_POOLS, "timeout", "90"},
+        {SECTION_POOLS, "poll_interval", "0.5"},
+        {SECTION_POOLS, "backoff", "[ 1, 5, 10 ]"},
+        {SECTION_POOLS, "max_jobs", "7"},
+        {SECTION_POOLS, "max_time", "60"},
+        {SECTION_JOBS, "env", "[ \"APP_ENV=staging\" ]"},
+    };
 
     compose_well(APP(REDIS(""), NO_FAILED),
                  "redis --queue=high,default,low --tries=3 --timeout 90 --memory=256 "
                  "--sleep=0.5 --rest=0.25 --backoff=1,5,10 --max-jobs=7 --max-time=60 "
                  "--name=mailer --force --concurrency 4 --env=staging");
-    pool = &config->pools[0];
-    ck_assert_uint_eq(pool->queues.ct, 3);
-    ck_assert_str_eq(pool->queues.items[2], "low");
-    ck_assert_int_eq(pool->tries, 3);
-    ck_assert_int_eq(pool->timeout_ms, 90000);
-    ck_assert_int_eq(pool->poll_interval_ms, 500);
-    ck_assert_uint_eq(pool->backoff.ct, 3);
-    ck_assert_int_eq(pool->backoff.ms[2], 10000);
-    ck_assert_int_eq(pool->max_jobs, 7);
-    ck_assert_int_eq(pool->max_time_ms, 60000);
-    ck_assert_int_eq(pool->concurrency, 4);
-    ck_assert_str_eq(pool->name, "mailer");
+    assert_settings(given, ARRAY_CT(given));
     ck_assert_int_eq(config->work.rest_ms, 250);
     ck_assert_int_eq(config->work.memory_mib, 256);
     ck_assert(config->jobs[0].laravel.force);
-    ck_assert_int_eq(config->stop_grace_ms, 100000);
-    ck_assert_uint_eq(config->jobs[0].env.ct, 1);
-    ck_assert_str_eq(config->jobs[0].env.items[0], "APP_ENV=staging");
 }
 END_TEST
 
@@ -427,12 +420,25 @@ START_TEST(failed_jobs_go_to_the_applications_own_table)
 }
 END_TEST
 
+#define IN_SCHEMAS(path)                                                                 \
+    APP(REDIS(""), TABLE("\"driver\":\"pgsql\",\"database\":\"d\","                      \
+                         "\"search_path\":\"" path "\""))
+
+static const struct {
+    const char *app, *table;
+} schemas[] = {
+    {IN_SCHEMAS("shop, public"), "shop.failed_jobs"},
+    {IN_SCHEMAS("pub"), "pub.failed_jobs"},
+    {IN_SCHEMAS("publicity,shop"), "publicity.failed_jobs"},
+    {IN_SCHEMAS("'public'"), "failed_jobs"},
+    {IN_SCHEMAS("$user, shop"), "failed_jobs"},
+    {IN_SCHEMAS(""), "failed_jobs"},
+};
+
 START_TEST(a_schema_of_its_own_is_looked_in)
 {
-    compose_well(APP(REDIS(""), TABLE("\"driver\":\"pgsql\",\"database\":\"d\","
-                                      "\"search_path\":\"shop, public\"")),
-                 "");
-    ck_assert_str_eq(config->failed.table, "shop.failed_jobs");
+    compose_well(schemas[_i].app, "");
+    ck_assert_str_eq(config->failed.table, schemas[_i].table);
 }
 END_TEST
 
@@ -480,7 +486,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, an_argument_outweighs_the_environment);
     tcase_add_test(tc, what_the_application_says_is_bounded_too);
     tcase_add_test(tc, failed_jobs_go_to_the_applications_own_table);
-    tcase_add_test(tc, a_schema_of_its_own_is_looked_in);
+    tcase_add_loop_test(tc, a_schema_of_its_own_is_looked_in, 0, ARRAY_CT(schemas));
     tcase_add_loop_test(tc, where_it_has_none_they_go_to_redis_and_it_is_told, 0,
                         (int)ARRAY_CT(elsewhere));
 }

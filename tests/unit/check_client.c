@@ -1,4 +1,5 @@
 /* Queues through the command line's Redis client, against a real server. */
+#include "queue/client_pause.h"
 #include "tests/support/client_fixture.h"
 
 static char *ask_text(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -270,6 +271,21 @@ START_TEST(depths_are_counted_and_wrong_types_are_minus_one)
 }
 END_TEST
 
+START_TEST(what_is_no_set_of_paused_queues_leaves_it_unknown)
+{
+    struct client_paused paused;
+    struct err err = {0};
+
+    ask("SET p:drover:paused x");
+    ck_assert_int_eq(client_paused_read(client, &paused, &err), 0);
+    ck_assert_int_eq(err.code, ERR_NONE);
+    ck_assert_int_eq(client_paused_since(&paused, "q"), -1);
+    ck_assert_int_eq(client_paused_read(client, &paused, NULL), 0);
+    ck_assert(paused.unknown);
+    client_paused_free(&paused);
+}
+END_TEST
+
 static void join_name(void *arg, const char *queue)
 {
     char *joined = arg;
@@ -398,6 +414,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_spoilt_notify_does_not_stop_a_push);
     tcase_add_test(tc, a_full_redis_refuses_a_push_whole);
     tcase_add_test(tc, depths_are_counted_and_wrong_types_are_minus_one);
+    tcase_add_test(tc, what_is_no_set_of_paused_queues_leaves_it_unknown);
     tcase_add_test(tc, scan_tells_each_queue_once_and_only_of_our_prefix);
     tcase_add_test(tc, peek_shows_the_head_of_each_state);
     tcase_add_test(tc, clear_spares_what_is_running_unless_told);

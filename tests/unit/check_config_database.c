@@ -166,6 +166,15 @@ static const struct {
     {"postgresql://db/app?user=u&password=canary", "postgresql://db/app?user=u&(secret)",
      true},
     {"postgresql://db/app?pass%77ord=canary", "postgresql://db/app?(secret)", true},
+    /* an '@' of a parameter's */
+    {"postgresql://db/app?password=canary&user=a@b",
+     "postgresql://db/app?(secret)&user=a@b", true},
+    {"postgresql://db/app?password=can:ary&user=a@b",
+     "postgresql://db/app?(secret)&user=a@b", true},
+    {"postgresql://a:1,[::1]:2/app?user=a@b", "postgresql://a:1,[::1]:2/app?user=a@b",
+     false},
+    {"postgresql://db?password=canary&user=a@b", "postgresql://(secret)@b", false},
+    {"postgresql://u:can/a?r=y@db/app", "postgresql://u:(secret)@db/app", true},
 };
 
 START_TEST(passwords_in_a_dsn_are_masked)

@@ -256,7 +256,7 @@ START_TEST(a_password_file_that_others_may_read_is_refused)
         ck_assert_int_eq(unlink("secret"), 0);
     }
     for (size_t i = 0; i < ARRAY_CT(bad); i++) {
-        char *message = must_format("drover.conf:1: redis.password_file: \"secret\" has "
+        char *message = must_format("drover.conf:1: redis.password_file: \"secret\": has "
                                     "mode %04o: others may read or change it; do chmod "
                                     "0640 or stricter",
                                     (unsigned)bad[i]);
@@ -273,19 +273,19 @@ START_TEST(a_bad_password_file_is_named_and_never_shown)
 {
     const char *text = "redis: { host = \"h\"; password_file = \"secret\"; };";
 
-    refused(text, "drover.conf:1: redis.password_file: \"secret\" No such file or "
+    refused(text, "drover.conf:1: redis.password_file: \"secret\": No such file or "
                   "directory");
     ck_assert_int_eq(mkdir("secret", 0700), 0);
-    refused(text, "drover.conf:1: redis.password_file: \"secret\" is a directory");
+    refused(text, "drover.conf:1: redis.password_file: \"secret\": is a directory");
     ck_assert_int_eq(rmdir("secret"), 0);
     write_text("secret", "\n");
-    refused(text, "drover.conf:1: redis.password_file: \"secret\" is empty");
+    refused(text, "drover.conf:1: redis.password_file: \"secret\": is empty");
     write_text("secret", "canary\ncanary\n");
-    refused(text, "drover.conf:1: redis.password_file: \"secret\" holds a newline: a "
+    refused(text, "drover.conf:1: redis.password_file: \"secret\": holds a newline: a "
                   "backslash is written \\\\");
     write_file("secret", "canary\0canary", 13, 0600);
     refused(text,
-            "drover.conf:1: redis.password_file: \"secret\" holds a NUL byte: is it "
+            "drover.conf:1: redis.password_file: \"secret\": holds a NUL byte: is it "
             "a text file?");
     write_text("secret", "canary");
     refused(

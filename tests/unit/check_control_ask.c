@@ -142,6 +142,21 @@ START_TEST(ask_knows_when_nothing_runs)
 }
 END_TEST
 
+START_TEST(ask_knows_who_may_not)
+{
+    uid_t own = geteuid(), nobody = 65534;
+    struct err err = {0};
+
+    start_server();
+    ck_assert_int_eq(chmod(path, 0), 0);
+    ck_assert_int_eq(seteuid(own == 0 ? nobody : own), 0);
+    ck_assert_ptr_null(control_ask(path, json_pack("{s:i}", "x", 1), 10000, &err));
+    ck_assert_int_eq(seteuid(own), 0);
+    ck_assert_int_eq(err.code, ERR_SYSTEM);
+    ck_assert_ptr_nonnull(strstr(err.text, "only its own user and root"));
+}
+END_TEST
+
 START_TEST(ask_gives_up_on_a_server_that_stands_still)
 {
     struct err err = {0};
@@ -166,6 +181,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, ask_tells_the_supervisors_pid_as_it_is_seen_from_here);
     tcase_add_test(tc, ask_hands_on_the_servers_error);
     tcase_add_test(tc, ask_knows_when_nothing_runs);
+    tcase_add_test(tc, ask_knows_who_may_not);
     tcase_add_test(tc, ask_gives_up_on_a_server_that_stands_still);
 }
 

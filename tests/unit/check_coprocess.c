@@ -205,6 +205,7 @@ static const struct {
     {"invent", OUTCOME_RETRY, "runner broke the protocol: a frame of no known type"},
     {"half", OUTCOME_RETRY, "runner ended: exit status 0"},
     {"much", OUTCOME_RETRY, "runner broke the protocol: a frame of 2 and 2147483647"},
+    {"babble", OUTCOME_RETRY, "runner broke the protocol: header of a frame"},
     {"mix-up", OUTCOME_RETRY, "runner broke the protocol: it answered for another job"},
     {"fall-silent", OUTCOME_RETRY, "runner closed its descriptor 4"},
     {"delete-and-fall", OUTCOME_RETRY, "runner killed by SIGSEGV"},

@@ -131,7 +131,7 @@ START_TEST(a_lost_connection_is_said_by_every_verb)
     ck_assert_int_eq(failed_store_get(store, "u-1", NULL, NULL, &err), -1);
     ck_assert_int_eq(failed_store_resolve(store, "u-11", uuid, &err), -1);
     ck_assert_int_eq(err.code, ERR_CONN);
-    ck_assert_int_eq(failed_store_flush(store, NULL, NULL, &number, &err), -1);
+    ck_assert_int_eq(failed_store_prune(store, 0, NULL, NULL, &number, &err), -1);
     ck_assert_int_eq(number, 0);
 }
 END_TEST
@@ -180,7 +180,7 @@ START_TEST(prune_stops_between_batches_when_told)
     int64_t removed, told = 0, left;
 
     seed_row(1100);
-    OK(failed_store_flush(store, stop_at_once, &told, &removed, &err));
+    OK(failed_store_prune(store, 0, stop_at_once, &told, &removed, &err));
     ck_assert_int_eq(told, 500);
     ck_assert_int_eq(removed, 500);
     OK(failed_store_count(store, &left, &err));

@@ -137,12 +137,10 @@ START_TEST(an_application_tells_where_its_queues_are)
     ck_assert_pstr_eq(app->name, "Shop"); /* of .env */
     ck_assert_pstr_eq(app->environment, "testing");
     ck_assert_pstr_eq(app->timezone, "UTC");
-    ck_assert_pstr_eq(app->cache, "redis");
     ck_assert_ptr_null(app->laravel);
     ck_assert_pstr_eq(redis->name, "redis");
     ck_assert_pstr_eq(redis->queue, "default");
     ck_assert_int_eq(redis->retry_after_s, 90);
-    ck_assert_int_eq(redis->block_for_s, LARAVEL_UNSET);
     ck_assert_pstr_eq(redis->redis.client, "phpredis");
     ck_assert_pstr_eq(redis->redis.prefix, "shop_database_");
     ck_assert_pstr_eq(redis->redis.host, "/nonexistent/redis.sock");

@@ -49,6 +49,73 @@ START_TEST(affected_rows_are_counted)
 }
 END_TEST
 
+static const struct {
+    enum pg_kind kind;
+    size_t ct, same_ct;
+    const char *sqls[3];
+    enum pg_end end;
+    enum pg_state last;
+    const char *sqlstate; /* of the last */
+} many_rows[] = {
+    {PG_ONE, 1, 0, {"SELECT generate_series(1, 700)"}, PG_DONE, PG_OK, ""},
+    {PG_ALL,
+     3,
+     0,
+     {"SELECT generate_series(1, 700)",
+      "INSERT INTO t SELECT generate_series(1, 700), 'x' RETURNING *",
+      "UPDATE t SET note = 'y' WHERE id < 0 RETURNING id"},
+     PG_DONE,
+     PG_OK,
+     ""},
+    {PG_ALL,
+     3,
+     2,
+     {"SELECT generate_series(1, 700)", "SELECT 1 UNION ALL SELECT 2",
+      "SELECT 1 UNION ALL SELECT 2"},
+     PG_DONE,
+     PG_OK,
+     ""},
+    {PG_ALL,
+     2,
+     0,
+     {"SELECT generate_series(1, 700)", "SELECT 6 / (500 - generate_series(1, 700))"},
+     PG_TURNED_DOWN,
+     PG_REFUSED,
+     "22012"},
+    {PG_EACH,
+     2,
+     0,
+     {"SELECT generate_series(1, 700)", "SELECT 6 / (500 - generate_series(1, 700))"},
+     PG_DONE,
+     PG_REFUSED,
+     "22012"},
+};
+
+START_TEST(rows_are_held_or_dropped)
+{
+    struct pg_statement statements[3];
+    struct pg_batch batch = {.kind = many_rows[_i].kind,
+                             .statements = statements,
+                             .ct = many_rows[_i].ct,
+                             .same_ct = many_rows[_i].same_ct,
+                             .within_ms = LONG_MS};
+
+    for (size_t i = 0; i < batch.ct; i++)
+        statements[i] = (struct pg_statement){.sql = many_rows[_i].sqls[i]};
+    pg_open(pg.server.dsn, 1);
+    for (int drops = 0; drops < 2; drops++) {
+        (void)postgres_process_do(&pg.server, "TRUNCATE t");
+        batch.drops_rows = drops;
+        pg_run_batch(&batch);
+        ck_assert_int_eq(pg.told[0].end, many_rows[_i].end);
+        ck_assert_int_eq(pg.told[0].affected, 700);
+        ck_assert_uint_eq(pg.told[0].row_ct, drops ? 0 : 700);
+        ck_assert_int_eq(pg.told[0].states[batch.ct - 1], many_rows[_i].last);
+        ck_assert_str_eq(pg.told[0].sqlstates[batch.ct - 1], many_rows[_i].sqlstate);
+    }
+}
+END_TEST
+
 struct looked {
     bool done;
     char sqlstate[PG_SQLSTATE_BYTES];
@@ -246,7 +313,7 @@ START_TEST(requests_share_the_connections)
 {
     static const struct pg_statement slow = {
         .sql = "SELECT count(*), pg_sleep(0.02) FROM pg_stat_activity WHERE "
-               "backend_type = 'client backend'"};
+               "application_name = 'drover'"};
 
     pg_open(pg.server.dsn, 2);
     for (size_t i = 0; i < 8; i++)
@@ -332,6 +399,7 @@ static void add_tests(TCase *tc)
     tcase_add_checked_fixture(tc, pg_scene_set_up, pg_scene_tear_down);
     tcase_add_test(tc, values_come_back_as_they_went);
     tcase_add_test(tc, affected_rows_are_counted);
+    tcase_add_loop_test(tc, rows_are_held_or_dropped, 0, ARRAY_CT(many_rows));
     tcase_add_loop_test(tc, a_look_tells_types_and_changes_nothing, 0, ARRAY_CT(looks));
     tcase_add_test(tc, a_refusal_undoes_the_transaction);
     tcase_add_loop_test(tc, with_savepoints_the_others_are_committed, 0, 1);

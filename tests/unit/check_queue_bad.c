@@ -5,25 +5,11 @@
 #include <string.h>
 
 #include "jobs/payload.h"
-#include "queue/scripts.h"
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
-
-static struct world world;
-static struct hand hand;
+#include "tests/support/world_fixture.h"
 
 static void set_up(void)
 {
-    world_start(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 300;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
+    open_world(300);
 }
 
 static void ack_all(void)
@@ -557,7 +543,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_loop_test(tc, a_queue_of_a_wrong_type_is_skipped_and_comes_back, 0, 3);
     tcase_add_test(tc, a_notify_of_a_wrong_type_makes_no_busy_loop);
     tcase_add_test(tc, without_any_good_notify_the_worker_polls);

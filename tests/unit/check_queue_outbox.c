@@ -4,24 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
-
-static struct world world;
-static struct hand hand;
+#include "tests/support/world_fixture.h"
 
 static void set_up(void)
 {
-    world_start(&world);
-    hand_init(&hand, &world);
+    open_world(1000);
     hand.to_outbox = true;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
 }
 
 /* ---- what pages and drops said ---- */
@@ -410,7 +398,7 @@ END_TEST
 
 static void add_tests(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_test(tc, a_failed_job_waits_in_the_outbox_alone);
     tcase_add_test(tc, a_record_of_before_leaves_the_other_index);
     tcase_add_test(tc, a_payload_too_big_goes_to_the_outbox_too);

@@ -9,32 +9,16 @@
 #include <unistd.h>
 
 #include "jobs/payload.h"
-#include "queue/scripts.h"
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
+#include "tests/support/world_fixture.h"
 
 #define TWIN "{\"job\":\"note\",\"data\":{\"n\":1}}"
 
-static struct world world;
-static struct hand hand;
 static unsigned struck; /* how often a rule was met */
 
 static void set_up(void)
 {
     struck = 0;
-    world_start(&world);
-    for (size_t i = 0; i < script_ct; i++)
-        (void)real_redis_try(&world.server, "SCRIPT LOAD %s", script_table[i].text);
-    world_use_proxy(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 300;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
+    open_proxied_world(300);
 }
 
 static const char *payload(unsigned n)
@@ -199,6 +183,82 @@ START_TEST(few_slots_wait_for_the_rest_of_the_turn)
 }
 END_TEST
 
+/* ---- a verdict behind a reserve that finds nothing ---- */
+
+static void hold_request(void *arg UNUSED, enum proxy_step step,
+                         const struct proxy_request *request)
+{
+    if (step != PROXY_ASKED)
+        return;
+    struck++;
+    proxy_link_set(request->link, PROXY_REQUESTS, PROXY_HOLD);
+}
+
+static void hold_at(const char *script)
+{
+    proxy_on(world.proxy,
+             &(struct proxy_rule){.script = script, .nth = 1, .cb = hold_request});
+}
+
+/* A job runs, and a reserve that finds nothing more is answered, but not heard. */
+static void open_with_unheard_reserve(void)
+{
+    push_jobs(0, 1);
+    hand_open(&hand, 0);
+    UNTIL(&world, hand.queue->link == LINK_READY);
+    hand_want(&hand, 1);
+    UNTIL(&world, hand.job_ct == 1 && hand.queue->reserves_open == 0);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_HOLD);
+    hand_want(&hand, 1);
+    UNTIL(&world, hand.queue->reserves_open == 1);
+    ck_assert_uint_eq(hand.empty_ct, 0);
+}
+
+START_TEST(a_queue_is_not_empty_while_a_job_is_on_its_way_back)
+{
+    uint64_t batch;
+
+    open_with_unheard_reserve();
+    hold_at(_i == 0 ? "release" : "give_back");
+    if (_i == 0)
+        hand_release(&hand, 0, "{\"uuid\":\"0\",\"attempts\":1}", 0);
+    else
+        hand_give_back(&hand, 0);
+    UNTIL(&world, struck == 1);
+    batch = hand.queue->batch;
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
+    UNTIL(&world, hand.queue->batch > batch);
+    world_turn(&world);
+    ck_assert_uint_eq(hand.empty_ct, 0);
+    proxy_set(world.proxy, PROXY_REQUESTS, PROXY_PASS);
+    UNTIL(&world, hand.job_ct == 2);
+    ck_assert_uint_eq(hand.empty_ct, 0);
+}
+END_TEST
+
+/* It does not come again at once: nothing but a look of its own will find that. */
+START_TEST(a_queue_is_empty_once_a_job_that_waits_is_back)
+{
+    hand.pool.poll_interval_ms = 3600000;
+    open_with_unheard_reserve();
+    hand_release(&hand, 0, "{\"uuid\":\"0\",\"attempts\":1}", 3600000);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
+    UNTIL(&world, hand.empty_ct > 0);
+    world_expect(&world, "default", 0, 1, 0);
+}
+END_TEST
+
+START_TEST(a_queue_is_empty_though_an_ack_is_not_answered)
+{
+    open_with_unheard_reserve();
+    hand_ack(&hand, 0);
+    hold_at("ack");
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
+    UNTIL(&world, hand.empty_ct == 1);
+    ck_assert(!queue_idle(hand.queue));
+}
+END_TEST
+
 /* ---- what is not wanted any more ---- */
 
 /* Of the first answer some are, of the second one none is. */
@@ -339,12 +399,15 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_test(tc, a_second_reserve_goes_while_the_first_is_unanswered);
     tcase_add_test(tc, no_more_is_reserved_than_there_are_slots);
     tcase_add_test(tc, a_second_reserve_needs_something_to_take);
     tcase_add_test(tc, acks_wait_for_the_reserve_under_way_and_ride_with_the_next);
     tcase_add_loop_test(tc, few_slots_wait_for_the_rest_of_the_turn, 0, 2);
+    tcase_add_loop_test(tc, a_queue_is_not_empty_while_a_job_is_on_its_way_back, 0, 2);
+    tcase_add_test(tc, a_queue_is_empty_once_a_job_that_waits_is_back);
+    tcase_add_test(tc, a_queue_is_empty_though_an_ack_is_not_answered);
     tcase_add_loop_test(tc, what_is_not_wanted_any_more_goes_back_in_order, 0, 2);
     tcase_add_test(tc, the_reserve_behind_the_one_that_acks_its_twin);
     tcase_add_test(tc, two_reserves_whose_answers_are_lost);

@@ -488,7 +488,7 @@ END_TEST
 
 START_TEST(a_draining_worker_keeps_its_jobs)
 {
-    hands[0].pool.lease_ms = 1000;
+    hands[0].pool.lease_ms = 3000;
     push_jobs("default", 1);
     hand_open(&hands[0], 2);
     UNTIL(&world, hands[0].job_ct == 1);
@@ -496,7 +496,7 @@ START_TEST(a_draining_worker_keeps_its_jobs)
     open_hurried(&hands[1], 2);
     queue_drain(hands[0].queue);
     UNTIL(&world, hands[0].drained_ct == 1);
-    ALL_THE_WHILE(&world, 2500, hands[1].job_ct == 0 && hands[0].lost_ct == 0);
+    ALL_THE_WHILE(&world, 4500, hands[1].job_ct == 0 && hands[0].lost_ct == 0);
     hand_ack(&hands[0], 0);
     hand_settled(&hands[0]);
     world_expect(&world, "default", 0, 0, 0);

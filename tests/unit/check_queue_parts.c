@@ -268,7 +268,11 @@ START_TEST(errors_of_redis_itself_are_outages)
         "OOM command not allowed when used memory > 'maxmemory'.",
         "MISCONF Redis is configured to save RDB snapshots",
         "NOAUTH Authentication required.",
-        "NOPERM this user has no permissions"};
+        "NOPERM this user has no permissions",
+        "ERR Error running script (call to f_1): @user_script:3: @user_script: 3: The "
+        "user executing the script can't run this command or subcommand",
+        "ERR ACL failure in script: User drover has no permissions to run the 'hset' "
+        "command"};
 
     for (size_t i = 0; i < ARRAY_CT(outages); i++)
         ck_assert_msg(link_is_outage(outages[i]), "%s", outages[i]);
@@ -402,15 +406,31 @@ END_TEST
 
 START_TEST(places_are_looked_up)
 {
-    redisReply *places = parse("*2\r\n:1\r\n:7\r\n");
-    redisReply *other = parse("*1\r\n$1\r\n7\r\n");
+    redisReply *places = parse("*4\r\n:1\r\n:2\r\n:7\r\n:9\r\n");
+    redisReply *none = parse("*0\r\n");
 
-    ck_assert(reply_is_places(places));
-    ck_assert(reply_has_place(places, 7));
-    ck_assert(!reply_has_place(places, 2));
-    ck_assert(!reply_is_places(other));
+    ck_assert(reply_is_places(places) && reply_is_places(none));
+    for (size_t i = 0; i < 12; i++) {
+        ck_assert_int_eq(reply_has_place(places, i),
+                         i == 1 || i == 2 || i == 7 || i == 9);
+        ck_assert(!reply_has_place(none, i));
+    }
     freeReplyObject(places);
-    freeReplyObject(other);
+    freeReplyObject(none);
+}
+END_TEST
+
+START_TEST(places_go_up_from_one)
+{
+    static const char *const others[] = {"*1\r\n$1\r\n7\r\n", ":7\r\n", "*1\r\n:0\r\n",
+                                         "*2\r\n:7\r\n:1\r\n", "*2\r\n:7\r\n:7\r\n"};
+
+    for (size_t i = 0; i < ARRAY_CT(others); i++) {
+        redisReply *other = parse(others[i]);
+
+        ck_assert_msg(!reply_is_places(other), "%zu", i);
+        freeReplyObject(other);
+    }
 }
 END_TEST
 
@@ -432,6 +452,7 @@ static void add(TCase *tc)
     tcase_add_loop_test(tc, vitals_are_said_when_they_are_news, 0, 8);
     tcase_add_test(tc, info_is_read_whatever_it_holds);
     tcase_add_test(tc, places_are_looked_up);
+    tcase_add_test(tc, places_go_up_from_one);
 }
 
 int main(void)

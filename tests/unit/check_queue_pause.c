@@ -3,24 +3,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
-
-static struct world world;
-static struct hand hand;
+#include "tests/support/world_fixture.h"
 
 static void set_up(void)
 {
-    world_start(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 20000; /* nothing below is left to the poll */
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
+    open_world(20000); /* nothing below is left to the poll */
 }
 
 static void pause_queue(const char *queue)
@@ -168,7 +155,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_test(tc, nothing_is_taken_from_a_queue_that_is_paused_before_the_start);
     tcase_add_test(tc, a_pause_and_its_end_are_seen_by_a_resting_worker);
     tcase_add_test(tc, all_queues_can_be_paused_at_once);

@@ -7,24 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
-
-static struct world world;
-static struct hand hand;
+#include "tests/support/world_fixture.h"
 
 static void set_up(void)
 {
-    world_start(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 200;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
+    open_world(200);
 }
 
 /* Attempts count up at pop, in a copy written anew by cjson; one token goes with it. */
@@ -268,7 +255,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_test(tc, both_drain_one_queue_and_each_job_runs_once);
     tcase_add_test(tc, what_php_holds_is_left_alone_until_it_expires);
     tcase_add_test(tc, php_reads_our_lease_as_any_other);

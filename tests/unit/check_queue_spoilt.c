@@ -5,25 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
-
-static struct world world;
-static struct hand hand;
+#include "tests/support/world_fixture.h"
 
 static void set_up(void)
 {
-    world_start(&world);
+    open_world(300);
     world_keep_log(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 300;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
 }
 
 static void open_quickly(unsigned slots)
@@ -372,8 +359,9 @@ START_TEST(a_user_without_a_right_degrades_and_says_so_once)
 }
 END_TEST
 
-static const char *const needed[] = {"evalsha", "zmscore", "zadd",
-                                     "lpop",    "zrem",    "time"};
+static const char *const needed[] = {"evalsha", "zmscore", "zadd", "lrange",
+                                     "ltrim",   "zrem",    "time"};
+enum { NEEDED_CT = ARRAY_CT(needed) };
 
 /* Without these nothing works: said once, and taken up when the right is given. */
 START_TEST(a_right_that_is_needed_is_waited_for)
@@ -419,9 +407,75 @@ START_TEST(a_right_that_is_missing_costs_no_job)
 }
 END_TEST
 
+/* ---- two payloads too big, of which a call records one ---- */
+
+enum { SMALL_BYTES = 512, PAIR_JOBS = 12 };
+
+static const char *const taking[] = {"lpush", "rpush", "ltrim",   "lrange", "zadd",
+                                     "hset",  "zcard", "zmscore", "llen",   "lpop"};
+enum { TAKING_CT = ARRAY_CT(taking) };
+
+/* The second and the fifth are too big. */
+static void push_pair(void)
+{
+    char big[2 * SMALL_BYTES], payload[16];
+
+    memset(big, 'x', sizeof(big));
+    for (unsigned i = 0; i < PAIR_JOBS; i++) {
+        (void)snprintf(payload, sizeof(payload), "j%u", i);
+        if (i == 1 || i == 4)
+            (void)real_redis_int(&world.server, "RPUSH queues:low %b", big,
+                                 sizeof(big) - i);
+        else
+            (void)real_redis_int(&world.server, "RPUSH queues:low %s", payload);
+    }
+}
+
+static void each_came_once(void)
+{
+    char payload[16];
+
+    for (unsigned i = 0; i < PAIR_JOBS; i++) {
+        size_t ct = 0;
+
+        (void)snprintf(payload, sizeof(payload), "j%u", i);
+        for (size_t k = 0; k < hand.job_ct; k++)
+            ct += job_is(hand.jobs[k], payload);
+        ck_assert_msg(ct == (i != 1 && i != 4), "%s came %zu times", payload, ct);
+    }
+}
+
+/* Whatever the user may not do: all of it is there, and comes once it may. */
+START_TEST(no_job_is_lost_or_doubled_behind_payloads_that_are_too_big)
+{
+    char rules[32];
+
+    hand.max_payload_bytes = SMALL_BYTES;
+    open_quickly(PAIR_JOBS);
+    world_push(&world, "default", "small"); /* so that its size is known */
+    UNTIL(&world, hand.job_ct == 1);
+    hand_rests(&hand);
+    (void)snprintf(rules, sizeof(rules), "-%s", taking[_i]);
+    acl_set_user(rules);
+    push_pair();
+    UNTIL(&world, world_logged(&world, "event=queue.down") == 1 ||
+                      world_logged(&world, "event=queue.bad") == 1 ||
+                      (world_len(&world, "queues:low") == 0 &&
+                       world_len(&world, "queues:low:reserved") == PAIR_JOBS - 2));
+    rules[0] = '+';
+    acl_set_user(rules);
+    UNTIL(&world, hand.job_ct >= PAIR_JOBS - 1);
+    UNTIL(&world, world_len(&world, "drover:failed") == 2);
+    ALL_THE_WHILE(&world, 100, hand.job_ct == PAIR_JOBS - 1);
+    each_came_once();
+    world_expect(&world, "low", 0, 0, PAIR_JOBS - 2);
+    (void)real_redis_try(&world.server, "ACL LOG RESET");
+}
+END_TEST
+
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_loop_test(tc, an_own_key_of_a_wrong_type_is_named_and_the_work_goes_on, 0,
                         OWN_KEYS);
     tcase_add_loop_test(tc, a_worker_that_meets_a_wrong_type_at_its_start_says_so, 0,
@@ -437,8 +491,10 @@ static void add(TCase *tc)
     tcase_add_test(tc, an_evicting_redis_is_said_when_it_changes);
     tcase_add_loop_test(tc, a_user_without_a_right_degrades_and_says_so_once, 0,
                         RIGHTS_CT);
-    tcase_add_loop_test(tc, a_right_that_is_needed_is_waited_for, 0, 6);
-    tcase_add_loop_test(tc, a_right_that_is_missing_costs_no_job, 0, 6);
+    tcase_add_loop_test(tc, a_right_that_is_needed_is_waited_for, 0, NEEDED_CT);
+    tcase_add_loop_test(tc, a_right_that_is_missing_costs_no_job, 0, NEEDED_CT);
+    tcase_add_loop_test(tc, no_job_is_lost_or_doubled_behind_payloads_that_are_too_big, 0,
+                        TAKING_CT);
 }
 
 int main(void)

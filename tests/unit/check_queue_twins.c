@@ -10,9 +10,7 @@
 #include <string.h>
 
 #include "jobs/payload.h"
-#include "queue/scripts.h"
-#include "tests/support/world.h"
-#include "tests/unit/suite.h"
+#include "tests/support/world_fixture.h"
 
 #define TWIN "{\"job\":\"note\",\"data\":{\"n\":1}}"
 #define RELEASED "{\"job\":\"note\",\"data\":{\"n\":1},\"attempts\":1}"
@@ -20,31 +18,12 @@
 enum { ACK, RELEASE, FAIL, GIVE_BACK, VERDICTS };
 static const char *const verdict_scripts[] = {"ack", "release", "fail", "give_back"};
 
-static struct world world;
-static struct hand hand;
 static unsigned struck; /* how often a rule was met that loses answers */
-
-static void load_scripts(void)
-{
-    for (size_t i = 0; i < script_ct; i++)
-        (void)real_redis_try(&world.server, "SCRIPT LOAD %s", script_table[i].text);
-}
 
 static void set_up(void)
 {
     struck = 0;
-    world_start(&world);
-    load_scripts();
-    world_use_proxy(&world);
-    hand_init(&hand, &world);
-    hand.pool.poll_interval_ms = 300;
-}
-
-static void tear_down(void)
-{
-    if (hand.queue)
-        hand_close(&hand);
-    world_end(&world);
+    open_proxied_world(300);
 }
 
 /* ---- what is lost ---- */
@@ -362,7 +341,7 @@ END_TEST
 
 static void add(TCase *tc)
 {
-    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_add_checked_fixture(tc, set_up, close_world);
     tcase_add_test(tc, a_reserve_that_takes_the_twin_of_what_it_acks);
     tcase_add_loop_test(tc, a_reserve_that_takes_the_twin_of_what_was_settled_before_it,
                         0, VERDICTS);

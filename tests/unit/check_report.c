@@ -28,9 +28,21 @@ static char *render(const struct report_style *style, const struct report_event 
     return buf_take(&out);
 }
 
-static char *lines(unsigned width, const struct report_event *event)
+static void is_printed(const struct report_style *style, const struct report_event *event,
+                       const char *expected)
 {
-    return render(&(struct report_style){.output = WORK_LINES, .width = width}, event);
+    char *line = render(style, event);
+
+    ck_assert_str_eq(line, expected);
+    free(line);
+}
+
+/* For people. */
+static void line_is(unsigned width, const struct report_event *event,
+                    const char *expected)
+{
+    is_printed(&(struct report_style){.output = WORK_LINES, .width = width}, event,
+               expected);
 }
 
 static const struct {
@@ -51,50 +63,41 @@ static const struct {
 START_TEST(a_line_for_people_is_queue_works_newer_one)
 {
     struct report_event event = done;
-    char *line;
 
     event.status = humans[_i].status;
     event.run_us = humans[_i].run_us;
-    line = lines(56, &event);
-    ck_assert_str_eq(line, humans[_i].line);
-    free(line);
+    line_is(56, &event, humans[_i].line);
 }
 END_TEST
 
 START_TEST(a_name_that_is_too_long_or_moves_the_terminal_is_harmless)
 {
     struct report_event event = done;
-    char *line;
 
     event.name = "App\\Jobs\\\033[2JANameThatIsLongerThanTheLine\xc3\xa9";
-    line = lines(40, &event);
-    ck_assert_str_eq(line, "  2026-11-21 10:00:00 App\\Jobs\\\\x1b[2JANameThatIsLonger"
-                           "ThanTheLine\xc3\xa9  12.35ms DONE\n");
-    free(line);
+    line_is(40, &event,
+            "  2026-11-21 10:00:00 App\\Jobs\\\\x1b[2JANameThatIsLonger"
+            "ThanTheLine\xc3\xa9  12.35ms DONE\n");
 }
 END_TEST
 
 START_TEST(a_job_without_a_name_has_a_line_too)
 {
     struct report_event event = done;
-    char *line;
 
     event.name = "";
-    line = lines(40, &event);
-    ck_assert_str_eq(line, "  2026-11-21 10:00:00 - . 12.35ms DONE\n");
-    free(line);
+    line_is(40, &event, "  2026-11-21 10:00:00 - . 12.35ms DONE\n");
 }
 END_TEST
 
 START_TEST(v_adds_id_connection_and_queue_and_colours_are_kept_apart)
 {
     struct report_style style = {.output = WORK_LONG_LINES, .width = 70, .colour = true};
-    char *line = render(&style, &done);
 
-    ck_assert_str_eq(line, "  \033[90m2026-11-21 10:00:00\033[0m App\\Jobs\\Resize id7 "
-                           "redis high \033[90m.. 12.35ms\033[0m "
-                           "\033[32;1mDONE\033[0m\n");
-    free(line);
+    is_printed(&style, &done,
+               "  \033[90m2026-11-21 10:00:00\033[0m App\\Jobs\\Resize id7 "
+               "redis high \033[90m.. 12.35ms\033[0m "
+               "\033[32;1mDONE\033[0m\n");
 }
 END_TEST
 
@@ -116,15 +119,13 @@ static void assert_text(const json_t *object, const char *key, const char *text)
 
 START_TEST(a_line_for_programs_has_laravels_keys_in_their_order)
 {
-    char *line = render(&(struct report_style){.output = WORK_JSON}, &done);
-
-    ck_assert_str_eq(line, "{\"level\":\"info\",\"id\":\"id7\",\"uuid\":\"u-1\","
-                           "\"connection\":\"redis\",\"queue\":\"high\","
-                           "\"job\":\"App\\\\Jobs\\\\Resize\",\"status\":\"success\","
-                           "\"result\":\"deleted\",\"attempts\":2,"
-                           "\"timestamp\":\"2026-11-21T10:00:00.123000+00:00\","
-                           "\"duration\":0.012345}\n");
-    free(line);
+    is_printed(&(struct report_style){.output = WORK_JSON}, &done,
+               "{\"level\":\"info\",\"id\":\"id7\",\"uuid\":\"u-1\","
+               "\"connection\":\"redis\",\"queue\":\"high\","
+               "\"job\":\"App\\\\Jobs\\\\Resize\",\"status\":\"success\","
+               "\"result\":\"deleted\",\"attempts\":2,"
+               "\"timestamp\":\"2026-11-21T10:00:00.123000+00:00\","
+               "\"duration\":0.012345}\n");
 }
 END_TEST
 

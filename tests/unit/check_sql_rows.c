@@ -72,8 +72,23 @@ START_TEST(an_insert_of_one_row_becomes_one_of_many)
                   widened[_i].statement);
     ck_assert_msg(slice_is(rows.table, widened[_i].table), "%.*s", (int)rows.table.len,
                   rows.table.ptr);
-    sql_rows_write(&wide, &rows, arrays);
+    sql_rows_write(&wide, &rows, arrays, slice_of(NULL, 0));
     ck_assert_str_eq(wide.data, widened[_i].wide);
+    buf_free(&wide);
+}
+END_TEST
+
+START_TEST(what_it_depends_on_comes_before_the_tail)
+{
+    struct sql_rows rows;
+    struct buf wide;
+
+    buf_init(&wide, 0);
+    ck_assert(sql_rows_read(&rows, "INSERT INTO t VALUES ($1) RETURNING a", 1));
+    sql_rows_write(&wide, &rows, arrays, slice_text("1 = 1"));
+    ck_assert_str_eq(wide.data, "INSERT INTO t SELECT drover.p1" FROM1
+                                " WHERE (CASE WHEN 1 = 1 THEN 'true' ELSE 'the columns "
+                                "have changed' END)::boolean  RETURNING a");
     buf_free(&wide);
 }
 END_TEST
@@ -185,6 +200,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_loop_test(tc, an_insert_of_one_row_becomes_one_of_many, 0,
                         ARRAY_CT(widened));
+    tcase_add_test(tc, what_it_depends_on_comes_before_the_tail);
     tcase_add_loop_test(tc, what_might_mean_something_else_is_left_alone, 0,
                         ARRAY_CT(left_alone));
     tcase_add_test(tc, parameters_have_a_bound);

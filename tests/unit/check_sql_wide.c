@@ -249,6 +249,97 @@ START_TEST(where_rows_could_tell_each_has_a_statement)
 }
 END_TEST
 
+/* ---- a table that changes ---- */
+
+/* What is learnt of the columns is a minute old at most, and that is too old. */
+static const struct {
+    const char *make, *statement, *change;
+    const char *values[ROW_CT];
+} changed[] = {
+    {"a int, b int",
+     "INSERT INTO w VALUES ($2, $1)",
+     "ALTER TABLE w ALTER b TYPE text",
+     {"\"007\"", "\"+7\"", "null", "7"}},
+    {"a text, b bigint",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w ALTER b TYPE varchar(9)",
+     {"\"007\"", "\"+7\"", "null", "7"}},
+    {"a text, b uuid",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w ALTER b TYPE char(36)",
+     {"\"A0EEBC99-9c0b-4ef8-bb6d-6bb9bd380a11\"", "null", "null", "null"}},
+    {"a text, b date",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w ALTER b TYPE timestamptz",
+     {"\"2026-01-02 03:04:05+02\"", "null", "\"2026-01-02\"", "\"epoch\""}},
+    {"a text, b timestamp",
+     "INSERT INTO w (b) VALUES ($1)",
+     "SET timezone = 'UTC'; ALTER TABLE w ALTER b TYPE timestamptz", /* rewrites nothing
+                                                                      */
+     {"\"2026-01-02 03:04:05+02\"", "null", "\"2026-01-02\"", "\"epoch\""}},
+    {"a text, b real",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w ALTER b TYPE float8",
+     {"0.1", "null", "16777217", "1e9"}},
+    {"a text, b numeric",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w ALTER b TYPE int",
+     {"1", "null", "1.5", "2"}},
+    {"a text, b char(5)",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w ALTER b TYPE text",
+     {"\"a  \"", "null", "\"\"", "\"a\""}},
+    {"a text, b jsonb",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w ALTER b TYPE text",
+     {"{\"x\":  1}", "null", "[1,2]", "7"}},
+    {"a text, b int",
+     "INSERT INTO w (b) VALUES ($1)",
+     "ALTER TABLE w RENAME b TO \"B\"; "
+     "ALTER TABLE w RENAME a TO b",
+     {"\"007\"", "\"+7\"", "null", "7"}},
+    {"a text, b int",
+     "INSERT INTO w (b) VALUES ($1)",
+     "DROP TABLE w; CREATE TABLE w (b text)",
+     {"\"007\"", "\"+7\"", "null", "7"}},
+};
+
+static char *outcome_of(int entry, int id, int case_at)
+{
+    struct buf text;
+
+    (void)postgres_process_do(&server, "TRUNCATE w");
+    run_batch(entry, id, changed[case_at].values, changed[case_at].values);
+    buf_init(&text, 0);
+    for (size_t i = 0; i < ROW_CT; i++)
+        (void)buf_addf(&text, "%d ", trials[i].outcome.kind);
+    (void)buf_add_text(
+        &text, postgres_process_do(
+                   &server, "SELECT string_agg(w::text, '|' ORDER BY ctid) FROM w"));
+    return buf_take(&text);
+}
+
+START_TEST(no_value_is_read_as_what_its_column_was)
+{
+    static const char *const nulls[] = {"null", "null", "null", "null"};
+    char *wide, *narrow;
+
+    make_table(changed[_i].make);
+    set_statement(changed[_i].statement, false);
+    learn(0, nulls, nulls);
+    (void)postgres_process_do(&server, "TRUNCATE w");
+    run_batch(WIDE, 50, nulls, nulls);
+    ck_assert_int_eq(statement_ct("w"), 1);
+    (void)postgres_process_do(&server, "SET client_min_messages = warning; %s",
+                              changed[_i].change);
+    wide = outcome_of(WIDE, 100, _i);
+    narrow = outcome_of(NARROW, 100, _i);
+    ck_assert_str_eq(wide, narrow);
+    free(wide);
+    free(narrow);
+}
+END_TEST
+
 /* ---- refusals ---- */
 
 static const struct {
@@ -410,6 +501,8 @@ static void add_tests(TCase *tc)
                         ARRAY_CT(plain));
     tcase_add_loop_test(tc, where_rows_could_tell_each_has_a_statement, 0,
                         ARRAY_CT(noticing));
+    tcase_add_loop_test(tc, no_value_is_read_as_what_its_column_was, 0,
+                        ARRAY_CT(changed));
     tcase_add_loop_test(tc, a_bad_row_fails_its_job_alone, 0, ARRAY_CT(refused));
     tcase_add_test(tc, rows_that_hit_the_same_key_are_written_one_by_one);
     tcase_add_test(tc, what_is_in_the_inbox_is_not_in_the_statement);

@@ -22,12 +22,13 @@ static const char answer[] =
     "\"pools\":[{\"name\":\"gone\",\"workers\":[]},{\"name\":\"side\",\"workers\":[]},"
     "{\"name\":\"main\",\"workers\":[{\"slot\":0,\"pid\":8,\"state\":\"running\","
     "\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,\"postponed\":6,"
-    "\"away\":[{\"endpoint\":\"https://dead\\u001b:443\",\"failures\":7}],\"extra\":1,"
+    "\"away\":[{\"endpoint\":\"https://dead\\u001b:443\",\"failures\":1}],\"extra\":1,"
     "\"databases\":[{\"database\":\"main\",\"postponed\":4,\"reason\":\"no\\u001b "
     "inbox\"}],"
-    "\"paused\":\"application\"},"
+    "\"paused\":\"application\",\"paused_queues\":[\"hi\\u001bgh\",\"low\"]},"
     "{\"slot\":1,\"pid\":0,\"state\":\"back\\u001boff\",\"running\":0,\"done\":0,"
-    "\"failed\":0,\"restarts\":5,\"postponed\":0,\"away\":[],\"databases\":[]}]}],"
+    "\"failed\":0,\"restarts\":5,\"postponed\":0,\"away\":[],\"databases\":[],"
+    "\"paused_queues\":[\"low\"]}]}],"
     "\"redis\":{"
     "\"up\":true}"
     "}";
@@ -98,11 +99,13 @@ START_TEST(pools_stand_in_the_order_of_the_configuration)
         "\"slot\":0,\"pid\":8,\"state\":"
         "\"running\",\"running\":2,\"done\":12345,\"failed\":3,\"restarts\":0,"
         "\"postponed\":6,\"away\":[{\"endpoint\":\"https://"
-        "dead\\u001B:443\",\"failures\":7}],\"databases\":[{\"database\":\"main\","
+        "dead\\u001B:443\",\"failures\":1}],\"databases\":[{\"database\":\"main\","
         "\"postponed\":4,\"reason\":\"no\\u001B inbox\"}],"
-        "\"paused\":\"application\"},{\"slot\":"
+        "\"paused\":\"application\",\"paused_queues\":[\"hi\\u001Bgh\",\"low\"]},{"
+        "\"slot\":"
         "1,\"pid\":0,\"state\":\"back\\u001Boff\",\"running\":0,\"done\":0,\"failed\":0,"
-        "\"restarts\":5,\"postponed\":0,\"away\":[],\"databases\":[],\"paused\":null}]},{"
+        "\"restarts\":5,\"postponed\":0,\"away\":[],\"databases\":[],\"paused\":null,"
+        "\"paused_queues\":[\"low\"]}]},{"
         "\"name\":"
         "\"side\",\"workers\":[]}"
         ",{\"name\":\"gone\","
@@ -155,7 +158,9 @@ START_TEST(people_get_aligned_tables_without_control_bytes)
                      "gone    no workers     -        -      -       -         -\n"
                      "\n"
                      "paused by the application: 1 of main\n"
-                     "left alone: https://dead\\x1b:443, 7 failures in a row, by "
+                     "queue hi\\x1bgh paused by the application: 1 of main\n"
+                     "queue low paused by the application: 2 of main\n"
+                     "left alone: https://dead\\x1b:443, 1 failure in a row, by "
                      "main/0\n"
                      "database main cannot be used: no\\x1b inbox, 4 runs put off, by "
                      "main/0\n"
@@ -195,7 +200,7 @@ START_TEST(silence_is_said_in_words)
     ck_assert_int_eq(status_redis_read(&redis, &config, NULL, &err), 0);
     document = status_document(&config, NULL, &redis);
     status_text(document, STATUS_PLAIN, &out);
-    ck_assert_ptr_nonnull(strstr(out.data, "supervisor  not running\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "supervisor  cannot be reached\n"));
     ck_assert_ptr_nonnull(strstr(out.data, "Redis cannot be reached\n"));
     json_decref(document);
     status_redis_free(&redis);
@@ -350,8 +355,51 @@ START_TEST(long_cells_are_cut)
 }
 END_TEST
 
+static const struct table_column wide_columns[] = {
+    {"ID", TABLE_LEFT}, {"JOB", TABLE_LEFT}, {"CT", TABLE_RIGHT}, {"WHY", TABLE_LEFT}};
+static const struct table_give gives[] = {
+    {TABLE_CLIP, 4}, {TABLE_CUT_START, 6}, {TABLE_WHOLE, 0}, {TABLE_CUT_END, 5}};
+
+/* Whole it takes 10 + 13 + 2 + 10 characters and 6 between them. */
+static void assert_fits(size_t width, const char *expected)
+{
+    struct table *table = table_create(wide_columns, ARRAY_CT(wide_columns), TABLE_PLAIN);
+    struct buf out;
+
+    buf_init(&out, 0);
+    table_fit(table, width, gives);
+    table_cell_text(table, "0123456789");
+    table_cell_text(table, "App\\Jobs\\M\xc3\xa9ts");
+    table_cell_number(table, 7);
+    table_cell_text(table, "d\xc3\xa9j\xc3\xa0 vu, 3");
+    table_render(table, &out);
+    ck_assert_msg(strcmp(out.data, expected) == 0, "%zu: %s", width, out.data);
+    table_destroy(table);
+    buf_free(&out);
+}
+
+START_TEST(a_table_fits_its_width_by_what_its_columns_give)
+{
+    const char *whole =
+        "ID          JOB            CT  WHY\n"
+        "0123456789  App\\Jobs\\M\xc3\xa9ts   7  d\xc3\xa9j\xc3\xa0 vu, 3\n";
+
+    assert_fits(0, whole);
+    assert_fits(41, whole);
+    assert_fits(40, "ID    JOB            CT  WHY\n"
+                    "0123  App\\Jobs\\M\xc3\xa9ts   7  d\xc3\xa9j\xc3\xa0 vu, 3\n");
+    assert_fits(34, "ID    JOB            CT  WHY\n"
+                    "0123  App\\Jobs\\M\xc3\xa9ts   7  d\xc3\xa9j\xc3\xa0 v...\n");
+    assert_fits(24, "ID    JOB      CT  WHY\n"
+                    "0123  ...M\xc3\xa9ts   7  d\xc3\xa9...\n");
+    assert_fits(1, "ID    JOB     CT  WHY\n"
+                   "0123  ...\xc3\xa9ts   7  d\xc3\xa9...\n");
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
+    tcase_add_test(tc, a_table_fits_its_width_by_what_its_columns_give);
     tcase_add_test(tc, what_is_not_reached_is_null);
     tcase_add_test(tc, pools_stand_in_the_order_of_the_configuration);
     tcase_add_test(tc, people_get_aligned_tables_without_control_bytes);

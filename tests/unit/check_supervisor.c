@@ -49,9 +49,28 @@ START_TEST(the_second_signal_ends_stubborn_workers_soon)
     since_ms = wait_now_ms();
     ck_assert_int_eq(kill(supervisor, SIGTERM), 0);
     WAIT_FOR(stage->terms[0] == 1 && stage->terms[1] == 1);
-    stop(SIGTERM);
+    WAIT_FOR((kill(supervisor, SIGTERM), log_has("event=supervisor.stop_now")));
+    ck_assert_int_eq(await_exit(), 0);
+    nothing_is_left();
     ck_assert_uint_eq(stage->terms[0], 2);
     ck_assert_int_lt(wait_now_ms() - since_ms, 600000);
+}
+END_TEST
+
+/* timeout(1), say, tells the supervisor, and then its group. */
+START_TEST(a_signal_that_comes_twice_in_a_moment_is_one)
+{
+    stage_all(ACT_STUBBORN);
+    repeat_ms = 3600000;
+    start("stop_grace = 600;\n" POOLS(POOL("main", "1")));
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(kill(supervisor, end_signals[_i]), 0);
+        json_decref(status()); /* by then it has been heard */
+    }
+    ck_assert(log_has("event=supervisor.stop "));
+    ck_assert(!log_has("event=supervisor.stop_now"));
+    stop(end_signals[(_i + 1) % (int)ARRAY_CT(end_signals)]);
+    ck_assert(log_has("event=supervisor.stop_now"));
 }
 END_TEST
 
@@ -339,6 +358,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_resume_ends_a_drain);
     tcase_add_test(tc, a_stop_during_a_drain_is_a_stop);
     tcase_add_test(tc, the_second_signal_ends_stubborn_workers_soon);
+    tcase_add_loop_test(tc, a_signal_that_comes_twice_in_a_moment_is_one, 0,
+                        ARRAY_CT(end_signals));
     tcase_add_test(tc, daemons_that_jobs_left_are_ended_with_the_supervisor);
     tcase_add_test(tc, workers_end_with_a_supervisor_that_was_killed);
     tcase_add_test(tc, a_second_supervisor_is_refused);

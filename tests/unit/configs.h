@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "config/field.h"
 #include "config/load.h"
 #include "config/origin.h"
 #include "config/settings.h"
@@ -108,6 +109,20 @@ static inline void source_is(const struct config *config, enum section_id sectio
     buf_init(&text, 0);
     config_value_source(config, &value, &text);
     ck_assert_str_eq(text.data, source);
+    buf_free(&text);
+}
+
+/* As it would stand in the file. */
+static inline void value_is(const struct config *config, enum section_id section,
+                            const char *name, size_t index, const char *expected)
+{
+    struct config_value value = config_value_named(config, section, name, index);
+    struct buf text;
+
+    buf_init(&text, 0);
+    field_format(value.setting, value.base, &text);
+    ck_assert_msg(strcmp(text.data, expected) == 0, "%s is %s, not %s", name, text.data,
+                  expected);
     buf_free(&text);
 }
 

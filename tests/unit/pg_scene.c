@@ -90,6 +90,7 @@ static void take_answer(void *arg, const struct pg_answer *answer)
     if (answer->ct == 0)
         return;
     to->affected = first->affected;
+    to->row_ct = first->row_ct;
     if (first->row_ct > 0) {
         struct slice value = pg_value(first, 0, 0);
 
@@ -107,12 +108,18 @@ struct pg_request *pg_start(enum pg_kind kind, const struct pg_statement *statem
     return pg_pool_run(pg.pool, &batch, take_answer, &pg.told[at]);
 }
 
-void pg_run(enum pg_kind kind, const struct pg_statement *statements, size_t ct)
+void pg_run_batch(const struct pg_batch *batch)
 {
     pg.told[0] = (struct told){0};
-    (void)pg_start(kind, statements, ct, LONG_MS, 0);
+    (void)pg_pool_run(pg.pool, batch, take_answer, &pg.told[0]);
     ck_assert_uint_eq(pg.told[0].ct, 0); /* later, never from inside */
     UNTIL(pg.told[0].ct == 1);
+}
+
+void pg_run(enum pg_kind kind, const struct pg_statement *statements, size_t ct)
+{
+    pg_run_batch(&(const struct pg_batch){
+        .kind = kind, .statements = statements, .ct = ct, .within_ms = LONG_MS});
 }
 
 void pg_run_sql(enum pg_kind kind, const char *sql)

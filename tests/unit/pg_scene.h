@@ -20,6 +20,7 @@ struct told {
     enum pg_state states[8];
     char sqlstates[8][PG_SQLSTATE_BYTES];
     long long affected;
+    size_t row_ct;
     char value[64]; /* first of the first result; "NULL" */
 };
 
@@ -60,6 +61,7 @@ struct pg_request *pg_start(enum pg_kind kind, const struct pg_statement *statem
                             size_t ct, int64_t within_ms, size_t at);
 /* Runs one to its end, into told[0]. */
 void pg_run(enum pg_kind kind, const struct pg_statement *statements, size_t ct);
+void pg_run_batch(const struct pg_batch *batch);
 void pg_run_sql(enum pg_kind kind, const char *sql);
 
 long long pg_row_ct(void);     /* of t */

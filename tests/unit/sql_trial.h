@@ -9,13 +9,12 @@
 
 #include "base/log.h"
 #include "jobs/sql.h"
-#include "tests/support/postgres_process.h"
+#include "tests/support/postgres_fixture.h"
 #include "tests/support/proxy.h"
 #include "tests/unit/trial.h"
 
 enum { TRIALS_MAX = 100, PLAIN = 0, MANY, ONCE, TENANT, READER, SLOW, LATE, JOB_CT };
 
-static struct postgres_process server;
 static struct proxy *proxy; /* between the jobs and the server */
 static struct config config;
 static struct job_config jobs[JOB_CT];
@@ -72,16 +71,6 @@ static inline void set_config(void)
 
 /* ---- the scene ---- */
 
-static inline void make_server(void)
-{
-    postgres_process_make(&server);
-}
-
-static inline void end_server(void)
-{
-    postgres_process_end(&server);
-}
-
 static inline void open_scene(void)
 {
     struct err err;
@@ -98,9 +87,8 @@ static inline void set_up_scene(void)
     (void)signal(SIGPIPE, SIG_IGN);
     postgres_process_start(&server);
     (void)postgres_process_do(
-        &server,
-        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS tenant_a, tenant_b "
-        "CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE t (id "
+        &server, FRESH_SCHEMA
+        "DROP SCHEMA IF EXISTS tenant_a, tenant_b CASCADE; CREATE TABLE t (id "
         "int PRIMARY KEY, note text); CREATE TABLE later (id int UNIQUE DEFERRABLE "
         "INITIALLY DEFERRED); CREATE TABLE drover_inbox (uuid text PRIMARY KEY, done_at "
         "timestamptz NOT NULL DEFAULT now()); CREATE SCHEMA tenant_a; CREATE TABLE "
@@ -216,7 +204,7 @@ static inline void outcome_is(size_t at, enum outcome_kind kind, const char *rea
 
 static inline void add_scene(TCase *tc)
 {
-    tcase_add_unchecked_fixture(tc, make_server, end_server);
+    add_cluster(tc);
     tcase_add_checked_fixture(tc, set_up_scene, tear_down_scene);
 }
 

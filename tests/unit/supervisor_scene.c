@@ -21,6 +21,7 @@ char state_dir[96];
 char control_path[128];
 char log_path[96];
 pid_t supervisor;
+int64_t repeat_ms;
 
 int note_state(int unset_environment UNUSED, const char *state)
 {
@@ -120,8 +121,10 @@ void close_scene(void)
 /* In the child. Signals stay blocked until the supervisor is ready for them. */
 static int live(void)
 {
-    struct supervisor_options options = {
-        .config_path = conf, .load = config_load, .worker = fake_worker};
+    struct supervisor_options options = {.config_path = conf,
+                                         .load = config_load,
+                                         .worker = fake_worker,
+                                         .repeat_ms = repeat_ms};
     struct err err = {0};
     int log_fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 

@@ -23,7 +23,8 @@ extern char conf[96];
 extern char state_dir[96];
 extern char control_path[128];
 extern char log_path[96];
-extern pid_t supervisor; /* 0: none */
+extern pid_t supervisor;  /* 0: none */
+extern int64_t repeat_ms; /* of its options; before begin() */
 
 #define POOL(name, workers)                                                              \
     "{ name = \"" name "\"; workers = " workers "; concurrency = 2; }"

@@ -14,25 +14,10 @@ use Illuminate\Redis\RedisManager;
 use Illuminate\Support\Arr;
 
 if (! class_exists(Quiet::class, false)) {
-    class Quiet implements ExceptionHandler
+    class Quiet extends Reporter
     {
         public function report(\Throwable $e)
         {
-        }
-
-        public function shouldReport(\Throwable $e)
-        {
-            return true;
-        }
-
-        public function render($request, \Throwable $e)
-        {
-            throw $e;
-        }
-
-        public function renderForConsole($output, \Throwable $e)
-        {
-            throw $e;
         }
     }
 }
