@@ -187,9 +187,9 @@ START_TEST(a_directory_that_is_not_there_is_a_warning)
 
     write_text(
         "drover.conf",
-        "jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"x\" ];\n"
+        "jobs: ( { name = \"a\"; type = \"shell\"; command = [ \"true\" ];\n"
         "cwd = \"/no/such\"; },\n"
-        "{ name = \"b\"; type = \"shell\"; command = [ \"x\" ]; cwd = \"/\"; } );\n");
+        "{ name = \"b\"; type = \"shell\"; command = [ \"true\" ]; cwd = \"/\"; } );\n");
     ck_assert_int_eq(run_check(NULL, false), EXIT_DONE);
     ck_assert_str_eq(out.data, "drover.conf: ok\n");
     ck_assert_str_eq(errors.data, text);
