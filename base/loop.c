@@ -43,6 +43,7 @@ struct loop {
     struct event *woken;
     int wake_fd; /* -1: no signal watched yet */
     uint64_t turns;
+    bool has_rest; /* this turn */
     bool stop;
 };
 
@@ -103,6 +104,7 @@ void loop_run(struct loop *loop)
 
         MUST(rc >= 0);
         loop->turns++;
+        loop->has_rest = false;
         free_doomed(loop);
     }
     loop->stop = false;
@@ -116,6 +118,16 @@ void loop_stop(struct loop *loop)
 uint64_t loop_turns(const struct loop *loop)
 {
     return loop->turns;
+}
+
+void loop_leave_rest(struct loop *loop)
+{
+    loop->has_rest = true;
+}
+
+bool loop_has_rest(const struct loop *loop)
+{
+    return loop->has_rest;
 }
 
 void loop_defer_free(struct loop *loop, void *ptr, void (*release)(void *ptr))

@@ -26,6 +26,11 @@ void loop_run(struct loop *loop);  /* returns after loop_stop() */
 void loop_stop(struct loop *loop); /* after this turn; before loop_run(): at once */
 uint64_t loop_turns(const struct loop *loop);
 
+/* For who does a part of what was ready in this turn: the rest is for the next one. And
+ * for who would rather act once for all of it: whether this turn leaves any. */
+void loop_leave_rest(struct loop *loop);
+bool loop_has_rest(const struct loop *loop);
+
 /* Calls release(ptr) after the callbacks of this turn have returned. */
 void loop_defer_free(struct loop *loop, void *ptr, void (*release)(void *ptr));
 

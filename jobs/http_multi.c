@@ -136,8 +136,10 @@ static void socket_ready(evutil_socket_t fd, short events, void *arg)
         watch->added = false;
         return;
     }
-    if (had_its_turn(watch->multi))
+    if (had_its_turn(watch->multi)) {
+        loop_leave_rest(watch->multi->loop);
         return;
+    }
     if (events & EV_READ)
         what |= CURL_CSELECT_IN;
     if (events & EV_WRITE)

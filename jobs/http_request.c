@@ -145,12 +145,15 @@ static int add_identity(struct http_request *request, const struct http_target *
     return add_signature(request, target, job, now_s, err);
 }
 
-/* curl would wait for a 100 before a long body. */
+/* curl would wait for a 100 before a long body. CURLOPT_USERAGENT would be printed twice
+ * for each request. */
 static int build_headers(struct http_request *request, const struct http_target *target,
                          const struct job *job, int64_t now_s, struct err *err)
 {
     if (request->body.len >= EXPECT_FROM_BYTES)
         add_line(request, "Expect:", "");
+    if (!target->named)
+        add_line(request, "User-Agent: ", "drover/" PACKAGE_VERSION);
     if (!target->typed && !target->bare)
         add_line(request, "Content-Type: ", "application/json");
     if (add_configured(request, &target->config->headers, job->payload, err) != 0 ||

@@ -18,10 +18,11 @@ static int read_networks(struct http_target *target, struct err *err)
     return 0;
 }
 
-static bool has_content_type(const struct text_list *headers)
+/* `name` with its colon. */
+static bool has_header(const struct text_list *headers, const char *name)
 {
     for (size_t i = 0; i < headers->ct; i++)
-        if (strncasecmp(headers->items[i], "content-type:", 13) == 0)
+        if (strncasecmp(headers->items[i], name, strlen(name)) == 0)
             return true;
     return false;
 }
@@ -96,7 +97,8 @@ int http_target_init(struct http_target *target, const struct http_config *confi
         .rules = {.max_in_flight = config->max_in_flight,
                   .breaker_failures = config->breaker_failures},
         .bare = http_method_is_bare(config->method),
-        .typed = has_content_type(&config->headers),
+        .typed = has_header(&config->headers, "content-type:"),
+        .named = has_header(&config->headers, "user-agent:"),
     };
     find_endpoint(target);
     if (read_networks(target, err) != 0)
@@ -158,7 +160,6 @@ void http_target_apply(const struct http_target *target, CURL *easy)
     (void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
     (void)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    (void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "drover/" PACKAGE_VERSION);
     (void)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                            (long)target->config->connect_timeout_ms);
     (void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L); /* rather HTTP/2 than a new one */

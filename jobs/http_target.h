@@ -21,7 +21,8 @@ struct http_target {
     struct network *networks; /* allowed though not public */
     size_t network_ct;
     bool bare;  /* its method has no body */
-    bool typed; /* a header of the configuration is Content-Type */
+    bool typed; /* a header of the configuration is Content-Type, */
+    bool named; /* or User-Agent */
     char endpoint[ENDPOINT_NAME_BYTES]; /* "": payloads have a say in it */
 };
 

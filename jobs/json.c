@@ -6,6 +6,7 @@
  */
 #include "jobs/json.h"
 
+#include <endian.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,9 +62,11 @@ struct slice json_trim(struct slice text)
 
 static int skip_space(struct json_reader *reader)
 {
-    while (reader->at < reader->end && is_space(*reader->at))
+    int c;
+
+    for (c = peek(reader); c >= 0 && c <= ' ' && is_space((char)c); c = peek(reader))
         reader->at++;
-    return peek(reader);
+    return c;
 }
 
 static int push(struct json_reader *reader, bool object, struct err *err)
@@ -104,8 +107,10 @@ static int read_escape(struct json_reader *reader, struct err *err)
     return 0;
 }
 
-/* Whether one of eight bytes is a quote, a backslash or below 0x20. */
-static bool has_special(uint64_t word)
+/* Of eight bytes, the first one lowest: the lowest bit that is set is the high one of the
+ * first quote, backslash or byte below 0x20; 0: none is. (Borrows can set bits too many,
+ * but only above such a byte.) */
+static uint64_t specials(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
     uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
@@ -115,14 +120,18 @@ static bool has_special(uint64_t word)
            highs;
 }
 
+/* To the first of these, or at least to the last seven bytes. */
 static void skip_plain(struct json_reader *reader)
 {
-    uint64_t word;
+    uint64_t word, found;
 
     while ((size_t)(reader->end - reader->at) >= sizeof(word)) {
         memcpy(&word, reader->at, sizeof(word));
-        if (has_special(word))
+        found = specials(le64toh(word));
+        if (found != 0) {
+            reader->at += __builtin_ctzll(found) / 8;
             return;
+        }
         reader->at += sizeof(word);
     }
 }
@@ -298,15 +307,12 @@ enum json_kind json_peek(struct json_reader *reader)
     return kind_at(reader);
 }
 
-int json_read_value(struct json_reader *reader, struct json_value *value, struct err *err)
+/* An object or array, to its end. */
+static int read_nested(struct json_reader *reader, struct err *err)
 {
     size_t outer = reader->depth;
-    const char *from;
     int more;
 
-    (void)skip_space(reader);
-    from = reader->at;
-    value->kind = kind_at(reader);
     do {
         if (descend(reader, err) != 0)
             return -1;
@@ -314,6 +320,21 @@ int json_read_value(struct json_reader *reader, struct json_value *value, struct
         while (reader->depth > outer && more == 0)
             more = next_place(reader, err);
     } while (more > 0);
+    return more;
+}
+
+int json_read_value(struct json_reader *reader, struct json_value *value, struct err *err)
+{
+    const char *from;
+    int more;
+
+    (void)skip_space(reader);
+    from = reader->at;
+    value->kind = kind_at(reader);
+    if (value->kind != VALUE_OBJECT && value->kind != VALUE_ARRAY)
+        more = read_scalar(reader, value->kind, err);
+    else
+        more = read_nested(reader, err);
     value->text = slice_of(from, (size_t)(reader->at - from));
     return more;
 }

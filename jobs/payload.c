@@ -47,6 +47,20 @@ static const struct slice field_names[FIELD_CT] = {
     [FIELD_CREATED_AT] = NAME("createdAt"),
 };
 
+/* Which fields have names of so many bytes. */
+#define HAS(field) (1u << FIELD_##field)
+static const uint16_t fields_by_bytes[] = {
+    [2] = HAS(ID),
+    [3] = HAS(JOB),
+    [4] = HAS(UUID) | HAS(DATA),
+    [5] = HAS(DELAY),
+    [7] = HAS(TIMEOUT) | HAS(BACKOFF),
+    [8] = HAS(ATTEMPTS) | HAS(MAX_TRIES) | HAS(PUSHED_AT),
+    [9] = HAS(CREATED_AT),
+    [10] = HAS(RETRY_UNTIL),
+    [11] = HAS(DISPLAY_NAME),
+};
+
 enum { UUID_CHARS_MAX = 63, LOOSE_DIGITS_MAX = 18 };
 
 static bool starts_with(struct slice text, const char *bytes)
@@ -80,16 +94,22 @@ static int refuse_top(struct json_reader *reader, struct err *err)
                    json_kind_text(top.kind));
 }
 
-static void note_field(struct json_value *fields, struct slice key,
-                       struct json_value value)
+/* FIELD_CT: a key of no meaning here. */
+static enum field field_of(struct slice key)
 {
     struct slice plain = json_plain_string(key);
+    unsigned may_be = (1u << FIELD_CT) - 1;
 
-    for (size_t i = 0; i < FIELD_CT; i++)
-        if (plain.ptr
-                ? plain.len == field_names[i].len && slice_equal(plain, field_names[i])
-                : json_string_is(key, field_names[i]))
-            fields[i] = value;
+    if (plain.ptr)
+        may_be = plain.len < ARRAY_CT(fields_by_bytes) ? fields_by_bytes[plain.len] : 0;
+    for (; may_be != 0; may_be &= may_be - 1) {
+        enum field field = (enum field)__builtin_ctz(may_be);
+
+        if (plain.ptr ? memcmp(plain.ptr, field_names[field].ptr, plain.len) == 0
+                      : json_string_is(key, field_names[field]))
+            return field;
+    }
+    return FIELD_CT;
 }
 
 static int read_fields(struct slice raw, struct json_value *fields, struct err *err)
@@ -105,7 +125,7 @@ static int read_fields(struct slice raw, struct json_value *fields, struct err *
     more = json_enter(&reader, err);
     if (more == 0)
         while ((more = json_next(&reader, &key, &value, err)) > 0)
-            note_field(fields, key, value);
+            fields[field_of(key)] = value;
     if (more != 0 || json_read_end(&reader, err) != 0)
         return err_prefix(err, "the payload is not JSON");
     return 0;
@@ -301,7 +321,7 @@ static int read_numbers(struct payload *p, const struct json_value *fields,
 
 int payload_scan(struct payload *p, struct slice raw, struct err *err)
 {
-    struct json_value fields[FIELD_CT] = {0};
+    struct json_value fields[FIELD_CT + 1] = {0}; /* the last: of no meaning */
 
     *p = (struct payload){.raw = raw,
                           .max_tries = -1,

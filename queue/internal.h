@@ -68,6 +68,8 @@ struct pool_queue {
 
 enum { YIELD_MS = 60000, SETTLE_YIELDS = -1 };
 
+enum { WAIT_TURNS_MAX = 4 }; /* of the loop, that a reserve waits for more slots */
+
 enum settle_kind { SETTLE_ACK, SETTLE_RELEASE, SETTLE_FAIL, SETTLE_GIVE_BACK };
 
 /* A verdict until Redis has answered it. */
@@ -139,6 +141,8 @@ struct queue {
     unsigned questions;     /* about crashes, without whose answers batches wait */
     uint64_t batch;         /* number of the last batch that arrived */
     unsigned chunk;         /* slots a reserve asks for at most */
+    unsigned enough;        /* slots for which no others are waited for */
+    unsigned waited_turns;  /* for slots that are about to be free */
     unsigned reserves_open; /* reserves on the main connection that are unanswered */
     unsigned asked;         /* slots they ask for, and the one behind a BRPOP */
     size_t usual_bytes;     /* of a payload, the biggest of late; 0: not known yet */

@@ -94,19 +94,41 @@ static bool should_reserve(const struct queue *queue)
            queue_free_slots(queue) > queue->chunk / 2;
 }
 
+/* Where the loop leaves some of what is ready to its next turns, jobs are about to end,
+ * and their acks and slots come along. */
+static bool is_worth_a_turn(struct queue *queue)
+{
+    if (queue_free_slots(queue) >= queue->enough || !loop_has_rest(queue->loop) ||
+        queue->waited_turns == WAIT_TURNS_MAX)
+        return false;
+    queue->waited_turns++;
+    return true;
+}
+
+static void reserve_some(struct queue *queue)
+{
+    queue->waited_turns = 0;
+    while (should_reserve(queue))
+        reserve_send(queue, queue->main, queue_free_slots(queue), queue->pace.answer_ms);
+    if (queue->reserves_open == 0 && may_reserve(queue))
+        wait_start(queue);
+}
+
 static void pump(void *arg)
 {
     struct queue *queue = arg;
+    bool reserves;
 
     owner_drain(queue);
     if (queue->fatal || queue->link != LINK_READY)
         return;
     /* Acks ride; where a reserve is under way, with the one after it. */
-    settle_send_all(queue, should_reserve(queue) || queue->reserves_open > 0);
-    while (should_reserve(queue))
-        reserve_send(queue, queue->main, queue_free_slots(queue), queue->pace.answer_ms);
-    if (queue->reserves_open == 0 && may_reserve(queue))
-        wait_start(queue);
+    reserves = should_reserve(queue);
+    settle_send_all(queue, reserves || queue->reserves_open > 0);
+    if (reserves && is_worth_a_turn(queue))
+        queue_pump_soon(queue);
+    else
+        reserve_some(queue);
     if (queue_idle(queue))
         owner_leave(queue);
     tell_quiet(queue);
@@ -167,6 +189,11 @@ static unsigned chunk_of(int64_t concurrency)
     return half < CHUNK_MAX ? (unsigned)half : CHUNK_MAX;
 }
 
+static unsigned enough_of(int64_t concurrency)
+{
+    return concurrency / 2 < CHUNK_MAX ? (unsigned)(concurrency / 2) : CHUNK_MAX;
+}
+
 /* CLIENT SETNAME takes neither spaces nor control bytes. */
 static void make_name(struct queue *queue)
 {
@@ -200,6 +227,7 @@ struct queue *queue_create(const struct queue_options *options, struct err *err)
     vitals_init(&queue->vitals);
     own_keys_init(&queue->own, options->prefix);
     queue->chunk = chunk_of(options->pool->concurrency);
+    queue->enough = enough_of(options->pool->concurrency);
     make_queues(queue, options->prefix);
     make_name(queue);
     leases_init(&queue->leases, (size_t)options->pool->concurrency);

@@ -12,8 +12,9 @@
  * Reserving: the worker says how many jobs it could start with queue_want(); the queue
  * reserves them in chunks, keeps up to two reserves in flight while more is ready than
  * one asks for, so that Redis takes the next jobs while the worker runs these, lets acks
- * ride with them, and where nothing is ready waits in a BRPOP on a second connection. It
- * never reserves more than the worker wants.
+ * ride with them, and where nothing is ready waits in a BRPOP on a second connection. Few
+ * slots wait for the jobs that a turn of the loop leaves to the next ones
+ * (loop_has_rest()), a few turns at most. It never reserves more than the worker wants.
  */
 #ifndef QUEUE_QUEUE_H
 #define QUEUE_QUEUE_H

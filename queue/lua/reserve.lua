@@ -311,18 +311,32 @@ end
 
 -- Payloads may be big: as many as fit if all are as big as the biggest; where nothing is
 -- known of them, the first one alone.
-local function step()
+local function step(room)
     if biggest == 0 then
         return 1
     end
-    local most = math.min((ROOM - taken_bytes) / biggest, STEP_ROOM / max_payload, STEP)
-    return math.min(slots, math.max(1, math.floor(most)))
+    return math.max(1, math.floor(math.min(room / biggest, STEP_ROOM / max_payload)))
+end
+
+-- The head of the list, as far as it is taken at one blow.
+local function look_at_head(queue)
+    local payloads, most, room = {}, math.min(slots, STEP, queue.ready), ROOM - taken_bytes
+    repeat
+        local from = #payloads
+        local last = math.min(most, from + step(room)) - 1
+        local some = redis.call('LRANGE', queue.ready_key, from, last)
+        for i = 1, #some do
+            payloads[from + i] = some[i]
+            room, biggest = room - #some[i], math.max(biggest, #some[i])
+        end
+    until #some == 0 or #payloads == most or room <= 0
+    return payloads
 end
 
 -- What is looked at leaves the list only when it is elsewhere: whatever is refused in
 -- between, the job is there. False: this call ends here.
 local function take_some(q, queue)
-    local payloads = redis.call('LRANGE', queue.ready_key, 0, step() - 1)
+    local payloads = look_at_head(queue)
     if #payloads == 0 then
         queue.ready = 0
         return true

@@ -190,6 +190,7 @@ START_TEST(a_request_is_what_was_configured_and_signed)
     assert_header(trial->detail, "webhook-id", "u-1");
     assert_header(trial->detail, "idempotency-key", "u-1");
     assert_header(trial->detail, "content-type", "application/json");
+    assert_header(trial->detail, "user-agent", "drover/" PACKAGE_VERSION);
     assert_header(trial->detail, "x-number", "12345678901234567890");
     ck_assert_ptr_nonnull(strstr(trial->detail, "\n{\"n\": 12345678901234567890}\n"));
     ck_assert_ptr_null(strcasestr(trial->detail, "accept-encoding"));
@@ -210,6 +211,26 @@ START_TEST(a_request_is_what_was_configured_and_signed)
     free(timestamp);
     free(signature);
     free(secret);
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+START_TEST(headers_of_the_configuration_take_the_place_of_ours)
+{
+    char *headers[] = {(char *)(uintptr_t) "user-agent: mine",
+                       (char *)(uintptr_t) "content-type: text/x"};
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, "/echo/500");
+    scene.jobs[0].http.headers = (struct text_list){.items = headers, .ct = 2};
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    assert_header(trial->detail, "user-agent", "mine");
+    assert_header(trial->detail, "content-type", "text/x");
+    ck_assert_ptr_null(strstr(trial->detail, "drover/"));
+    ck_assert_ptr_null(strstr(trial->detail, "application/json"));
     clear(trial);
     close_scene();
 }
@@ -397,6 +418,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, nobody_there_is_tried_again);
     tcase_add_loop_test(tc, a_stopped_request_is_no_verdict, 0, ARRAY_CT(stops));
     tcase_add_test(tc, a_request_is_what_was_configured_and_signed);
+    tcase_add_test(tc, headers_of_the_configuration_take_the_place_of_ours);
     tcase_add_test(tc, without_a_secret_nothing_is_signed_and_a_get_has_no_body);
     tcase_add_test(tc, a_body_may_be_composed);
     tcase_add_test(tc, what_cannot_be_expanded_fails_unsent);

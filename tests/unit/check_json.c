@@ -346,8 +346,39 @@ START_TEST(a_full_buffer_stops_decoding)
 }
 END_TEST
 
+/* Strings are read eight bytes at a time: whatever is before or behind it, and wherever
+ * it stands among the eight, what ends a string or has no place in one is found. */
+START_TEST(each_byte_of_a_string_is_seen_at_each_place)
+{
+    static const char near[] = "a !#[]\x7f\x80\xa0\xdc\xff";
+    char text[64];
+
+    for (size_t place = 0; place < 24; place++)
+        for (const char *filler = near; *filler; filler++)
+            for (int c = 1; c < 256; c++) {
+                struct json_reader reader UNINITIALIZED;
+                struct json_value value;
+                int rc;
+
+                memset(text, *filler, sizeof(text));
+                text[0] = '"';
+                text[1 + place] = (char)c;
+                text[1 + place + 2] = '"';
+                json_open(&reader, slice_of(text, sizeof(text)));
+                rc = json_read_value(&reader, &value, NULL);
+                if (c < 0x20 || c == '\\') {
+                    ck_assert_int_eq(rc, -1);
+                    continue;
+                }
+                ck_assert_int_eq(rc, 0);
+                ck_assert_uint_eq(value.text.len, place + (c == '"' ? 2 : 4));
+            }
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
+    tcase_add_test(tc, each_byte_of_a_string_is_seen_at_each_place);
     tcase_add_test(tc, well_formed_json_is_taken);
     tcase_add_test(tc, malformed_json_is_refused_with_the_place);
     tcase_add_test(tc, a_top_value_other_than_an_object_is_named);

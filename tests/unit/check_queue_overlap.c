@@ -3,7 +3,10 @@
  * and a broken link between them costs nobody a run.
  */
 #include <check.h>
+#include <event2/event.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "jobs/payload.h"
 #include "tests/support/world_fixture.h"
@@ -123,6 +126,60 @@ START_TEST(acks_wait_for_the_reserve_under_way_and_ride_with_the_next)
     ck_assert_int_eq(world_len(&world, "queues:default:reserved"), hand.queue->chunk + 1);
     proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
     hand_settled(&hand);
+}
+END_TEST
+
+/* ---- a loop that has more to do ---- */
+
+/* Always ready, and never done with what it has. */
+struct busy {
+    int fd;
+    struct event *event;
+    uint64_t seen_turn; /* in which a reserve was on its way; 0: none was yet */
+};
+
+static void be_busy(evutil_socket_t fd UNUSED, short events UNUSED, void *arg)
+{
+    struct busy *busy = arg;
+
+    loop_leave_rest(world.loop);
+    if (busy->seen_turn == 0 && hand.queue->reserves_open > 0)
+        busy->seen_turn = loop_turns(world.loop);
+}
+
+static void start_busy(struct busy *busy)
+{
+    *busy = (struct busy){.fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
+    busy->event =
+        event_new(loop_base(world.loop), busy->fd, EV_READ | EV_PERSIST, be_busy, busy);
+    ck_assert_int_eq(event_add(busy->event, NULL), 0);
+}
+
+static void stop_busy(struct busy *busy)
+{
+    event_free(busy->event);
+    (void)close(busy->fd);
+}
+
+/* A few slots wait for those that are about to be free, but not for ever; many do not. */
+START_TEST(few_slots_wait_for_the_rest_of_the_turn)
+{
+    uint64_t start_turn, turns;
+    struct busy busy;
+
+    open_with_chunk(200);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_HOLD);
+    start_busy(&busy);
+    start_turn = loop_turns(world.loop);
+    hand_want(&hand, _i == 0 ? hand.queue->enough - 1 : hand.queue->enough);
+    UNTIL(&world, busy.seen_turn > 0);
+    turns = busy.seen_turn - start_turn;
+    if (_i == 0)
+        ck_assert_uint_gt(turns, WAIT_TURNS_MAX);
+    ck_assert_uint_le(turns, _i == 0 ? WAIT_TURNS_MAX + 3 : 3);
+    stop_busy(&busy);
+    proxy_set(world.proxy, PROXY_ANSWERS, PROXY_PASS);
+    UNTIL(&world, hand.free_slots == 0);
 }
 END_TEST
 
@@ -347,6 +404,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, no_more_is_reserved_than_there_are_slots);
     tcase_add_test(tc, a_second_reserve_needs_something_to_take);
     tcase_add_test(tc, acks_wait_for_the_reserve_under_way_and_ride_with_the_next);
+    tcase_add_loop_test(tc, few_slots_wait_for_the_rest_of_the_turn, 0, 2);
     tcase_add_loop_test(tc, a_queue_is_not_empty_while_a_job_is_on_its_way_back, 0, 2);
     tcase_add_test(tc, a_queue_is_empty_once_a_job_that_waits_is_back);
     tcase_add_test(tc, a_queue_is_empty_though_an_ack_is_not_answered);
