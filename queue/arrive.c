@@ -107,11 +107,11 @@ void arrive_job(struct queue *queue, unsigned index, struct slice bytes, uint32_
  * and no further than there are any: the worker may hold thousands. */
 static size_t collect(struct queue *queue, uint64_t batch, struct lease ***list)
 {
-    size_t left = queue->arriving, at = queue->arriving;
+    size_t at = queue->arriving;
     struct lease_private *priv = TAILQ_LAST(&queue->leases.list, lease_list);
 
     *list = must_alloc((queue->arriving + 1) * sizeof(**list));
-    for (; left > 0 && priv; priv = TAILQ_PREV(priv, lease_list, all)) {
+    for (size_t left = at; left > 0 && priv; priv = TAILQ_PREV(priv, lease_list, all)) {
         if (priv->state != LEASE_ARRIVED)
             continue;
         left--;
