@@ -6,7 +6,7 @@
 # shellcheck source=bench/common.sh
 . "$(dirname "$0")/common.sh"
 
-jobs=${1:-50000}
+jobs=${1:-200000}
 rounds=5
 in_flight=64
 nginx=''
