@@ -193,14 +193,22 @@ static void took_crashes(void *arg, const redisReply *reply)
     queue_pump_soon(queue);
 }
 
+/* Of the batch's jobs, if there are any. */
 static void ask_crashes(struct queue *queue, uint64_t batch)
 {
-    struct asking *asking = must_alloc(sizeof(*asking));
+    struct asking *asking;
     struct lease **list;
     size_t ct = collect(queue, batch, &list);
-    struct slice *words = must_alloc((ct + 2) * sizeof(*words));
-    char(*keys)[CRASH_KEY_BYTES] = must_alloc(ct * sizeof(*keys) + 1);
+    struct slice *words;
+    char(*keys)[CRASH_KEY_BYTES];
 
+    if (ct == 0) {
+        free(list);
+        return;
+    }
+    asking = must_alloc(sizeof(*asking));
+    words = must_alloc((ct + 2) * sizeof(*words));
+    keys = must_alloc(ct * sizeof(*keys));
     words[0] = slice_text("HMGET");
     words[1] = slice_text(queue->own.crashes);
     for (size_t i = 0; i < ct; i++) {
@@ -217,19 +225,8 @@ static void ask_crashes(struct queue *queue, uint64_t batch)
     free(list);
 }
 
-static bool is_empty(struct queue *queue, uint64_t batch)
-{
-    struct lease **list;
-    size_t ct = collect(queue, batch, &list);
-
-    free(list);
-    return ct == 0;
-}
-
 void arrive_finish(struct queue *queue, uint64_t batch, bool ask)
 {
-    if (is_empty(queue, batch))
-        return;
     if (ask && queue->drain == DRAIN_NONE)
         ask_crashes(queue, batch);
     else
