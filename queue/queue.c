@@ -180,18 +180,12 @@ static void make_queues(struct queue *queue, const char *prefix)
 }
 
 /* Half of the slots: while one half is on its way, the other one works. */
-static unsigned chunk_of(int64_t concurrency)
+static void set_chunk(struct queue *queue, int64_t concurrency)
 {
     int64_t half = concurrency / 2;
 
-    if (half < CHUNK_MIN)
-        return CHUNK_MIN;
-    return half < CHUNK_MAX ? (unsigned)half : CHUNK_MAX;
-}
-
-static unsigned enough_of(int64_t concurrency)
-{
-    return concurrency / 2 < CHUNK_MAX ? (unsigned)(concurrency / 2) : CHUNK_MAX;
+    queue->enough = half < CHUNK_MAX ? (unsigned)half : CHUNK_MAX;
+    queue->chunk = queue->enough > CHUNK_MIN ? queue->enough : CHUNK_MIN;
 }
 
 /* CLIENT SETNAME takes neither spaces nor control bytes. */
@@ -226,8 +220,7 @@ struct queue *queue_create(const struct queue_options *options, struct err *err)
     queue->settled_told = true;
     vitals_init(&queue->vitals);
     own_keys_init(&queue->own, options->prefix);
-    queue->chunk = chunk_of(options->pool->concurrency);
-    queue->enough = enough_of(options->pool->concurrency);
+    set_chunk(queue, options->pool->concurrency);
     make_queues(queue, options->prefix);
     make_name(queue);
     leases_init(&queue->leases, (size_t)options->pool->concurrency);
