@@ -108,7 +108,6 @@ static void add_human(struct buf *out, const struct report_style *style,
 
 /* ---- for programs ---- */
 
-/* `text` is UTF-8. */
 /* What is empty is left out, as by array_filter(). */
 static void add_member(struct buf *out, const char *key, struct slice text)
 {
