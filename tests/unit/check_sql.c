@@ -129,8 +129,69 @@ START_TEST(a_read_only_database_is_not_written)
 {
     (void)start_job(0, READER, 1, "\"n\"");
     finish_all();
-    outcome_is(0, OUTCOME_RETRY, "SQLSTATE 25006: ");
+    outcome_is(0, OUTCOME_FAIL, "SQLSTATE 25006: "); /* by the configuration: for good */
     ck_assert_int_eq(count("t"), 0);
+}
+END_TEST
+
+START_TEST(a_server_that_is_read_only_for_now_is_tried_again)
+{
+    postgres_process_set_read_only(&server, true);
+    for (int i = 0; i < 3; i++)
+        (void)start_job((size_t)i, MANY, i, "\"n\"");
+    finish_all();
+    for (size_t i = 0; i < 3; i++)
+        outcome_is(i, OUTCOME_RETRY, "SQLSTATE 25006: ");
+    postgres_process_set_read_only(&server, false);
+}
+END_TEST
+
+/* ---- statements ---- */
+
+/* With data.id and data.note as $1 and $2, as far as params goes. */
+static const struct {
+    const char *statement;
+    size_t param_ct;
+    const char *reason;
+} hopeless[] = {
+    {"SELECT $1::int, $2::text", 1, "SQLSTATE 08P01: "},
+    {"SELECT $1::int", 2, "SQLSTATE 08P01: "},
+    {"SELECT $2::int", 2, "SQLSTATE 42P18: "},
+    {"VACUUM t", 0, "SQLSTATE 25001: "},
+    {"CALL commits()", 0, "SQLSTATE 2D000: "},
+    {"INSERT INTO above_5 VALUES ($1)", 1, "SQLSTATE 44000: "},
+    {"DELETE FROM t WHERE CURRENT OF nowhere", 0, "SQLSTATE 34000: "},
+};
+
+static void open_hopeless(int64_t batch)
+{
+    static const char *const paths[] = {"data.id", "data.note", NULL};
+
+    MUST(ARRAY_CT(hopeless) <= JOB_CT);
+    (void)postgres_process_do(
+        &server,
+        "CREATE PROCEDURE commits() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'; "
+        "CREATE VIEW above_5 AS SELECT id FROM t WHERE id > 5 WITH CHECK OPTION");
+    sql_close(env.sql);
+    for (size_t i = 0; i < ARRAY_CT(hopeless); i++) {
+        struct text_list params = text_list_of(paths);
+
+        params.ct = hopeless[i].param_ct;
+        set_job((int)i, "main", batch, false, hopeless[i].statement, params);
+    }
+    ck_assert_int_eq(sql_open(env.loop, &config, &env.sql, NULL), 0);
+}
+
+START_TEST(what_can_never_work_fails_at_once)
+{
+    size_t ct = ARRAY_CT(hopeless);
+
+    open_hopeless(_i); /* alone, and in company */
+    for (size_t i = 0; i < 2 * ct; i++)
+        (void)start_job(i, (int)(i % ct), (int)i % 5, "\"n\"");
+    finish_all();
+    for (size_t i = 0; i < 2 * ct; i++)
+        outcome_is(i, OUTCOME_FAIL, hopeless[i % ct].reason);
 }
 END_TEST
 
@@ -265,6 +326,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_job_that_only_commit_refuses_fails_alone);
     tcase_add_test(tc, tenants_have_transactions_of_their_own);
     tcase_add_test(tc, a_read_only_database_is_not_written);
+    tcase_add_test(tc, a_server_that_is_read_only_for_now_is_tried_again);
+    tcase_add_loop_test(tc, what_can_never_work_fails_at_once, 1, 3);
     tcase_add_test(tc, what_is_in_the_inbox_is_done);
     tcase_add_test(tc, twins_in_one_batch_take_effect_once);
     tcase_add_test(tc, a_job_that_failed_is_not_in_the_inbox);
