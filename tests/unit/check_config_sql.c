@@ -10,6 +10,10 @@
     "\"r\"; read_only = true; } ); "
 #define A_STATEMENT "jobs: ( { name = \"a\"; type = \"sql\"; statement = \"SELECT 1\"; "
 
+#define PARAMS(statement, params)                                                        \
+    A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; database = \"d\";\nstatement = " \
+               "\"" statement "\";\nparams = [ " params " ]; } );"
+
 static const struct {
     const char *text, *message;
 } mistakes[] = {
@@ -44,8 +48,24 @@ static const struct {
      "drover.conf:1: jobs[0].statement: holds no statement"},
     {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; database = \"d\"; "
                 "statement = \" Commit;\"; } );",
-     "drover.conf:1: jobs[0].statement: Commit cannot be a job's: transactions "
+     "drover.conf:1: jobs[0].statement: COMMIT cannot be a job's: transactions "
      "are drover's own"},
+    {A_DATABASE A_STATEMENT "database = \"d\"; params = [ \"a\" ]; } );",
+     "drover.conf:1: jobs[0].params[0]: the statement has no $1: add it, or leave this "
+     "path out"},
+    {PARAMS("SELECT $1, '$2', $3", "\"a\", \"b\", \"c\""),
+     "drover.conf:3: jobs[0].params[1]: the statement has no $2: add it, or leave this "
+     "path out"},
+    {PARAMS("SELECT $1 -- $2", "\"a\", \"b\""),
+     "drover.conf:3: jobs[0].params[1]: the statement has no $2: add it, or leave this "
+     "path out"},
+    {PARAMS("SELECT $1, $2", "\"a\""),
+     "drover.conf:2: jobs[0].statement: $2 has no path: params has 1"},
+    {PARAMS("SELECT $99999999999999999999", ""),
+     "drover.conf:2: jobs[0].statement: $65536 has no path: params has 0"},
+    {PARAMS("SELECT 1; SELECT 2", ""),
+     "drover.conf:2: jobs[0].statement: holds several statements, and PostgreSQL takes "
+     "one with a job's values: join them with WITH, or call a function"},
     {A_DATABASE A_STATEMENT "database = \"r\"; once = true; } );",
      "drover.conf:1: jobs[0].once: \"r\" is read_only: nothing can be noted there"},
 };

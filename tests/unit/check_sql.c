@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/statement.h"
 #include "jobs/sql_inbox.h"
 #include "tests/unit/sql_trial.h"
 #include "tests/unit/suite.h"
@@ -195,6 +196,73 @@ START_TEST(what_can_never_work_fails_at_once)
 }
 END_TEST
 
+/* Each is refused by the configuration; here is why. */
+static const struct {
+    const char *statement, *left; /* what is there then, for the same session */
+} lingering[] = {
+    {"SET work_mem = '5MB'", "pg_settings WHERE name = 'work_mem' AND setting = '5120'"},
+    {"LISTEN a", "pg_listening_channels()"},
+    {"PREPARE a AS SELECT 1", "pg_prepared_statements"},
+    {"DECLARE a CURSOR WITH HOLD FOR SELECT 1", "pg_cursors WHERE name = 'a'"},
+    {"CREATE TEMP TABLE a (b int)", "pg_class WHERE oid = to_regclass('pg_temp.a')"},
+    {"SELECT pg_advisory_lock(1)", "pg_locks WHERE locktype = 'advisory'"},
+    {"PREPARE TRANSACTION 'a'", "pg_prepared_xacts"},
+};
+
+static void allow_prepared(const char *ct)
+{
+    (void)postgres_process_do(&server, "ALTER SYSTEM SET max_prepared_transactions = %s",
+                              ct);
+    postgres_process_restart(&server, POSTGRES_FAST);
+}
+
+START_TEST(what_is_refused_would_outlive_its_transaction)
+{
+    long long left[ARRAY_CT(lingering)];
+
+    allow_prepared("1");
+    for (size_t i = 0; i < ARRAY_CT(lingering); i++)
+        left[i] =
+            postgres_process_int(&server, "BEGIN; %s; COMMIT; SELECT count(*) FROM %s",
+                                 lingering[i].statement, lingering[i].left);
+    (void)postgres_process_do(&server, "ROLLBACK PREPARED 'a'");
+    allow_prepared("0");
+    for (size_t i = 0; i < ARRAY_CT(lingering); i++) {
+        struct err err;
+
+        ck_assert_msg(left[i] == 1, "%s leaves nothing", lingering[i].statement);
+        ck_assert_int_eq(statement_check(lingering[i].statement, &err), -1);
+    }
+}
+END_TEST
+
+static const char *const parametered[] = {
+    "SELECT 1",
+    "SELECT $2::int, $1::int, $2",
+    "SELECT $1::text, '$2', \"x$3\", $$ $4 $$, 'a''$5' /* $6 /* */ $7 */ -- $8\n"
+    "FROM (SELECT 1 AS \"x$3\") AS a$9",
+    "SELECT E'\\'$1', $1::int, E'\\\\', $2::int",
+    "SELECT $a$ $1 $$ $a$, $1::int, U&'\\0041$2', N'$3', 1-$2::int--$3",
+    "SELECT 'a\\n$1', $1::int, 'a'\n'$2'",
+    "SELECT e$1.a, $1::int FROM (SELECT 1 AS a) AS e$1",
+};
+
+START_TEST(parameters_are_counted_as_the_server_does)
+{
+    for (size_t i = 0; i < ARRAY_CT(parametered); i++) {
+        size_t highest;
+
+        ck_assert(statement_find_params(parametered[i], NULL, 0, &highest));
+        ck_assert_int_eq(
+            postgres_process_int(&server,
+                                 "PREPARE q AS %s\n; SELECT cardinality(parameter_types) "
+                                 "FROM pg_prepared_statements",
+                                 parametered[i]),
+            (long long)highest);
+    }
+}
+END_TEST
+
 /* ---- once ---- */
 
 START_TEST(what_is_in_the_inbox_is_done)
@@ -328,6 +396,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_read_only_database_is_not_written);
     tcase_add_test(tc, a_server_that_is_read_only_for_now_is_tried_again);
     tcase_add_loop_test(tc, what_can_never_work_fails_at_once, 1, 3);
+    tcase_add_test(tc, what_is_refused_would_outlive_its_transaction);
+    tcase_add_test(tc, parameters_are_counted_as_the_server_does);
     tcase_add_test(tc, what_is_in_the_inbox_is_done);
     tcase_add_test(tc, twins_in_one_batch_take_effect_once);
     tcase_add_test(tc, a_job_that_failed_is_not_in_the_inbox);
