@@ -239,8 +239,7 @@ END_TEST
 static const char *const parametered[] = {
     "SELECT 1",
     "SELECT $2::int, $1::int, $2",
-    "SELECT $1::text, '$2', \"x$3\", $$ $4 $$, 'a''$5' /* $6 /* */ $7 */ -- $8\n"
-    "FROM (SELECT 1 AS \"x$3\") AS a$9",
+    "SELECT $1::text, '$2' AS \"x$3\", $$ $4 $$, 'a''$5' /* $6 /* */ $7 */ -- $8\n, 1",
     "SELECT E'\\'$1', $1::int, E'\\\\', $2::int",
     "SELECT $a$ $1 $$ $a$, $1::int, U&'\\0041$2', N'$3', 1-$2::int--$3",
     "SELECT 'a\\n$1', $1::int, 'a'\n'$2'",
