@@ -408,6 +408,11 @@ START_TEST(queue_peek_shows_without_touching)
            "$D push note --delay 1h >/dev/null; $D queue peek default --state delayed");
     IN_OUT("T");
     IN_OUT("Z  {}");
+    expect(0,
+           "x=$(printf '%40s' '' | sed 's/ /\303\251/g'); $D push note \"[\\\"a$x\\\"]\""
+           " --queue long >/dev/null; $D queue peek long");
+    IN_OUT("\xc3\xa9\xc3\xa9..."); /* its 60 bytes end within a character */
+    NOT_IN_OUT("\\xc3");
     expect_out("$D queue peek nothing", "");
     IN_ERR("no such jobs");
     expect_out("redis-cli -s $S LLEN queues:default", "3");
