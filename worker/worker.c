@@ -394,6 +394,7 @@ static int worker_open(struct worker *worker, struct err *err)
     stint_open(worker);
     worker->report = report_create(&worker->start->config->work, worker->loop);
     worker->env.loop = worker->loop;
+    worker->env.shortage = &worker->shortage;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
         http_open(worker->loop, worker->start->config, &worker->env.http, err) != 0 ||

@@ -16,6 +16,7 @@ struct fault {
     _Atomic int64_t clock_shift_s;    /* of the wall clock */
     _Atomic uint32_t fork_fail_ct;    /* so many forks more fail ... */
     _Atomic int fork_errno;           /* ... with this */
+    _Atomic int spawn_errno;          /* != 0: no program can be started, for this */
     _Atomic uint32_t die_at_birth;    /* != 0: what is forked ends at once, status 1 */
     _Atomic uint32_t interrupt_every; /* each n-th call is EINTR; 0: none */
     _Atomic uint32_t shorten_every;   /* each n-th read or write does half; 0: none */

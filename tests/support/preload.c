@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,18 @@ pid_t fork(void)
     if (pid > 0 && page)
         page->forked_ct++;
     return pid;
+}
+
+int clone(int (*enter)(void *), void *stack, int flags, void *arg, ...)
+{
+    int (*real)(int (*)(void *), void *, int, void *, ...);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "clone");
+    if (page && page->spawn_errno != 0) {
+        errno = page->spawn_errno;
+        return -1;
+    }
+    return real(enter, stack, flags, arg);
 }
 
 /* ---- time ---- */
