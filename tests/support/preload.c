@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,8 +133,19 @@ static size_t shorten(int fd, size_t len)
     return len / 2;
 }
 
+static void hold(void)
+{
+    static const struct timespec moment = {.tv_nsec = 5 * 1000 * 1000};
+
+    if (page && page->hold_reads)
+        page->held_ct++;
+    while (page && page->hold_reads)
+        (void)nanosleep(&moment, NULL);
+}
+
 ssize_t read(int fd, void *bytes, size_t len)
 {
+    hold();
     return interrupts() ? -1 : syscall(SYS_read, fd, bytes, shorten(fd, len));
 }
 
@@ -171,6 +183,17 @@ ssize_t pwritev2(int fd, const struct iovec *parts, int part_ct, off_t offset, i
     if (interrupts())
         return -1;
     return syscall(SYS_pwritev2, fd, parts, part_ct, offset, offset, flags);
+}
+
+/* ---- signals at an awkward time ---- */
+
+int close(int fd)
+{
+    int rc = (int)syscall(SYS_close, fd);
+
+    if (page && page->raise_at_close)
+        (void)kill(getpid(), page->raise_at_close);
+    return rc;
 }
 
 /* ---- waiting: with a timeout of 0 nobody waits ---- */
