@@ -444,6 +444,28 @@ START_TEST(a_cancelled_job_is_abandoned)
 }
 END_TEST
 
+/* LeakSanitizer finds what is left, in a build that has it. */
+START_TEST(a_worker_that_ends_forgets_its_runs_in_whatever_state)
+{
+    pid_t runners[3];
+
+    for (size_t i = 0; i < ARRAY_CT(runners); i++) {
+        struct trial *trial = start_trial(i, "hang");
+
+        ck_assert_ptr_nonnull(trial->run);
+        runners[i] = trial->group;
+    }
+    laravel_handler.cancel(trials[0].run, CANCEL_LOST); /* it is over in the next turn */
+    laravel_handler.cancel(trials[1].run, CANCEL_STOP);
+    coprocess_close(env.coprocess);
+    for (size_t i = 0; i < ARRAY_CT(runners); i++) {
+        ck_assert_uint_eq(trials[i].left, 1); /* nobody was told */
+        ck_assert_int_eq(waitpid(runners[i], NULL, 0), runners[i]);
+    }
+    env.coprocess = coprocess_open(&env, &config, all_gone, NULL);
+}
+END_TEST
+
 START_TEST(a_drain_ends_idle_runners_and_then_the_busy_ones)
 {
     struct trial *busy;
@@ -485,6 +507,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_runner_that_is_worn_out_is_replaced);
     tcase_add_test(tc, an_idle_runner_that_was_killed_costs_no_job_anything);
     tcase_add_loop_test(tc, a_cancelled_job_is_abandoned, 0, ARRAY_CT(cancels));
+    tcase_add_test(tc, a_worker_that_ends_forgets_its_runs_in_whatever_state);
     tcase_add_test(tc, a_drain_ends_idle_runners_and_then_the_busy_ones);
 }
 
