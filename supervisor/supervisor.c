@@ -127,10 +127,12 @@ static void begin_stop(struct supervisor *sv, const char *why)
     tell_status(sv);
 }
 
+/* Each second, too. */
 static void fleet_changed(void *arg)
 {
     struct supervisor *sv = arg;
 
+    control_look(sv->control);
     tell_ready(sv);
     tell_status(sv);
     if (sv->pausing == SUPERVISOR_DRAINING && sv->phase != SUPERVISOR_STOPPING &&
