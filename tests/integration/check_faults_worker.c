@@ -1,6 +1,7 @@
 /* The worker's row: workers that run out of memory, die with many jobs in flight, or die
  * of one job, and a wall clock that jumps. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -204,6 +205,57 @@ START_TEST(a_worker_without_memory_dies_and_its_jobs_run_elsewhere)
 }
 END_TEST
 
+/* ---- a machine that lets no process be started ---- */
+
+static const struct {
+    int errnum;
+    const char *name;
+} lacks[] = {
+    {EMFILE, "errno=EMFILE"}, {EAGAIN, "errno=EAGAIN"}, {ENOMEM, "errno=ENOMEM"}};
+
+/* The first by a limit of the kernel's: what is open stays so. */
+static void set_lack(int errnum, bool lacks_it)
+{
+    pid_t worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    struct rlimit limit;
+
+    if (errnum != EMFILE) {
+        fault->spawn_errno = lacks_it ? errnum : 0;
+        return;
+    }
+    ck_assert_int_eq(prlimit(worker, RLIMIT_NOFILE, NULL, &limit), 0);
+    limit.rlim_cur = lacks_it ? STDERR_FILENO + 1 : limit.rlim_max;
+    ck_assert_int_eq(prlimit(worker, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+START_TEST(jobs_that_cannot_be_started_wait_and_spend_no_attempt)
+{
+    char *text;
+
+    scene = scene_create(SCENE_REDIS,
+                         POOL("1", "4", "tries = 1;") "jobs: ( " SH(
+                             "sh", "echo $DROVER_ATTEMPT >> $1/runs", "") " );\n");
+    fault = fault_open(scene->dir);
+    scene_start(scene);
+    fault_hide();
+    set_lack(lacks[_i].errnum, true);
+    scene_push_many(scene, "{\"job\":\"sh\",\"id\":\"@\",\"attempts\":0}", 10);
+    WAIT_FOR(scene_sum(scene, "postponed") >= 15); /* some of them more than once */
+    ck_assert(scene_log_has(scene, lacks[_i].name));
+    ck_assert_uint_eq(scene_log_count(scene, "event=spawn.refused"), 1);
+    ck_assert_uint_eq(scene_lines(scene, "runs"), 0);
+    set_lack(lacks[_i].errnum, false);
+    WAIT_FOR(scene_sum(scene, "done") == 10);
+    WAIT_FOR(scene_is_drained(scene));
+    text = scene_read(scene, "runs");
+    ck_assert_str_eq(text, "1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n");
+    free(text);
+    ck_assert_uint_eq(failed_ct(), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=spawn.works"), 1);
+    ck_assert_int_eq(scene_sum(scene, "restarts"), 0);
+}
+END_TEST
+
 /* ---- a clock that jumps ---- */
 
 /* When the lease of the only job in hand ends, in Redis' seconds. */
@@ -264,6 +316,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_innocent_beside_a_poison_are_told_from_it);
     if (!is_sanitized()) /* whose allocator needs all address space there is */
         tcase_add_test(tc, a_worker_without_memory_dies_and_its_jobs_run_elsewhere);
+    tcase_add_loop_test(tc, jobs_that_cannot_be_started_wait_and_spend_no_attempt, 0,
+                        ARRAY_CT(lacks));
     tcase_add_loop_test(
         tc, an_hour_more_or_less_changes_no_lease_no_timeout_and_no_backoff, 0, 2);
 }
