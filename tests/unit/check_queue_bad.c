@@ -316,25 +316,26 @@ END_TEST
 
 /* ---- tokens ---- */
 
+static const struct {
+    int ready, tokens;
+} token_counts[] = {{0, 0}, {0, 9}, {1, 0}, {1, 5}, {4, 0}, {4, 2}, {4, 4}, {4, 900}};
+
 START_TEST(tokens_are_set_right_by_each_reserve)
 {
-    static const struct {
-        int ready, tokens;
-    } table[] = {{0, 0}, {0, 9}, {1, 0}, {1, 5}, {4, 0}, {4, 2}, {4, 4}, {4, 900}};
     long long ready, tokens;
 
-    for (int i = 0; i < table[_i].ready; i++)
+    for (int i = 0; i < token_counts[_i].ready; i++)
         (void)real_redis_int(&world.server, "RPUSH queues:default j%d", i);
-    for (int i = 0; i < table[_i].tokens; i++)
+    for (int i = 0; i < token_counts[_i].tokens; i++)
         (void)real_redis_int(&world.server, "RPUSH queues:default:notify 1");
     hand_open(&hand, 1);
-    if (table[_i].ready)
+    if (token_counts[_i].ready)
         UNTIL(&world, hand.job_ct == 1);
     else
         hand_rests(&hand);
     ready = world_len(&world, "queues:default");
     tokens = world_len(&world, "queues:default:notify");
-    ck_assert_int_eq(ready, table[_i].ready ? table[_i].ready - 1 : 0);
+    ck_assert_int_eq(ready, token_counts[_i].ready ? token_counts[_i].ready - 1 : 0);
     ck_assert_int_le(tokens, ready);
     ck_assert_int_eq(tokens > 0, ready > 0);
 }
@@ -420,7 +421,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, twins_run_even_where_the_counter_is_spoilt);
     tcase_add_test(tc, a_full_redis_is_drained_and_settled);
     tcase_add_test(tc, a_flushed_script_is_sent_again);
-    tcase_add_loop_test(tc, tokens_are_set_right_by_each_reserve, 0, 8);
+    tcase_add_loop_test(tc, tokens_are_set_right_by_each_reserve, 0,
+                        (int)ARRAY_CT(token_counts));
     tcase_add_loop_test(tc, a_settle_after_the_lease_was_lost_changes_nothing, 0, 4);
     tcase_add_test(tc, the_same_uuid_with_another_payload_gets_its_own_record);
 }
