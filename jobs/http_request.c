@@ -99,17 +99,11 @@ static int add_configured(struct http_request *request, const struct text_list *
     return rc;
 }
 
-/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), nothing else goes on. Most payloads
- * have none, and are not read for it: who writes one does so without escapes. */
-static void add_traceparent(struct http_request *request, const struct payload *payload)
+/* "00-<32 hex>-<16 hex>-<2 hex>" (W3C Trace Context), nothing else goes on. */
+static void add_traceparent(struct http_request *request, struct json_value value)
 {
-    static const char key[] = "\"traceparent\"";
-    struct json_value value;
     struct buf text;
 
-    if (memmem(payload->raw.ptr, payload->raw.len, key, sizeof(key) - 1) == NULL)
-        return;
-    value = payload_lookup(payload, "traceparent");
     if (value.kind != VALUE_STRING)
         return;
     buf_init(&text, 64);
@@ -132,16 +126,22 @@ static int add_signature(struct http_request *request, const struct http_target 
     return 0;
 }
 
+/* Printed once a second at most. */
+static const char *seconds_text(struct http_request *request, int64_t now_s)
+{
+    if (request->seconds[0] == '\0' || request->now_s != now_s)
+        (void)snprintf(request->seconds, sizeof(request->seconds), "%" PRId64, now_s);
+    request->now_s = now_s;
+    return request->seconds;
+}
+
 static int add_identity(struct http_request *request, const struct http_target *target,
                         const struct job *job, int64_t now_s, struct err *err)
 {
-    char seconds[24];
-
-    (void)snprintf(seconds, sizeof(seconds), "%" PRId64, now_s);
     add_line(request, "webhook-id: ", job->uuid);
-    add_line(request, "webhook-timestamp: ", seconds);
+    add_line(request, "webhook-timestamp: ", seconds_text(request, now_s));
     add_line(request, "idempotency-key: ", job->uuid);
-    add_traceparent(request, job->payload);
+    add_traceparent(request, job->payload->traceparent);
     return add_signature(request, target, job, now_s, err);
 }
 

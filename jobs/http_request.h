@@ -18,6 +18,8 @@ struct http_request {
     struct buf lines;                   /* header lines, each with its NUL */
     struct curl_slist *nodes;
     size_t node_ct, node_max;
+    int64_t now_s; /* what `seconds` says, "" at first */
+    char seconds[24];
     struct slice body; /* borrowed from the payload, or in `own` */
     struct buf own;
 };

@@ -24,6 +24,7 @@ enum field {
     FIELD_DELAY,
     FIELD_PUSHED_AT,
     FIELD_CREATED_AT,
+    FIELD_TRACEPARENT,
     FIELD_CT
 };
 
@@ -45,6 +46,7 @@ static const struct slice field_names[FIELD_CT] = {
     [FIELD_DELAY] = NAME("delay"),
     [FIELD_PUSHED_AT] = NAME("pushedAt"),
     [FIELD_CREATED_AT] = NAME("createdAt"),
+    [FIELD_TRACEPARENT] = NAME("traceparent"),
 };
 
 /* Which fields have names of so many bytes. */
@@ -58,7 +60,7 @@ static const uint16_t fields_by_bytes[] = {
     [8] = HAS(ATTEMPTS) | HAS(MAX_TRIES) | HAS(PUSHED_AT),
     [9] = HAS(CREATED_AT),
     [10] = HAS(RETRY_UNTIL),
-    [11] = HAS(DISPLAY_NAME),
+    [11] = HAS(DISPLAY_NAME) | HAS(TRACEPARENT),
 };
 
 enum { UUID_CHARS_MAX = 63, LOOSE_DIGITS_MAX = 18 };
@@ -335,6 +337,7 @@ int payload_scan(struct payload *p, struct slice raw, struct err *err)
     p->job = fields[FIELD_JOB];
     p->id = fields[FIELD_ID];
     p->data = fields[FIELD_DATA];
+    p->traceparent = fields[FIELD_TRACEPARENT];
     return read_numbers(p, fields, err);
 }
 

@@ -24,7 +24,7 @@ enum { PAYLOAD_DEPTH_MAX = JSON_DEPTH_MAX, PAYLOAD_NAME_MAX = 255 };
  */
 struct payload {
     struct slice raw;
-    struct json_value uuid, display_name, job, id, data;
+    struct json_value uuid, display_name, job, id, data, traceparent;
     int64_t attempts;           /* 0 where absent; at most PAYLOAD_ATTEMPTS_MAX */
     struct slice attempts_text; /* absent: the payload has none */
     int64_t max_tries;          /* -1: absent or null; 0: without limit */

@@ -254,6 +254,57 @@ START_TEST(without_a_secret_nothing_is_signed_and_a_get_has_no_body)
 }
 END_TEST
 
+#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+static const struct {
+    const char *payload;
+    bool goes_along;
+} traces[] = {
+    {"{\"job\":\"t\",\"traceparent\":\"" TRACE "\"}", true},
+    {"{\"job\":\"t\",\"trace\\u0070arent\":\"" TRACE "\"}", true},
+    {"{\"job\":\"t\",\"traceparent\":\"00\\u002d" TRACE "\"}", false},
+    {"{\"job\":\"t\",\"traceparent\":\"" TRACE "\\r\\nX: y\"}", false},
+    {"{\"job\":\"t\",\"traceparent\":\"0\"}", false},
+    {"{\"job\":\"t\",\"traceparent\":null}", false},
+    {"{\"job\":\"t\",\"data\":{\"traceparent\":\"" TRACE "\"}}", false},
+};
+
+START_TEST(a_trace_goes_along)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    set_scene(&scene, "/echo/500");
+    scene.jobs[0].http.body = (char *)(uintptr_t) "{{}}";
+    open_scene(&scene);
+    trial = start_payload(&scene, 0, 0, traces[_i].payload);
+    finish_trial(trial);
+    if (traces[_i].goes_along)
+        assert_header(trial->detail, "traceparent", TRACE);
+    else
+        ck_assert_ptr_null(strcasestr(trial->detail, "traceparent"));
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
+/* Nobody listens at port 1: by way of a proxy there were no answer. */
+START_TEST(a_proxy_of_the_environment_is_not_asked)
+{
+    struct scene scene;
+    struct trial *trial;
+
+    ck_assert_int_eq(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
+    ck_assert_int_eq(setenv("ALL_PROXY", "http://127.0.0.1:1", 1), 0);
+    set_scene(&scene, "/echo/500");
+    open_scene(&scene);
+    trial = run_entry(&scene, 0);
+    ck_assert_ptr_nonnull(strstr(trial->detail, "\nPOST /echo/500 HTTP/1.1\n"));
+    clear(trial);
+    close_scene();
+}
+END_TEST
+
 START_TEST(a_body_may_be_composed)
 {
     struct scene scene;
@@ -420,6 +471,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_request_is_what_was_configured_and_signed);
     tcase_add_test(tc, headers_of_the_configuration_take_the_place_of_ours);
     tcase_add_test(tc, without_a_secret_nothing_is_signed_and_a_get_has_no_body);
+    tcase_add_loop_test(tc, a_trace_goes_along, 0, ARRAY_CT(traces));
+    tcase_add_test(tc, a_proxy_of_the_environment_is_not_asked);
     tcase_add_test(tc, a_body_may_be_composed);
     tcase_add_test(tc, what_cannot_be_expanded_fails_unsent);
     tcase_add_test(tc, connections_are_kept);

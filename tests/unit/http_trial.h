@@ -66,14 +66,21 @@ static inline void close_scene(void)
     close_env();
 }
 
-static inline struct trial *start_trial(struct scene *scene, size_t at, size_t entry)
+static inline struct trial *start_payload(struct scene *scene, size_t at, size_t entry,
+                                          const char *payload)
 {
     struct trial *trial = &scene->trials[at];
 
-    set_up(trial, "{\"job\":\"t\",\"data\":{\"n\": 12345678901234567890}}", NULL);
+    set_up(trial, payload, NULL);
     trial->job.config = &scene->jobs[entry];
     begin(trial, &http_handler);
     return trial;
+}
+
+static inline struct trial *start_trial(struct scene *scene, size_t at, size_t entry)
+{
+    return start_payload(scene, at, entry,
+                         "{\"job\":\"t\",\"data\":{\"n\": 12345678901234567890}}");
 }
 
 static inline struct trial *run_entry(struct scene *scene, size_t entry)
