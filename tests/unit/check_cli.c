@@ -207,6 +207,14 @@ START_TEST(a_check_finds_what_a_worker_would_refuse)
     expect(2, "$D config check -c $T/check.conf");
     IN_ERR("check.conf:1: failed.dsn: libpq cannot make sense of it");
     ck_assert_ptr_null(strstr(sh->err.data, "canary"));
+    expect(0, "printf 'databases: ( { name = \"a\"; dsn = \"dbname=a\"; },\\n"
+              "{ name = \"b\"; dsn = \"hots=db\"; } );' > $T/check.conf");
+    expect(2, "$D config check -c $T/check.conf");
+    IN_ERR("check.conf:2: databases[1].dsn: invalid connection option \"hots\"");
+    expect(0, "printf 'databases: ( { name = \"a\"; dsn = \"dbname=a\";\\n"
+              "search_path = \"Tenant_{data.tenant}\"; } );' > $T/check.conf");
+    expect(2, "$D config check -c $T/check.conf");
+    IN_ERR("check.conf:2: databases[0].search_path: \"Tenant_{data.tenant}\" never");
 }
 END_TEST
 
