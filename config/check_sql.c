@@ -119,18 +119,108 @@ static int check_statement(const struct config *config, size_t index, struct err
     return 0;
 }
 
-/* A batch that can never be full would always wait. Any pool may run any job. */
+/* ---- $1, $2 and so on ---- */
+
+enum { PARAM_MAX = 65535, UNKNOWN = -1 };
+
+/* Behind the quotes or the comment that begin at `at`; NULL: only the server can tell. */
+static const char *behind_quiet(const char *at)
+{
+    char quote = *at;
+    const char *end = quote == '-' ? strchr(at, '\n') : strchr(at + 1, quote);
+
+    if (end == NULL)
+        return quote == '-' ? at + strlen(at) : NULL;
+    return memchr(at, '\\', (size_t)(end - at)) && quote == '\'' ? NULL : end + 1;
+}
+
+static bool in_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '_' || c == '$' || (c & 0x80);
+}
+
+static int read_digits(const char **at)
+{
+    int number = 0;
+
+    for (; **at >= '0' && **at <= '9'; (*at)++)
+        number = number > PARAM_MAX ? number : number * 10 + (**at - '0');
+    return number;
+}
+
+/* The highest $N that the server will see, 0 where there is none; UNKNOWN where quotes or
+ * comments are of a kind that only the server understands. */
+static int highest_param(const char *statement)
+{
+    int highest = 0;
+
+    for (const char *at = statement; *at != '\0';) {
+        if (*at == '\'' || *at == '"' || (at[0] == '-' && at[1] == '-')) {
+            at = behind_quiet(at);
+            if (at == NULL)
+                return UNKNOWN;
+        } else if (at[0] == '/' && at[1] == '*') {
+            return UNKNOWN;
+        } else if (*at == '$' && at[1] >= '0' && at[1] <= '9') {
+            int number;
+
+            at++;
+            number = read_digits(&at);
+            highest = number > highest ? number : highest;
+        } else if (*at == '$') {
+            return UNKNOWN;
+        } else if (in_name(*at)) {
+            while (in_name(*at))
+                at++;
+        } else {
+            at++;
+        }
+    }
+    return highest;
+}
+
+/* PostgreSQL wants as many values as the statement has places, no fewer and no more. */
+static int check_places(const struct config *config, size_t index, struct err *err)
+{
+    const struct sql_config *sql = &config->jobs[index].sql;
+    struct config_value value = config_value_named(config, SECTION_JOBS, "params", index);
+    int highest = highest_param(sql->statement);
+
+    if (highest == UNKNOWN || (size_t)highest == sql->params.ct)
+        return 0;
+    if ((size_t)highest < sql->params.ct)
+        return config_value_fail(config, &value, highest, err,
+                                 "the statement has no $%d for it", highest + 1);
+    if (sql->params.ct > 0)
+        return config_value_fail(config, &value, -1, err,
+                                 "the statement goes up to $%d, this list ends with $%zu",
+                                 highest, sql->params.ct);
+    value = config_value_named(config, SECTION_JOBS, "statement", index);
+    return config_value_fail(config, &value, -1, err,
+                             "goes up to $%d: params are to name their paths, like "
+                             "params = [ \"data.id\" ]",
+                             highest);
+}
+
+/* ---- batches ---- */
+
+/* One that can nowhere be full would always wait. A pool that holds fewer jobs at a time
+ * may be there for others. */
 static int check_batch(const struct config *config, size_t index, struct err *err)
 {
     const struct sql_config *sql = &config->jobs[index].sql;
     struct config_value value = config_value_named(config, SECTION_JOBS, "batch", index);
+    int64_t most = 0;
 
     for (size_t i = 0; i < config->pool_ct; i++)
-        if (sql->batch > config->pools[i].concurrency)
-            return config_value_fail(
-                config, &value, -1, err,
-                "%lld is more than pools[%zu].concurrency (%lld): no batch would be full",
-                (long long)sql->batch, i, (long long)config->pools[i].concurrency);
+        most = config->pools[i].concurrency > most ? config->pools[i].concurrency : most;
+    if (sql->batch > most)
+        return config_value_fail(config, &value, -1, err,
+                                 "%lld is more than the concurrency of any pool (%lld at "
+                                 "most): no batch would "
+                                 "be full",
+                                 (long long)sql->batch, (long long)most);
     return 0;
 }
 
@@ -150,7 +240,8 @@ int config_check_sql(const struct config *config, size_t index, struct err *err)
                                  "\"%s\" is read_only: nothing can be noted there",
                                  sql->database);
     }
-    if (check_statement(config, index, err) != 0 || check_params(config, index, err) != 0)
+    if (check_statement(config, index, err) != 0 ||
+        check_params(config, index, err) != 0 || check_places(config, index, err) != 0)
         return -1;
     return check_batch(config, index, err);
 }
