@@ -218,6 +218,15 @@ START_TEST(a_check_finds_what_a_worker_would_refuse)
 }
 END_TEST
 
+START_TEST(metrics_are_not_printed_again_and_again)
+{
+    expect(2, "timeout 30 $D status --metrics --watch");
+    IN_ERR("--metrics are printed once: leave out --watch");
+    expect(2, "timeout 30 $D status --interval 1 --metrics");
+    IN_ERR("--metrics are printed once: leave out --interval");
+}
+END_TEST
+
 START_TEST(a_closed_pipe_ends_a_listing_quietly)
 {
     expect(0, "seq 1 20000 | $D push note --lines");
@@ -450,6 +459,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_group_without_a_command_is_wrong_usage);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_check_finds_what_a_worker_would_refuse);
+    tcase_add_test(tc, metrics_are_not_printed_again_and_again);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
     tcase_add_test(tc, push_prints_the_uuid_that_the_payload_carries);
     tcase_add_test(tc, push_keeps_data_as_it_was_written);
