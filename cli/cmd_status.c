@@ -142,6 +142,20 @@ static int read_interval(const struct cli_args *args, int64_t *ms, struct err *e
     return args_bad_value(err, "--interval");
 }
 
+static bool is_watching(const struct cli_args *args)
+{
+    return cli_flag(args, "--watch") || cli_value(args, "--interval");
+}
+
+/* Metrics that are there twice are none. */
+static int check_once(const struct cli_args *args, struct err *err)
+{
+    if (is_watching(args) && cli_flag(args, "--metrics"))
+        return err_set(err, ERR_USAGE, "--metrics are printed once: leave out %s",
+                       cli_flag(args, "--watch") ? "--watch" : "--interval");
+    return 0;
+}
+
 static int run(const struct cli_args *args)
 {
     struct watch watch = {.args = args};
@@ -150,13 +164,13 @@ static int run(const struct cli_args *args)
     int64_t interval_ms;
     int exit_code;
 
-    if (read_interval(args, &interval_ms, &err) != 0)
+    if (read_interval(args, &interval_ms, &err) != 0 || check_once(args, &err) != 0)
         return cli_fail(&err);
     config = cli_config_usable(args, &exit_code);
     if (config == NULL)
         return exit_code;
     watch.config = config;
-    if (cli_flag(args, "--watch") || cli_value(args, "--interval")) {
+    if (is_watching(args)) {
         watch.redraw = !args->json && isatty(STDOUT_FILENO);
         exit_code = show_again_and_again(&watch, interval_ms);
     } else {

@@ -137,18 +137,22 @@ static int check_statement(const struct config *config, size_t index, struct err
     return rc;
 }
 
-/* A batch that can never be full would always wait. Any pool may run any job. */
+/* One that can nowhere be full would always wait. A pool that holds fewer jobs at a time
+ * may be there for others. */
 static int check_batch(const struct config *config, size_t index, struct err *err)
 {
     const struct sql_config *sql = &config->jobs[index].sql;
     struct config_value value = config_value_named(config, SECTION_JOBS, "batch", index);
+    int64_t most = 0;
 
     for (size_t i = 0; i < config->pool_ct; i++)
-        if (sql->batch > config->pools[i].concurrency)
-            return config_value_fail(
-                config, &value, -1, err,
-                "%lld is more than pools[%zu].concurrency (%lld): no batch would be full",
-                (long long)sql->batch, i, (long long)config->pools[i].concurrency);
+        most = config->pools[i].concurrency > most ? config->pools[i].concurrency : most;
+    if (sql->batch > most)
+        return config_value_fail(config, &value, -1, err,
+                                 "%lld is more than the concurrency of any pool (%lld at "
+                                 "most): no batch would "
+                                 "be full",
+                                 (long long)sql->batch, (long long)most);
     return 0;
 }
 

@@ -443,8 +443,8 @@ const struct setting settings[] = {
     {AT_JOB(sql.batch), .name = "batch", .type = SETTING_INTEGER,
      .flags = SETTING_RELOADS, .min = 1, .max = 1000, .initial = "1", .job_type = JOB_SQL,
      .doc = "Jobs that are run in one transaction, at most. One that the database "
-            "refuses does not spoil the others. No more than the concurrency of any "
-            "pool."},
+            "refuses does not spoil the others. No more than the largest concurrency of "
+            "a pool; in a smaller pool no batch is full."},
     {AT_JOB(sql.batch_wait_ms), .name = "batch_wait", .type = SETTING_SECONDS,
      .flags = SETTING_RELOADS, .min = 0, .max = 60 * SECOND, .initial = "0.05",
      .job_type = JOB_SQL,

@@ -285,14 +285,16 @@ START_TEST(a_value_of_a_wrong_type_is_refused)
     const struct setting *setting = &settings[_i];
 
     for (size_t i = 0; i < ARRAY_CT(values); i++) {
+        bool quoted = values[i][0] == '"' && setting->type != SETTING_TEXTS;
         char path[64], *text, *message;
 
         if (types[setting->type].right & 1U << i || strcmp(setting->name, "type") == 0)
             continue; /* a job's type is tested with the errors */
         path_of(setting, path, sizeof(path));
         text = file_with(setting, values[i]);
-        message = must_format("drover.conf:1: %s: expects %s", path,
-                              types[setting->type].expected);
+        message =
+            must_format("drover.conf:1: %s: expects %s%s", path,
+                        types[setting->type].expected, quoted ? ", without quotes" : "");
         refused(text, message);
         free(message);
         free(text);

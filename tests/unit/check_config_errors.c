@@ -126,11 +126,12 @@ static const struct {
     {"pools: ( { },\n 5 );", "drover.conf:2: pools[1]: expects a group: { ... }"},
     {"pools: ( );", "drover.conf:1: pools: is empty: at least one pool is needed"},
     {"pools: ( { workers = \"2\"; } );",
-     "drover.conf:1: pools[0].workers: expects a whole number"},
+     "drover.conf:1: pools[0].workers: expects a whole number, without quotes"},
     {"pools: ( { workers = 2.0; } );",
      "drover.conf:1: pools[0].workers: expects a whole number"},
-    {"pools: ( { lease = \"90\"; } );",
-     "drover.conf:1: pools[0].lease: expects seconds as a number, like 90 or 0.5"},
+    {"pools: ( { lease = \"90\"; } );", "drover.conf:1: pools[0].lease: expects seconds "
+                                        "as a number, like 90 or 0.5, without "
+                                        "quotes"},
     {"pools: ( { queues = \"default\"; } );",
      "drover.conf:1: pools[0].queues: expects a list of texts, like [ \"a\", \"b\" ]"},
     {"pools: ( { queues = ( \"a\",\n 5 ); } );",

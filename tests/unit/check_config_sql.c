@@ -5,6 +5,11 @@
 #include "tests/unit/configs.h"
 #include "tests/unit/suite.h"
 
+static void accepted(const char *text)
+{
+    config_free(loaded(text));
+}
+
 #define A_DATABASE                                                                       \
     "databases: ( { name = \"d\"; dsn = \"dbname=a\"; }, { name = \"r\"; service = "     \
     "\"r\"; read_only = true; } ); "
@@ -37,12 +42,12 @@ static const struct {
     {A_DATABASE A_STATEMENT "database = \"d\"; params = [ \"data..b\" ]; } );",
      "drover.conf:1: jobs[0].params[0]: expects a path like \"data.file\""},
     {A_DATABASE A_STATEMENT "database = \"d\"; batch = 17; } );",
-     "drover.conf:1: jobs[0].batch: 17 is more than pools[0].concurrency (16): no batch "
-     "would be full"},
-    {A_DATABASE A_STATEMENT "database = \"d\"; batch = 20; } ); pools: ( { name = \"a\"; "
+     "drover.conf:1: jobs[0].batch: 17 is more than the concurrency of any pool (16 at "
+     "most): no batch would be full"},
+    {A_DATABASE A_STATEMENT "database = \"d\"; batch = 21; } ); pools: ( { name = \"a\"; "
                             "concurrency = 20; }, { name = \"b\"; concurrency = 19; } );",
-     "drover.conf:1: jobs[0].batch: 20 is more than pools[1].concurrency (19): no batch "
-     "would be full"},
+     "drover.conf:1: jobs[0].batch: 21 is more than the concurrency of any pool (20 at "
+     "most): no batch would be full"},
     {A_DATABASE "jobs: ( { name = \"a\"; type = \"sql\"; database = \"d\"; "
                 "statement = \" ;\"; } );",
      "drover.conf:1: jobs[0].statement: holds no statement"},
@@ -70,6 +75,14 @@ static const struct {
      "drover.conf:1: jobs[0].once: \"r\" is read_only: nothing can be noted there"},
 };
 
+START_TEST(a_batch_that_one_pool_can_fill_is_fine_beside_a_small_pool)
+{
+    accepted(A_DATABASE A_STATEMENT "database = \"d\"; batch = 20; } ); "
+                                    "pools: ( { name = \"a\"; concurrency = 2; }, "
+                                    "{ name = \"b\"; concurrency = 20; } );");
+}
+END_TEST
+
 START_TEST(each_mistake_is_named_with_its_place)
 {
     refused(mistakes[_i].text, mistakes[_i].message);
@@ -80,6 +93,7 @@ static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, clear_environment, NULL);
     tcase_add_loop_test(tc, each_mistake_is_named_with_its_place, 0, ARRAY_CT(mistakes));
+    tcase_add_test(tc, a_batch_that_one_pool_can_fill_is_fine_beside_a_small_pool);
 }
 
 int main(void)

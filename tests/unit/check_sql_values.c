@@ -130,6 +130,38 @@ START_TEST(a_search_path_is_made_of_names)
 }
 END_TEST
 
+static const struct {
+    const char *list, *refused; /* NULL: it may be */
+} search_path_texts[] = {
+    {"public", NULL},
+    {"tenant_{data.tenant}", NULL},
+    {" a ,{data.b}_{data.c} , d_1", NULL},
+    {"{data.tenant}", NULL},
+    {"Tenant_{data.tenant}", "\"Tenant_{data.tenant}\" never"},
+    {"tenant-{data.tenant}", "\"tenant-{data.tenant}\" never"},
+    {"tenant_{data.tenant} public", "\"tenant_{data.tenant} public\" never"},
+    {"tenant_{{data.tenant}}", "\"tenant_{{data.tenant}}\" never"},
+    {"tenant_{data.tenant}, \"public\"", "\"\"public\"\" never"},
+    {"1_{data.tenant}", "\"1_{data.tenant}\" never"},
+    {"a,,b", "\"\" never"},
+    {"a,", "\"\" never"},
+    {" ", "\"\" never"},
+    {"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff1234{data.x}",
+     "\"aaaaaaaaaabbbbbbbbbb"},
+};
+
+START_TEST(a_search_path_that_never_can_be_is_refused_before_any_payload)
+{
+    const char *refused = search_path_texts[_i].refused;
+    struct err err = {0};
+    int rc = sql_search_path_check(search_path_texts[_i].list, &err);
+
+    ck_assert_msg(rc == (refused ? -1 : 0), "%s", err.text);
+    if (refused)
+        ck_assert_msg(strncmp(err.text, refused, strlen(refused)) == 0, "%s", err.text);
+}
+END_TEST
+
 /* ---- verdicts ---- */
 
 static const struct {
@@ -199,6 +231,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, values_are_text_null_or_json);
     tcase_add_loop_test(tc, a_value_that_cannot_be_is_named, 0, ARRAY_CT(unusable));
     tcase_add_loop_test(tc, a_search_path_is_made_of_names, 0, ARRAY_CT(search_paths));
+    tcase_add_loop_test(tc, a_search_path_that_never_can_be_is_refused_before_any_payload,
+                        0, ARRAY_CT(search_path_texts));
     tcase_add_loop_test(tc, a_refusal_is_judged_by_its_sqlstate, 0, ARRAY_CT(refusals));
     tcase_add_test(tc, the_record_has_what_the_server_said);
 }

@@ -110,7 +110,7 @@ static inline char *file_with(const struct setting *setting, const char *value)
         around = around_params(value);
     else if (before[0])
         around = "name = \"j\"; type = \"sql\"; database = \"d\"; statement = \"SELECT "
-                 "1\"; ";
+                 "$$of any places$$\"; ";
     else if (setting->section == SECTION_JOBS && strcmp(setting->name, "name") == 0)
         around = "type = \"noop\"; ";
     else if (setting->section == SECTION_JOBS && strcmp(setting->name, "command") == 0)
