@@ -218,7 +218,7 @@ static void allow_prepared(const char *ct)
 
 START_TEST(what_is_refused_would_outlive_its_transaction)
 {
-    long long left[ARRAY_CT(lingering)];
+    long long left[ARRAY_CT(lingering)] = {0};
 
     allow_prepared("1");
     for (size_t i = 0; i < ARRAY_CT(lingering); i++)
