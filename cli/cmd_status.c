@@ -136,9 +136,10 @@ static int read_interval(const struct cli_args *args, int64_t *ms, struct err *e
         return 0;
     if (text_duration(interval, ms, err) != 0)
         return args_bad_value(err, "--interval");
-    if (*ms < INTERVAL_MIN_MS)
-        *ms = INTERVAL_MIN_MS;
-    return 0;
+    if (*ms >= INTERVAL_MIN_MS)
+        return 0;
+    (void)err_set(err, ERR_USAGE, "%s is below the minimum of 0.1 s", interval);
+    return args_bad_value(err, "--interval");
 }
 
 static bool is_watching(const struct cli_args *args)
@@ -181,7 +182,7 @@ static int run(const struct cli_args *args)
 
 static const struct cli_option options[] = {
     {"--watch", NULL, "show it again and again, until Ctrl-C"},
-    {"--interval", "S", "seconds between two looks; implies --watch [2]"},
+    {"--interval", "S", "seconds between looks, 0.1 or more; implies --watch [2]"},
     {"--metrics", NULL, "print it as Prometheus reads it"},
     {NULL, NULL, NULL}};
 

@@ -1,12 +1,13 @@
 /* What databases and the jobs that use them must be, as far as it can be told without a
  * payload and without the database. */
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/must.h"
 #include "config/check.h"
 #include "config/dsn.h"
 #include "config/origin.h"
+#include "config/statement.h"
 
 /* ---- databases ---- */
 
@@ -97,113 +98,44 @@ static int check_params(const struct config *config, size_t index, struct err *e
     return 0;
 }
 
-/* A job's statement is one among others of a transaction, and must not end it. */
-static int check_statement(const struct config *config, size_t index, struct err *err)
+/* PostgreSQL takes as many values as it finds parameters, and each must be somewhere. */
+static int check_param_ct(const struct config *config, size_t index, size_t highest,
+                          const bool *used, struct err *err)
 {
-    static const char *const refused[] = {"abort", "begin",    "commit",
-                                          "end",   "rollback", "start"};
-    const char *word = config->jobs[index].sql.statement;
+    size_t ct = config->jobs[index].sql.params.ct;
     struct config_value value =
         config_value_named(config, SECTION_JOBS, "statement", index);
-    size_t len;
 
-    word += strspn(word, " \t\r\n;");
-    len = strcspn(word, " \t\r\n;");
-    if (len == 0)
-        return config_value_fail(config, &value, -1, err, "holds no statement");
-    for (size_t i = 0; i < ARRAY_CT(refused); i++)
-        if (len == strlen(refused[i]) && strncasecmp(word, refused[i], len) == 0)
-            return config_value_fail(
-                config, &value, -1, err,
-                "%.*s cannot be a job's: transactions are drover's own", (int)len, word);
+    if (highest > ct)
+        return config_value_fail(config, &value, -1, err,
+                                 "$%zu has no path: params has %zu", highest, ct);
+    value = config_value_named(config, SECTION_JOBS, "params", index);
+    for (size_t i = 0; i < ct; i++)
+        if (!used[i])
+            return config_value_fail(config, &value, (int64_t)i, err,
+                                     "the statement has no $%zu: add it, or leave this "
+                                     "path out",
+                                     i + 1);
     return 0;
 }
 
-/* ---- $1, $2 and so on ---- */
-
-enum { PARAM_MAX = 65535, UNKNOWN = -1 };
-
-/* Behind the quotes or the comment that begin at `at`; NULL: only the server can tell. */
-static const char *behind_quiet(const char *at)
-{
-    char quote = *at;
-    const char *end = quote == '-' ? strchr(at, '\n') : strchr(at + 1, quote);
-
-    if (end == NULL)
-        return quote == '-' ? at + strlen(at) : NULL;
-    return memchr(at, '\\', (size_t)(end - at)) && quote == '\'' ? NULL : end + 1;
-}
-
-static bool in_name(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '$' || (c & 0x80);
-}
-
-static int read_digits(const char **at)
-{
-    int number = 0;
-
-    for (; **at >= '0' && **at <= '9'; (*at)++)
-        number = number > PARAM_MAX ? number : number * 10 + (**at - '0');
-    return number;
-}
-
-/* The highest $N that the server will see, 0 where there is none; UNKNOWN where quotes or
- * comments are of a kind that only the server understands. */
-static int highest_param(const char *statement)
-{
-    int highest = 0;
-
-    for (const char *at = statement; *at != '\0';) {
-        if (*at == '\'' || *at == '"' || (at[0] == '-' && at[1] == '-')) {
-            at = behind_quiet(at);
-            if (at == NULL)
-                return UNKNOWN;
-        } else if (at[0] == '/' && at[1] == '*') {
-            return UNKNOWN;
-        } else if (*at == '$' && at[1] >= '0' && at[1] <= '9') {
-            int number;
-
-            at++;
-            number = read_digits(&at);
-            highest = number > highest ? number : highest;
-        } else if (*at == '$') {
-            return UNKNOWN;
-        } else if (in_name(*at)) {
-            while (in_name(*at))
-                at++;
-        } else {
-            at++;
-        }
-    }
-    return highest;
-}
-
-/* PostgreSQL wants as many values as the statement has places, no fewer and no more. */
-static int check_places(const struct config *config, size_t index, struct err *err)
+static int check_statement(const struct config *config, size_t index, struct err *err)
 {
     const struct sql_config *sql = &config->jobs[index].sql;
-    struct config_value value = config_value_named(config, SECTION_JOBS, "params", index);
-    int highest = highest_param(sql->statement);
+    struct config_value value =
+        config_value_named(config, SECTION_JOBS, "statement", index);
+    bool *used = must_alloc((sql->params.ct + 1) * sizeof(*used));
+    size_t highest;
+    struct err why;
+    int rc = 0;
 
-    if (highest == UNKNOWN || (size_t)highest == sql->params.ct)
-        return 0;
-    if ((size_t)highest < sql->params.ct)
-        return config_value_fail(config, &value, highest, err,
-                                 "the statement has no $%d for it", highest + 1);
-    if (sql->params.ct > 0)
-        return config_value_fail(config, &value, -1, err,
-                                 "the statement goes up to $%d, this list ends with $%zu",
-                                 highest, sql->params.ct);
-    value = config_value_named(config, SECTION_JOBS, "statement", index);
-    return config_value_fail(config, &value, -1, err,
-                             "goes up to $%d: params are to name their paths, like "
-                             "params = [ \"data.id\" ]",
-                             highest);
+    if (statement_check(sql->statement, &why) != 0)
+        rc = config_value_fail(config, &value, -1, err, "%s", why.text);
+    else if (statement_find_params(sql->statement, used, sql->params.ct, &highest))
+        rc = check_param_ct(config, index, highest, used, err);
+    free(used);
+    return rc;
 }
-
-/* ---- batches ---- */
 
 /* One that can nowhere be full would always wait. A pool that holds fewer jobs at a time
  * may be there for others. */
@@ -240,8 +172,7 @@ int config_check_sql(const struct config *config, size_t index, struct err *err)
                                  "\"%s\" is read_only: nothing can be noted there",
                                  sql->database);
     }
-    if (check_statement(config, index, err) != 0 ||
-        check_params(config, index, err) != 0 || check_places(config, index, err) != 0)
+    if (check_params(config, index, err) != 0 || check_statement(config, index, err) != 0)
         return -1;
     return check_batch(config, index, err);
 }

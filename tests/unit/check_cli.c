@@ -94,6 +94,19 @@ START_TEST(closed_standard_streams_are_taken_by_nothing_else)
 }
 END_TEST
 
+START_TEST(looks_that_are_too_close_together_are_refused)
+{
+    static const char *const lines[] = {"$D status --interval 0",
+                                        "$D status --watch --interval 0.09"};
+
+    for (size_t i = 0; i < ARRAY_CT(lines); i++) {
+        expect(2, lines[i]);
+        IN_ERR("--interval: 0");
+        IN_ERR(" is below the minimum of 0.1 s");
+    }
+}
+END_TEST
+
 START_TEST(a_check_is_the_same_by_either_name)
 {
     expect(0, "$D supervise --check --json");
@@ -459,6 +472,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, usage_errors_exit_2_and_suggest);
     tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
     tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
+    tcase_add_test(tc, looks_that_are_too_close_together_are_refused);
     tcase_add_test(tc, a_check_is_the_same_by_either_name);
     tcase_add_test(tc, help_fits_eighty_columns);
     tcase_add_test(tc, help_is_at_hand_everywhere);
