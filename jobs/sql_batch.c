@@ -217,7 +217,7 @@ static void looked(void *arg, const struct pg_answer *answer)
         ;
     else if (answer->end == PG_DONE)
         take_found(batch, &answer->results[0]);
-    else if (answer->end == PG_UNSENT)
+    else if (answer->end == PG_UNSENT || answer->no_server)
         take_unsent(batch, answer);
     else
         take_unknown(batch, answer); /* runs it all again, which asks again */
@@ -354,7 +354,10 @@ static void answered(void *arg, const struct pg_answer *answer)
             take_unsent(batch, answer);
             break;
         case PG_UNKNOWN:
-            take_unknown(batch, answer);
+            if (answer->no_server)
+                take_unsent(batch, answer);
+            else
+                take_unknown(batch, answer);
             break;
         case PG_TURNED_DOWN:
             if (!take_turned_down(batch, answer))

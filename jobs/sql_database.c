@@ -172,15 +172,25 @@ int64_t sql_database_put_off_ct(const struct sql_database *database, int64_t now
 
 /* ---- running ---- */
 
+/* Of a server that cannot be reached the pool speaks. */
+static void say_no_server(const struct sql_database *database, const struct err *why)
+{
+    if (database->away_ct == 0)
+        log_warning("sql.no_server", log_str("database", database->config->name),
+                    log_str("reason", why->text));
+}
+
 static void take_answer(void *arg, const struct pg_answer *answer)
 {
     struct attempt *attempt = arg;
     struct attempt copy = *attempt;
 
     free(attempt);
-    if (answer->end != PG_UNSENT)
+    if (answer->no_server)
+        say_no_server(copy.database, &answer->why);
+    if (answer->end != PG_UNSENT && !answer->no_server)
         note_there(copy.database);
-    else if (!pg_pool_is_up(copy.database->pool))
+    else if (answer->no_server || !pg_pool_is_up(copy.database->pool))
         note_away(copy.database, &answer->why);
     copy.done(copy.arg, answer);
 }

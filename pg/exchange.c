@@ -4,7 +4,8 @@
  * of its own for each synchronization point; steps that the server skipped have an
  * answer, too. "Committed" is believed only where COMMIT has said so and nothing was
  * refused; where the connection ends before, it is unknown, unless something was refused
- * that COMMIT cannot have survived.
+ * that COMMIT cannot have survived. Where a pooler has no server for the batch it says so
+ * before anything else is answered.
  *
  * libpq collects a statement's rows until it is told not to, which it can be only while
  * the next answer to come is that statement's, and nothing of it has been looked at.
@@ -28,6 +29,7 @@ struct exchange {
     bool committed; /* COMMIT said so */
     bool refused;   /* the batch as a whole */
     bool broken;
+    bool no_server;  /* a pooler had no server for it */
     struct err lost; /* what the connection's end was told to be */
     struct pg_result *results;
     PGresult **held; /* what the results borrow from; NULL: nothing */
@@ -190,12 +192,31 @@ static void say_why(struct err *why, const PGresult *result)
                   field_of(result, PG_DIAG_MESSAGE_PRIMARY));
 }
 
+/* How PgBouncer sends a client away that waits for a server, and so has had none for what
+ * it sent. It has the same SQLSTATE for a server that broke in the middle. */
+static bool is_poolers_refusal(const PGresult *result)
+{
+    static const char *const words[] = {"server login has been failing",
+                                        "server login failed",
+                                        "pgbouncer cannot connect to server"};
+    const char *said = field_of(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (strcmp(field_of(result, PG_DIAG_SQLSTATE), "08P01") != 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_CT(words); i++)
+        if (strncmp(said, words[i], strlen(words[i])) == 0)
+            return true;
+    return false;
+}
+
 /* The first that is told counts; the rest are consequences. */
 static void break_off(struct exchange *exchange, const PGresult *result, const char *what)
 {
     exchange->broken = true;
     if (exchange->lost.code != ERR_NONE)
         return;
+    exchange->no_server =
+        exchange->at == 0 && exchange->syncs == 0 && is_poolers_refusal(result);
     if (field_of(result, PG_DIAG_SQLSTATE)[0])
         say_why(&exchange->lost, result);
     else
@@ -355,6 +376,7 @@ const struct pg_answer *exchange_conclude(struct exchange *exchange, const char 
         (void)err_set(&answer->why, ERR_REPLY, "the server rolled back");
     } else {
         answer->end = PG_UNKNOWN;
+        answer->no_server = exchange->no_server;
         if (exchange->lost.code != ERR_NONE)
             answer->why = exchange->lost;
         else

@@ -80,8 +80,9 @@ struct pg_answer {
     enum pg_end end;
     struct err why; /* of all but PG_DONE; "SQLSTATE 23505: ..." where the server spoke */
     char sqlstate[PG_SQLSTATE_BYTES]; /* of PG_TURNED_DOWN; else "" */
-    const struct pg_result *results;  /* of the statements, in their order; as far as
-                                         known unless PG_DONE */
+    bool no_server; /* of PG_UNKNOWN: it has not been, a pooler had no server for it */
+    const struct pg_result *results; /* of the statements, in their order; as far as
+                                        known unless PG_DONE */
     size_t ct;
 };
 

@@ -190,6 +190,34 @@ START_TEST(a_paused_pooler_costs_no_job)
 }
 END_TEST
 
+static bool status_says(const char *text)
+{
+    scene_do(scene, "status");
+    return strstr(scene->out, text) != NULL;
+}
+
+/* It lets clients in, and sends them away when they want its server. */
+START_TEST(a_pooler_without_its_server_spends_no_attempt)
+{
+    create_scene(2, "{ name = \"last\"; type = \"sql\"; database = \"main\"; tries = 1; "
+                    "batch = 5; " INSERT "}");
+    pgbouncer_process_do(&pooler, "SET server_login_retry = 600");
+    scene_start(scene);
+    push_many("last", 10);
+    WAIT_FOR(rows() == 10);
+    postgres_process_stop(&server, POSTGRES_FAST);
+    push_many("last", 50);
+    WAIT_FOR(status_says("database main cannot be used: SQLSTATE 08P01: server login "));
+    ck_assert(scene_log_has(scene, "event=sql.no_server"));
+    postgres_process_start(&server);
+    pgbouncer_process_do(&pooler, "SET server_login_retry = 1");
+    WAIT_FOR(scene_is_drained(scene));
+    ck_assert_int_eq(rows(), 60);
+    ck_assert_uint_eq(failed_ct(), 0);
+    scene_stop(scene);
+}
+END_TEST
+
 /* ---- leaving ---- */
 
 START_TEST(a_worker_that_leaves_stops_its_statement)
@@ -295,6 +323,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, ten_thousand_jobs_leave_ten_thousand_rows);
     tcase_add_test(tc, a_pooler_in_transaction_mode_is_enough);
     tcase_add_test(tc, a_paused_pooler_costs_no_job);
+    tcase_add_test(tc, a_pooler_without_its_server_spends_no_attempt);
     tcase_add_test(tc, a_worker_that_leaves_stops_its_statement);
     tcase_add_test(tc, rows_of_a_statement_are_not_collected);
     tcase_add_test(tc, migrate_makes_the_inbox);
