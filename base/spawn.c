@@ -86,6 +86,17 @@ static void free_files(char **files)
     free(files);
 }
 
+bool spawn_finds(const char *file, const char *path)
+{
+    char **files = list_files(&(struct spawn){.file = file, .path = path});
+    bool found = false;
+
+    for (size_t i = 0; files[i] && !found; i++)
+        found = access(files[i], X_OK) == 0;
+    free_files(files);
+    return found;
+}
+
 /* Of what runs in the child: AddressSanitizer knows the parent's stack alone, and says so
  * on stderr before each call that does not return. */
 #define ON_OTHER_STACK __attribute__((no_sanitize_address))

@@ -11,6 +11,7 @@
 #ifndef BASE_SPAWN_H
 #define BASE_SPAWN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -34,6 +35,10 @@ struct spawn {
  * be NULL) gets errno of the failed chdir or exec, 0 where the failure was another: by it
  * a caller tells ENOENT (127) from EACCES (126). No child is left after -1. */
 pid_t spawn_start(const struct spawn *spawn, int *exec_errno, struct err *err) MUSTCHECK;
+
+/* Whether spawn_start() would find a program at `file` and `path`, as above, from here.
+ */
+bool spawn_finds(const char *file, const char *path);
 
 /* Moves a descriptor out of the low numbers, where there is room; its new number. */
 int spawn_raise_fd(int fd);

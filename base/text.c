@@ -9,10 +9,16 @@
 
 enum {
     NAME_BYTES_MAX = 64, /* longer words are never typing mistakes of a name */
+    GO_ON_MAX = 3,       /* bytes of a character behind its first */
     FRACTION_DIGITS = 9
 };
 
 static const int64_t fraction_scale = 1000000000; /* 10 ^ FRACTION_DIGITS */
+
+bool text_goes_on(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
 
 /* Length of the well-formed UTF-8 sequence at `at` (RFC 3629), 0: there is none. */
 static size_t decode_char(const unsigned char *at, size_t left, uint32_t *point)
@@ -26,7 +32,7 @@ static size_t decode_char(const unsigned char *at, size_t left, uint32_t *point)
         return 0;
     *point = len == 1 ? at[0] : at[0] & (0x7fU >> len);
     for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80)
+        if (!text_goes_on((char)at[i]))
             return 0;
         *point = *point << 6 | (at[i] & 0x3fU);
     }
@@ -73,12 +79,21 @@ void text_escape(struct buf *out, struct slice text)
     }
 }
 
+size_t text_cut(struct slice text, size_t max_bytes)
+{
+    size_t len = max_bytes;
+
+    if (text.len <= max_bytes)
+        return text.len;
+    while (len > 0 && max_bytes - len < GO_ON_MAX && text_goes_on(text.ptr[len]))
+        len--;
+    return text_goes_on(text.ptr[len]) ? max_bytes : len;
+}
+
 void text_copy(char *field, size_t size, const char *text)
 {
-    size_t len = text ? strnlen(text, size - 1) : 0;
+    size_t len = text ? text_cut(slice_of(text, strnlen(text, size)), size - 1) : 0;
 
-    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-        len--;
     memcpy(field, text ? text : "", len);
     field[len] = '\0';
 }
@@ -121,7 +136,7 @@ size_t text_character_ct(const char *text)
     size_t ct = 0;
 
     for (; *text; text++)
-        ct += ((unsigned char)*text & 0xc0) != 0x80; /* but those that go on */
+        ct += !text_goes_on(*text);
     return ct;
 }
 

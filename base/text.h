@@ -23,6 +23,13 @@ bool text_is_utf8(struct slice text); /* well-formed, no surrogates, no overlong
 
 size_t text_character_ct(const char *text); /* UTF-8; as good as columns for most */
 
+/* Whether a byte of UTF-8 goes on with the character that one before it began. */
+bool text_goes_on(char byte);
+
+/* How many bytes of `text`, at most so many, end where a character does; of what is no
+ * UTF-8 it is all of them. */
+size_t text_cut(struct slice text, size_t max_bytes);
+
 /* Shell-style glob over the whole of `name`: * any run, ? one byte; the rest, backslash
  * too, stands for itself (so App\Jobs\* needs no doubling). Linear in space. */
 bool text_glob(const char *pattern, const char *name);

@@ -130,15 +130,15 @@ static int check_operands(const struct parser *parser)
     size_t ct = parser->args->operand_ct;
 
     if (ct < command->operand_min)
-        return err_set(parser->err, ERR_USAGE, "drover %s needs %s", command->words,
+        return err_set(parser->err, ERR_USAGE, "%s needs %s", command->words,
                        command->operands);
     if (ct <= command->operand_max)
         return 0;
     if (command->operand_max == 0)
-        return err_set(parser->err, ERR_USAGE, "drover %s takes no operands: %s",
-                       command->words, parser->operands[0]);
-    return err_set(parser->err, ERR_USAGE, "drover %s: one operand too many: %s",
-                   command->words, parser->operands[command->operand_max]);
+        return err_set(parser->err, ERR_USAGE, "%s takes no operands: %s", command->words,
+                       parser->operands[0]);
+    return err_set(parser->err, ERR_USAGE, "%s: one operand too many: %s", command->words,
+                   parser->operands[command->operand_max]);
 }
 
 static int read_words(struct parser *parser)

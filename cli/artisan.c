@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/args.h"
 
 enum { HOURS_MAX = 1000000 };
 
@@ -216,10 +217,8 @@ static int add_hours(struct walk *walk)
     const char *text = walk->hours ? walk->hours : flush ? "0" : "24";
     int64_t hours;
 
-    if (text_integer(text, 0, HOURS_MAX, &hours, walk->err) != 0) {
-        walk->err->code = ERR_USAGE;
-        return err_prefix(walk->err, "--hours");
-    }
+    if (text_integer(text, 0, HOURS_MAX, &hours, walk->err) != 0)
+        return args_bad_value(walk->err, "--hours");
     if (flush && hours == 0) {
         add(walk, "--yes");
         return 0;

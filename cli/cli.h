@@ -61,6 +61,10 @@ struct config *cli_config(const struct cli_args *args, int *exit_code);
  * a warning, and what is well of it is used. */
 struct config *cli_config_usable(const struct cli_args *args, int *exit_code);
 
+/* "warning: no pool .. reads queue hgih: did you mean high?" on stderr, unless one does.
+ */
+void cli_warn_unread(const struct config *config, const char *queue);
+
 bool cli_colour(void); /* stdout is a tty and NO_COLOR is not set */
 
 /* The commands, each file with its own. */

@@ -50,6 +50,13 @@ static void print_plan(const struct doctor_switch *plan, const struct facts *fac
     output_text(slice_text(plan->over), 0);
     fputs("\nto switch back:\n    ", stdout);
     output_text(slice_text(plan->back), 0);
+    if (plan->others) {
+        fputs(
+            "\nare these the application's too, which hold jobs? then name them as well, "
+            "the most\nurgent one first:\n    ",
+            stdout);
+        output_text(slice_text(plan->others), 0);
+    }
     if (facts->has_file && config_has_jobs_of(facts->config, JOB_LARAVEL)) {
         fputs("\nor `drover supervise`, with the drover.conf that is there\n", stdout);
         return;
@@ -92,8 +99,10 @@ static void print_json(const struct findings *findings, const struct doctor_swit
                             "todo", text_json(finding->todo)));
     }
     if (plan->over)
-        switching = json_pack("{s:o, s:o, s:o}", "over", text_json(plan->over), "back",
-                              text_json(plan->back), "pool", text_json(plan->pool));
+        switching =
+            json_pack("{s:o, s:o, s:o, s:o}", "over", text_json(plan->over), "back",
+                      text_json(plan->back), "pool", text_json(plan->pool), "others",
+                      plan->others ? text_json(plan->others) : json_null());
     output_json(json_pack(
         "{s:o, s:I, s:I, s:o}", "findings", list, "problems",
         (json_int_t)findings_count(findings, DOCTOR_PROBLEM), "warnings",

@@ -192,8 +192,7 @@ static int check_choice(const struct change *change, struct err *err)
     if (!all && args->operand_ct == 1 && strcmp(args->operands[0], "all") == 0)
         return err_set(err, ERR_USAGE, "all is no id: did you mean --all?");
     if (!all && args->operand_ct == 0)
-        return err_set(err, ERR_USAGE, "drover %s needs ids or --all",
-                       args->command->words);
+        return err_set(err, ERR_USAGE, "%s needs ids or --all", args->command->words);
     return 0;
 }
 
@@ -435,7 +434,7 @@ static int run_prune(const struct cli_args *args)
     int exit_code, rc;
 
     if (before == NULL)
-        rc = err_set(&err, ERR_USAGE, "drover failed prune needs --before, like 30d");
+        rc = err_set(&err, ERR_USAGE, "failed prune needs --before, like 30d");
     else
         rc = when_parse(before, clock_wall_ms(), &change->filter.before_ms, &err);
     exit_code = rc == 0 ? run_prune_session(change, NULL) : cli_fail(&err);

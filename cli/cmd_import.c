@@ -78,7 +78,7 @@ static int read_options(struct command *command, struct err *err)
 
     if (cli_value(args, "--dsn") == NULL)
         return err_set(err, ERR_USAGE,
-                       "drover import database needs --dsn, like \"host=db dbname=app "
+                       "import database needs --dsn, like \"host=db dbname=app "
                        "user=app\"");
     if (jobs_table_check(cli_value(args, "--dsn"), table_name(command), err) != 0)
         return -1;

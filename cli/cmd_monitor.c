@@ -76,6 +76,16 @@ static int read_bounds(struct monitor *monitor, struct err *err)
     return 0;
 }
 
+/* Nobody is known to read it, and nothing is in it: a name that is misspelt is never too
+ * long. Without a file nobody has said which queues there are. */
+static void warn_of_nothing(const struct monitor *monitor, const char *queue,
+                            const struct depths *depths)
+{
+    if (monitor->session.config->path && depths->ready == 0 && depths->delayed == 0 &&
+        depths->reserved == 0)
+        cli_warn_unread(monitor->session.config, queue);
+}
+
 static int64_t whole(int64_t depth)
 {
     return depth > 0 ? depth : 0;
@@ -124,8 +134,10 @@ static int show_all(struct monitor *monitor, struct err *err)
     for (size_t i = 0; rc == 0 && i < monitor->ct && output_ok(); i++) {
         rc = client_depths(monitor->session.client, monitor->bounds[i].queue, &depths,
                            err);
-        if (rc == 0)
-            show(monitor, &monitor->bounds[i], &depths);
+        if (rc != 0)
+            break;
+        warn_of_nothing(monitor, monitor->bounds[i].queue, &depths);
+        show(monitor, &monitor->bounds[i], &depths);
     }
     if (monitor->args->json) {
         output_array_end(&monitor->array);

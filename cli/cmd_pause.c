@@ -133,10 +133,8 @@ static void warn_of_all(const struct pausing *pausing)
 static void warn_of_unread(const struct pausing *pausing)
 {
     for (size_t i = 0; i < pausing->args->operand_ct; i++)
-        if (pausing->what == CLIENT_PAUSE &&
-            !config_reads_queue(pausing->session.config, pausing->args->operands[i]))
-            output_note("warning: no pool in the configuration reads queue %s",
-                        pausing->args->operands[i]);
+        if (pausing->what == CLIENT_PAUSE)
+            cli_warn_unread(pausing->session.config, pausing->args->operands[i]);
 }
 
 static int run_in_redis(struct pausing *pausing)

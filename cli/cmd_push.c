@@ -84,8 +84,7 @@ static void warn_unknown(const struct push *push)
     if (job_match(push->session.config, push->envelope.job) == NULL)
         output_note("warning: no entry of jobs in the configuration matches %s",
                     push->envelope.job);
-    if (!config_reads_queue(push->session.config, push->queue))
-        output_note("warning: no pool in the configuration reads queue %s", push->queue);
+    cli_warn_unread(push->session.config, push->queue);
 }
 
 static void write_payload(const struct push *push, struct slice data,

@@ -213,31 +213,37 @@ static void show_job_json(struct peek *peek, const struct job_view *view, const 
     output_array_add(&peek->array, object);
 }
 
+static void add_data_cell(struct table *table, struct slice data)
+{
+    struct buf cut;
+
+    if (data.len <= PEEK_DATA_BYTES) {
+        table_cell(table, data);
+        return;
+    }
+    buf_init(&cut, 0);
+    (void)buf_add(&cut, data.ptr, text_cut(data, PEEK_DATA_BYTES));
+    (void)buf_add_text(&cut, "...");
+    table_cell(table, buf_slice(&cut));
+    buf_free(&cut);
+}
+
 static void show_job(void *arg, struct slice payload, double due_at)
 {
     struct peek *peek = arg;
     struct job_view *view = must_alloc(sizeof(*view));
     char due[CLOCK_TEXT_BYTES];
-    struct slice shown;
 
     job_view(view, payload);
     due_text(due_at, due);
     if (peek->args->json) {
         show_job_json(peek, view, due);
     } else {
-        shown = view->readable ? view->data : view->raw;
         table_cell_text(peek->table, view->uuid[0] ? view->uuid : NULL);
         table_cell_text(peek->table, view->name[0] ? view->name : NULL);
         table_cell_number(peek->table, view->attempts);
         table_cell_text(peek->table, due[0] ? due : NULL);
-        if (shown.len > PEEK_DATA_BYTES) {
-            char *cut = must_format("%.*s...", PEEK_DATA_BYTES, shown.ptr);
-
-            table_cell_text(peek->table, cut);
-            free(cut);
-        } else {
-            table_cell(peek->table, shown);
-        }
+        add_data_cell(peek->table, view->readable ? view->data : view->raw);
         output_table_row(peek->table);
     }
     free(view);

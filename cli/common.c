@@ -1,4 +1,7 @@
 /* What every command does the same way: fail, and load its configuration. */
+#include <stdlib.h>
+
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/load.h"
 #include "cli/output.h"
@@ -45,4 +48,33 @@ struct config *cli_config_usable(const struct cli_args *args, int *exit_code)
     if (config && broken.code != ERR_NONE)
         output_note("warning: %s; going on with the rest of the file", broken.text);
     return config;
+}
+
+/* The queue that may be meant; NULL: none of them. Borrowed from the configuration. */
+static const char *find_near(const struct config *config, const char *queue)
+{
+    const char **names = NULL, *near;
+    size_t ct = 0;
+
+    for (size_t i = 0; i < config->pool_ct; i++) {
+        const struct text_list *queues = &config->pools[i].queues;
+
+        names = must_realloc(names, ct + queues->ct + 1, sizeof(*names));
+        for (size_t k = 0; k < queues->ct; k++)
+            names[ct++] = queues->items[k];
+    }
+    near = text_nearest(queue, names, ct);
+    free(names);
+    return near;
+}
+
+void cli_warn_unread(const struct config *config, const char *queue)
+{
+    const char *near;
+
+    if (config_reads_queue(config, queue))
+        return;
+    near = find_near(config, queue);
+    output_note("warning: no pool in the configuration reads queue %s%s%s%s", queue,
+                near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
 }

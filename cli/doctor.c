@@ -100,7 +100,7 @@ static void free_app(struct app_facts *app)
         app->connection,   app->driver,        app->client,        app->serializer,
         app->compression,  app->prefix,        app->queue,         app->redis,
         app->failed_table, app->redis_trouble, app->failed_driver, app->failed_database,
-        app->redis_url,    app->failed_dsn,    app->bridge};
+        app->redis_url,    app->failed_dsn,    app->bridge,        app->environment};
 
     for (size_t i = 0; i < ARRAY_CT(texts); i++)
         free(texts[i]);

@@ -24,6 +24,7 @@ struct app_facts {
         *trouble; /* why it could not be asked; NULL: it was, and the rest is filled in */
     char *laravel; /* versions */
     char *php;
+    char *environment; /* "production" */
     bool has_pcntl, has_phpredis;
     char *bridge;      /* to be named in drover.conf; NULL: the installed one is there */
     char *connection;  /* name of the queue connection */
@@ -133,6 +134,12 @@ int doctor_exit_code(const struct facts *facts, const struct findings *findings)
  */
 int64_t doctor_longest_timeout_ms(const struct config *config);
 
+/* Adds " (5)" behind its name, and a comma before that, for a queue that holds jobs; 0:
+ * it holds none, and nothing is added. For a line, so of many only the first are added.
+ */
+int64_t doctor_add_held(struct buf *names, size_t before_ct,
+                        const struct survey_queue *queue);
+
 /* ---- switching over ---- */
 
 /* How to go from queue:work to drover and back, for this application. Owned texts; all
@@ -141,6 +148,9 @@ struct doctor_switch {
     char *over; /* "drover work redis --queue=high,default --tries=3" */
     char *back; /* the same with "php artisan queue:work" */
     char *pool; /* for drover.conf */
+    char
+        *others; /* queues that hold jobs and may be the application's too, with how many:
+                    "mail (5), low (1)"; NULL: none, or a file says which queues count */
 };
 void doctor_switch_plan(const struct facts *facts, struct doctor_switch *plan);
 void doctor_switch_free(struct doctor_switch *plan);

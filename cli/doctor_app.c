@@ -34,7 +34,8 @@ static void judge_boot(const struct facts *facts, struct findings *out)
     if (facts->app.dir == NULL)
         return;
     if (facts->app.trouble == NULL) {
-        doctor_say(out, DOCTOR_OK, "%s boots", facts->app.dir);
+        doctor_say(out, DOCTOR_OK, "%s boots, in environment %s", facts->app.dir,
+                   or_unknown(facts->app.environment));
         return;
     }
     doctor_say(out, DOCTOR_PROBLEM, "%s", facts->app.trouble);
@@ -296,7 +297,7 @@ static void add_queue(struct buf *list, const char *queue)
         (void)buf_addf(list, "%s%s", list->len ? "," : "", queue);
 }
 
-/* Those of the configuration, else the application's own before what Redis holds. */
+/* Those of the configuration, else the application's own. */
 static void list_queues(const struct facts *facts, struct buf *list)
 {
     const struct config *config = facts->config;
@@ -307,8 +308,21 @@ static void list_queues(const struct facts *facts, struct buf *list)
     if (list->len > 0)
         return;
     add_queue(list, facts->app.queue ? facts->app.queue : "default");
-    for (size_t i = 0; i < facts->survey.queue_ct; i++)
-        add_queue(list, facts->survey.queues[i].name);
+}
+
+/* What else lies under the prefix may be another application's: a worker that took its
+ * jobs would fail them. */
+static char *list_others(const struct facts *facts, const struct buf *list)
+{
+    struct buf names;
+    size_t ct = 0;
+
+    buf_init(&names, 0);
+    for (size_t i = 0; !facts->has_file && i < facts->survey.queue_ct; i++)
+        if (!is_named(list, facts->survey.queues[i].name) &&
+            doctor_add_held(&names, ct, &facts->survey.queues[i]) > 0)
+            ct++;
+    return ct > 0 ? buf_take(&names) : NULL;
 }
 
 static void spell_servers(const struct app_facts *app, struct buf *text)
@@ -388,6 +402,7 @@ void doctor_switch_plan(const struct facts *facts, struct doctor_switch *plan)
         plan->back = must_format("php artisan queue:work %s --queue=%s --tries=%" PRId64,
                                  name, list.data, tries);
         plan->pool = spell_pool(facts, &list, tries);
+        plan->others = list_others(facts, &list);
     }
     buf_free(&list);
 }
@@ -397,5 +412,6 @@ void doctor_switch_free(struct doctor_switch *plan)
     free(plan->over);
     free(plan->back);
     free(plan->pool);
+    free(plan->others);
     *plan = (struct doctor_switch){.over = NULL};
 }

@@ -157,6 +157,7 @@ static struct config *tell(struct app_facts *facts, const struct laravel_app *ap
 
     facts->laravel = must_strdup(app->laravel);
     facts->php = must_strdup(app->php);
+    facts->environment = must_strdup(app->environment);
     facts->has_pcntl = app->has_pcntl;
     facts->has_phpredis = app->has_phpredis;
     facts->has_horizon = app->has_horizon;

@@ -150,6 +150,19 @@ static int64_t held(const struct survey_queue *queue)
            (depths->reserved > 0 ? depths->reserved : 0);
 }
 
+int64_t doctor_add_held(struct buf *names, size_t before_ct,
+                        const struct survey_queue *queue)
+{
+    int64_t ct = held(queue);
+
+    if (ct > 0 && before_ct < NAMED_MAX)
+        (void)buf_addf(names, "%s%s (%" PRId64 ")", before_ct > 0 ? ", " : "",
+                       queue->name, ct);
+    else if (ct > 0 && before_ct == NAMED_MAX)
+        (void)buf_add_text(names, ", ..");
+    return ct;
+}
+
 /* In a project without a drover.conf, who reads what is said on the command line. */
 static void judge_unread(const struct facts *facts, struct findings *out)
 {
@@ -163,18 +176,15 @@ static void judge_unread(const struct facts *facts, struct findings *out)
     for (size_t i = 0; i < survey->queue_ct; i++) {
         const struct survey_queue *queue = &survey->queues[i];
 
-        if (held(queue) == 0 || config_reads_queue(facts->config, queue->name))
-            continue;
-        if (ct++ < NAMED_MAX)
-            (void)buf_addf(&names, "%s%s (%" PRId64 ")", ct > 1 ? ", " : "", queue->name,
-                           held(queue));
+        if (!config_reads_queue(facts->config, queue->name) &&
+            doctor_add_held(&names, ct, queue) > 0)
+            ct++;
     }
     if (ct == 0) {
         doctor_say(out, DOCTOR_OK, "each queue that holds jobs is read by a pool");
     } else {
-        doctor_say(out, DOCTOR_WARNING, "%zu queue%s no pool reads hold%s jobs: %s%s", ct,
-                   ct > 1 ? "s that" : " that", ct > 1 ? "" : "s", names.data,
-                   ct > NAMED_MAX ? ", .." : "");
+        doctor_say(out, DOCTOR_WARNING, "%zu queue%s no pool reads hold%s jobs: %s", ct,
+                   ct > 1 ? "s that" : " that", ct > 1 ? "" : "s", names.data);
         doctor_advise(out, "add to a pool's queues what nobody else reads");
     }
     buf_free(&names);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/spawn.h"
 #include "config/origin.h"
 
 static int check_user(const struct config *config, struct err *err)
@@ -91,30 +92,12 @@ static void warn(const struct config *config, const char *name, size_t job,
     (void)buf_addf(warnings, "%s\n", err.text);
 }
 
-static bool is_in(const char *directory, size_t len, const char *program)
-{
-    char *path = must_format("%.*s/%s", (int)len, directory, program);
-    bool there = access(path, X_OK) == 0;
-
-    free(path);
-    return there;
-}
-
 static const char default_path[] = "/usr/local/bin:/usr/bin:/bin";
 
 /* As it is searched for when it is started. */
 static bool is_program(const char *program, const char *path)
 {
-    if (strchr(program, '/'))
-        return access(program, X_OK) == 0;
-    for (path = path ? path : default_path; *path; path += strspn(path, ":")) {
-        size_t len = strcspn(path, ":");
-
-        if (is_in(path, len, program))
-            return true;
-        path += len;
-    }
-    return false;
+    return spawn_finds(program, path ? path : default_path);
 }
 
 /* Of an entry in jobs: its own, else `otherwise`. */

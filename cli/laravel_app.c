@@ -43,7 +43,6 @@ static const struct member app_members[] = {
     FLAG(laravel_app, has_phpredis, "phpredis"),
     FLAG(laravel_app, has_horizon, "horizon"),
     FLAG(laravel_app, is_down, "down"),
-    TEXT(laravel_app, name, "name"),
     TEXT(laravel_app, environment, "environment"),
     TEXT(laravel_app, timezone, "timezone"),
     TEXT(laravel_app, fallback, "default"),

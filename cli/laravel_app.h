@@ -65,8 +65,7 @@ struct laravel_app {
     char *laravel; /* version; NULL: its components without the framework */
     bool has_pcntl, has_phpredis; /* PHP's extensions */
     bool has_horizon;
-    bool is_down; /* in maintenance mode; false too where that is kept in a cache */
-    char *name;
+    bool is_down;      /* in maintenance mode; false too where that is kept in a cache */
     char *environment; /* "production" */
     char *timezone;
     char *fallback; /* queue.default: name of the connection that is meant by none */

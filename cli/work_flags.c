@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cli/args.h"
 
 const struct cli_option work_options[] = {
     {"--queue", "A,B", "queues in order of priority [the connection's own]"},
@@ -76,8 +77,7 @@ static int read_seconds(const struct cli_args *args, const char *option, int64_t
     *ms = CONFIG_UNSET;
     if (text == NULL || text_seconds(text, ms, err) == 0)
         return 0;
-    err->code = ERR_USAGE;
-    return err_prefix(err, "%s", option);
+    return args_bad_value(err, option);
 }
 
 /* Laravel takes the larger of --backoff and --delay. */

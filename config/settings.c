@@ -97,7 +97,8 @@ const struct setting settings[] = {
 
     {AT_REDIS(redis.url), .name = "url", .type = SETTING_URL, .min = 1,
      .max = TEXT_MAX_BYTES, .initial = "embedded", .env = "REDIS_URL",
-     .doc = "\"embedded\" runs a private Redis of drover's own. Else "
+     .doc = "\"embedded\" runs a private Redis of drover's own: redis-server, or where "
+            "there is none valkey-server. Else "
             "redis://user:password@host:6379/0 (tcp:// means the same), "
             "unix:///run/redis.sock?db=0, or the bare path of a socket. "
             "The default holds only where host and port are not given either."},

@@ -69,14 +69,15 @@ int payload_next_backoff(struct slice *rest, int64_t *ms) MUSTCHECK;
  * pad is taken off: the script that needs one makes its own. -1: `out` is full. */
 int payload_with_attempts(const struct payload *p, int64_t n, struct buf *out) MUSTCHECK;
 
-/* payload_with_attempts(), and where it has no uuid that one is given as its last member:
- * from then on the job has a name that stays. `uuid` needs no escaping. */
+/* payload_with_attempts(), and where it has no uuid that one is given as its last member,
+ * or in the place of what is there: null, "", or no string. From then on the job has a
+ * name that stays. `uuid` needs no escaping. */
 int payload_released(const struct payload *p, int64_t n, const char *uuid,
                      struct buf *out) MUSTCHECK;
 
 /* A payload that another queue driver kept, as one of Redis has to be: attempts set to
- * `n`, and where it has no uuid or no id the given ones as its last members, which need
- * no escaping. All other bytes as they were. `p` must be from a successful scan. */
+ * `n`, and where it has no uuid (as above) or no id (absent, null) the given ones, which
+ * need no escaping. All other bytes as they were. `p` must be from a successful scan. */
 int payload_imported(const struct payload *p, int64_t n, const char *uuid, const char *id,
                      struct buf *out) MUSTCHECK;
 

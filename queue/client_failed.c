@@ -164,6 +164,7 @@ int client_failed_retry(struct client *client, const char *uuid, const char *que
     script_call_key(&call, key);
     script_call_key(&call, keys.ready);
     script_call_key(&call, keys.notify);
+    script_call_key(&call, client->own.failed_record); /* of no uuid */
     script_call_arg(&call, slice_text(uuid));
     script_call_arg(&call, payload);
     rc = client_script_integer(client, &call, &moved, err);

@@ -130,7 +130,10 @@ void queue_hush(struct queue *queue);
 /* The job, which has crashes behind it, is about to run with nothing beside it: should
  * the worker die then, the job is the cause. on_alone() comes, later, once Redis knows it
  * or has gone away; false: it is away, and nothing comes. Without its knowledge a death
- * tells less. */
+ * tells less.
+ * In a quiet queue (queue_hush()) that cannot be the answer for another job: should this
+ * one be lost meanwhile, the next with crashes is handed over after on_alone(), for its
+ * crashes are asked for on the same connection. */
 bool queue_alone(struct queue *queue, const struct lease *lease) MUSTCHECK;
 
 /* ---- the outbox: failed records that wait in Redis for PostgreSQL ----

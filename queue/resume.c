@@ -146,12 +146,22 @@ static bool is_ours(const struct queue *queue, const char *line, size_t len)
 
 static void end_next(struct queue *queue);
 
+/* False: it was no word about a connection (BUSY, LOADING): the link has ended, and the
+ * next one asks again. Who may not ask does without the answer. */
+static bool took_word(struct queue *queue, const char *verb, const redisReply *reply)
+{
+    if (reply == NULL || !inspect_is_refusal(reply))
+        return link_took_or_nil(queue, verb, reply);
+    inspect_refused(queue, RIGHT_CLIENT);
+    return true;
+}
+
 /* An error: it has gone by itself. */
 static void took_kill(void *arg, const redisReply *reply)
 {
     struct queue *queue = arg;
 
-    if (reply == NULL)
+    if (!took_word(queue, "client kill", reply))
         return;
     queue->old_ids[queue->old_ids[0] ? 0 : 1] = 0;
     end_next(queue);
@@ -189,7 +199,7 @@ static void took_list(void *arg, const redisReply *reply)
     bool there[2] = {false, false};
     int64_t id;
 
-    if (reply == NULL)
+    if (!took_word(queue, "client list", reply))
         return;
     for (line = reply->type == REDIS_REPLY_STRING ? reply->str : ""; *line; line = end) {
         end = line + strcspn(line, "\n");

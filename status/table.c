@@ -147,7 +147,7 @@ static void fit_widths(const struct table *table, size_t widths[TABLE_COLUMNS_MA
 static const char *skip_characters(const char *text, size_t ct)
 {
     while (ct-- > 0)
-        for (text++; ((unsigned char)*text & 0xC0) == 0x80;)
+        for (text++; text_goes_on(*text);)
             text++;
     return text;
 }

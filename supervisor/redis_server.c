@@ -1,6 +1,6 @@
-/* Runs the embedded redis-server under a slot of its own. Never speaks to it: the workers
- * find out by themselves whether it answers, so loading a long append-only file is no
- * failure here.
+/* Runs the embedded redis-server (or valkey-server) under a slot of its own. Never speaks
+ * to it: the workers find out by themselves whether it answers, so loading a long
+ * append-only file is no failure here.
  *
  * Two servers on one append-only file would ruin it. A supervisor that was killed may
  * leave one behind that is still ending, so each server holds a lock for as long as it
@@ -27,7 +27,6 @@ enum {
     SERVER_UMASK = 0077
 };
 
-static const char program[] = "redis-server";
 static const char usual_path[] =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -37,7 +36,8 @@ struct redis_server {
     char *dir;
     char *logfile;
     char *lock;
-    char *path; /* to search for the program */
+    char *path;          /* to search for the program */
+    const char *program; /* its name */
     char *environ_path;
     void (*gone)(void *arg);
     void *arg;
@@ -46,36 +46,25 @@ struct redis_server {
 
 /* ---- the program and its surroundings ---- */
 
-static bool is_program(const char *dir, size_t len)
+/* The first of them that is installed; NULL: none is. */
+static const char *find_program(const char *path)
 {
-    char *file = must_format("%.*s/%s", (int)len, dir, program);
-    bool found = access(file, X_OK) == 0;
+    static const char *const programs[] = {"redis-server", "valkey-server"};
 
-    free(file);
-    return found;
+    for (size_t i = 0; i < ARRAY_CT(programs); i++)
+        if (spawn_finds(programs[i], path))
+            return programs[i];
+    return NULL;
 }
 
-static bool is_installed(const char *path)
+static int prepare(struct redis_server *server, struct err *err)
 {
-    size_t len;
-
-    for (const char *dir = path; *dir; dir += len + (dir[len] == ':')) {
-        len = 0;
-        while (dir[len] != '\0' && dir[len] != ':')
-            len++;
-        if (len > 0 && is_program(dir, len))
-            return true;
-    }
-    return false;
-}
-
-static int prepare(const struct redis_server *server, struct err *err)
-{
-    if (!is_installed(server->path))
+    server->program = find_program(server->path);
+    if (server->program == NULL)
         return err_set(err, ERR_CONFIG,
-                       "redis.url is \"embedded\", but there is no redis-server in PATH: "
-                       "install it (Debian: apt install redis-server) or name another "
-                       "server in redis.url");
+                       "redis.url is \"embedded\", but there is neither redis-server nor "
+                       "valkey-server in PATH: install one (Debian: apt install "
+                       "redis-server) or name another server in redis.url");
     if (mkdir(server->dir, DIR_MODE) != 0 && errno != EEXIST)
         return err_set_errno(err, errno, "cannot make %s for the embedded redis-server",
                              server->dir);
@@ -102,14 +91,14 @@ static int take_lock(const struct redis_server *server, struct err *err)
 static pid_t spawn_with(const struct redis_server *server, int lock_fd, struct err *err)
 {
     const char *const argv[] = {
-        program,         "--port",           "0",   "--unixsocket",
+        server->program, "--port",           "0",   "--unixsocket",
         server->socket,  "--unixsocketperm", "600", "--dir",
         server->dir,     "--appendonly",     "yes", "--appendfsync",
         "everysec",      "--save",           "",    "--maxmemory-policy",
         "noeviction",    "--daemonize",      "no",  "--logfile",
         server->logfile, "--supervised",     "no",  NULL};
     const char *const envp[] = {server->environ_path, "LANG=C.UTF-8", NULL};
-    struct spawn spawn = {.file = program,
+    struct spawn spawn = {.file = server->program,
                           .path = server->path,
                           .argv = argv,
                           .envp = envp,

@@ -1,5 +1,6 @@
-/* The embedded redis-server: a private one, on a unix socket in state_dir, with its data
- * in an append-only file there. Watched and restarted like a worker.
+/* The embedded redis-server, or where there is none valkey-server: a private one, on a
+ * unix socket in state_dir, with its data in an append-only file there. Watched and
+ * restarted like a worker.
  */
 #ifndef SUPERVISOR_REDIS_SERVER_H
 #define SUPERVISOR_REDIS_SERVER_H
@@ -9,7 +10,7 @@
 
 struct redis_server;
 
-/* `state_dir` is copied. -1 with `err` where redis-server is not installed or its data
+/* `state_dir` is copied. -1 with `err` where no server is installed or its data
  * directory cannot be made. `gone` is called once it has ended after
  * redis_server_stop(). */
 struct redis_server *redis_server_create(struct loop *loop, struct reaper *reaper,

@@ -45,7 +45,6 @@ class Description
             'phpredis' => extension_loaded('redis'),
             'horizon' => class_exists(\Laravel\Horizon\Horizon::class),
             'down' => $this->isDown(),
-            'name' => $this->text($this->config('app.name')),
             'environment' => $this->environment(),
             'timezone' => $this->text($this->config('app.timezone')),
             'cache' => $this->text($this->config('cache.stores.'.$this->config('cache.default').'.driver')),

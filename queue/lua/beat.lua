@@ -15,7 +15,8 @@ local waiting = redis.pcall('ZCARD', KEYS[4])
 waiting = type(waiting) == 'number' and waiting or -1
 
 local function is_paused(name)
-    return type(redis.pcall('ZSCORE', KEYS[5], name)) == 'string'
+    local since = redis.pcall('ZSCORE', KEYS[5], name)
+    return not is_wrong_type(since) and type(since) == 'string'
 end
 
 local paused = {}

@@ -35,7 +35,12 @@ if is_wrong_type(there) or (there and there ~= ARGV[13]) then
     key, uuid, done = KEYS[4], ARGV[5], 2
 end
 
+-- A record that nobody lists would outlive its job.
+may_add(KEYS[1])
+redis.call('HDEL', key, '')
+
 local notes = redis.pcall('GET', KEYS[6])
+is_wrong_type(notes) -- any other refusal ends here
 local before = tonumber(ARGV[14])
 local exception = string.sub(ARGV[11], 1, before) ..
                   (type(notes) == 'string' and notes or '') ..

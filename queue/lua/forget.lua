@@ -4,6 +4,7 @@
 -- ARGV their uuids, in the same order
 -- Reply: how many records were there; -1, and all stay: one of them is in a worker's hands on
 --        the way to PostgreSQL.
+--@ begin
 --@ moving
 
 for i = 2, #KEYS do
@@ -11,6 +12,7 @@ for i = 2, #KEYS do
         return -1
     end
 end
+redis.call('ZREM', KEYS[1], '') -- removes nothing: is refused here, or not at all
 local removed = 0
 for i, uuid in ipairs(ARGV) do
     removed = removed + redis.call('DEL', KEYS[i + 1])

@@ -6,7 +6,8 @@
 --      or, where there was none, of what was to run alone and is not to blame
 -- Reply: places (from 1) of those that did not carry the tag
 --
--- Crashes are counted before the job is pushed, as "count note".
+-- Crashes are counted, as "count note", once the job is back: it is asked for again where
+-- pushing it was refused, and one death would count as many.
 --@ begin
 
 --@ fence
@@ -33,13 +34,13 @@ end
 local lost, given = {}, 0
 for at = 4, #ARGV, 2 do
     if carries_tag(ARGV[at]) then
+        redis.call(push, KEYS[2], ARGV[at]) -- may be refused; ZREM was not
+        redis.call('ZREM', KEYS[3], ARGV[at])
         if note ~= '' and ARGV[at + 1] ~= '' then
             count_crash(KEYS[5], ARGV[at + 1], note)
         elseif ARGV[at + 1] ~= '' then
             forget_alone(KEYS[5], ARGV[at + 1])
         end
-        redis.call(push, KEYS[2], ARGV[at]) -- may be refused; ZREM was not
-        redis.call('ZREM', KEYS[3], ARGV[at])
         given = given + 1
     else
         lost[#lost + 1] = (at - 2) / 2
@@ -49,7 +50,7 @@ end
 local tokens = redis.pcall('LLEN', KEYS[4])
 if given > 0 and type(tokens) == 'number' then
     for _ = 1, math.min(given, ready + given - tokens) do
-        redis.call('RPUSH', KEYS[4], '1')
+        redis.pcall('RPUSH', KEYS[4], '1')
     end
 end
 return lost

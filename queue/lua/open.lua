@@ -28,10 +28,12 @@ end
 local tag
 for _ = 1, 10000 do
     tag = string.format('%d', redis.call('INCR', KEYS[3]) % LAST + 1)
-    if redis.pcall('HEXISTS', KEYS[5], tag) ~= 1 then
-        redis.call('SADD', KEYS[4], tag)
+    local lives = redis.pcall('HEXISTS', KEYS[5], tag)
+    if is_wrong_type(lives) or lives == 0 then
+        -- Open last: were the others refused after it, nobody would ever shut it again.
         is_wrong_type(redis.pcall('HSET', KEYS[6], tag, ARGV[2]))
         is_wrong_type(redis.pcall('HSET', KEYS[5], tag, 0))
+        redis.call('SADD', KEYS[4], tag)
         return {tonumber(tag)}
     end
 end

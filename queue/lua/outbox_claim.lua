@@ -14,10 +14,15 @@ begin_writing(KEYS[1])
 
 local kept = {}
 
+local function lives(tag)
+    local beat = redis.pcall('HEXISTS', KEYS[2], tag)
+    return not is_wrong_type(beat) and beat == 1
+end
+
 local function claim(record)
     local mark = redis.call('HGET', record, 'moving')
     local holder = mark and string.match(mark, '^%d+')
-    if holder and holder ~= ARGV[1] and redis.pcall('HEXISTS', KEYS[2], holder) == 1 then
+    if holder and holder ~= ARGV[1] and lives(holder) then
         return false
     end
     redis.call('HSET', record, 'moving', ARGV[1] .. (mark and ' unsure' or ''))
@@ -33,7 +38,8 @@ end
 
 local act = ARGV[2] == 'claim' and claim or let_go
 for i = 3, #KEYS do
-    if redis.pcall('HGET', KEYS[i], 'failed_at_ms') ~= ARGV[i] or not act(KEYS[i]) then
+    local failed_at_ms = redis.pcall('HGET', KEYS[i], 'failed_at_ms')
+    if is_wrong_type(failed_at_ms) or failed_at_ms ~= ARGV[i] or not act(KEYS[i]) then
         kept[#kept + 1] = i - 2
     end
 end

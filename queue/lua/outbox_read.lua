@@ -11,15 +11,18 @@
 --       4 those that stay, their payloads being too long: place, bytes, ...
 --
 -- A key that is no hash is nobody's record: it is in none of the lists.
+--@ begin
+
 local room, max_payload = tonumber(ARGV[1]), tonumber(ARGV[2])
 local looked, gone, records, too_long = 0, {}, {}, {}
 
 for place, key in ipairs(KEYS) do
     local payload, exception = redis.pcall('HSTRLEN', key, 'payload'), 0
-    if type(payload) == 'number' and payload > max_payload then
+    local is_record = not is_wrong_type(payload)
+    if is_record and payload > max_payload then
         too_long[#too_long + 1] = place
         too_long[#too_long + 1] = payload
-    elseif type(payload) == 'number' then
+    elseif is_record then
         exception = redis.call('HSTRLEN', key, 'exception')
         if #records > 0 and payload + exception > room then
             break

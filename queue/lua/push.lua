@@ -6,7 +6,8 @@
 --
 -- The first command that writes is the one that needs memory: where Redis is full it is
 -- refused and nothing has changed. Both keys are looked at before that, so a key of a
--- wrong type cannot stop it half way.
+-- wrong type cannot stop it half way. Nor can a token that is refused: the jobs are there,
+-- and who was told otherwise would push them again.
 --@ length
 
 local ready, ready_error = length_of('LLEN', KEYS[1], 'list')
@@ -28,7 +29,7 @@ if ARGV[1] ~= '0' then
         end
     end
     -- One token makes a waiting worker ask again when the next job falls due.
-    if tokens == 0 then redis.call('RPUSH', KEYS[3], '1') end
+    if tokens == 0 then redis.pcall('RPUSH', KEYS[3], '1') end
     return job_ct
 end
 
@@ -38,6 +39,6 @@ if tokens then
     local missing = math.min(job_ct, ready + job_ct - tokens)
     local ones = {}
     for i = 1, missing do ones[i] = '1' end
-    if missing > 0 then redis.call('RPUSH', KEYS[3], unpack(ones)) end
+    if missing > 0 then redis.pcall('RPUSH', KEYS[3], unpack(ones)) end
 end
 return job_ct

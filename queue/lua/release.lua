@@ -55,6 +55,7 @@ end
 -- Who waits must reckon with the new due time: a token wakes one, and the next reserve
 -- sets the tokens right again.
 if delay >= 0 and delay < tonumber(ARGV[5]) and redis.pcall('LLEN', KEYS[5]) == 0 then
-    redis.call('RPUSH', KEYS[5], '1')
+    redis.pcall('RPUSH', KEYS[5], '1')
 end
-return type(noted) == 'table' and 2 or 1
+local is_spoilt = type(noted) == 'table' and string.find(noted.err, 'WRONGTYPE', 1, true)
+return is_spoilt and 2 or 1

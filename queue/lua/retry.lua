@@ -1,9 +1,13 @@
 -- Moves a failed job back to its queue.
 --
--- KEYS index, record, ready, notify
+-- KEYS index, record, ready, notify, the record of no uuid, which is never there
 -- ARGV uuid, payload
 -- Reply: 1 done, 0 the record was gone (and so nothing is pushed), -1 it is in a worker's
 --        hands on the way to PostgreSQL.
+--
+-- Whatever takes the record away is tried on nothing first: were it refused once the job is
+-- on its queue, the record would stay, and who asks again would have the job run twice.
+--@ begin
 --@ length
 --@ moving
 
@@ -16,12 +20,13 @@ end
 if is_moving(KEYS[1], KEYS[2]) then
     return -1
 end
--- Removes nothing, but a script that has written may go on where Redis is full; the
--- record that leaves makes more room than the job takes.
+-- A script that has written may go on where Redis is full; the record that leaves makes
+-- more room than the job takes.
 redis.call('ZREM', KEYS[1], '')
+redis.call('DEL', KEYS[5])
 redis.call('RPUSH', KEYS[3], ARGV[2])
-local tokens = redis.pcall('LLEN', KEYS[4])
-if type(tokens) == 'number' and tokens <= ready then redis.call('RPUSH', KEYS[4], '1') end
 redis.call('DEL', KEYS[2])
 redis.call('ZREM', KEYS[1], ARGV[1])
+local tokens = redis.pcall('LLEN', KEYS[4])
+if type(tokens) == 'number' and tokens <= ready then redis.pcall('RPUSH', KEYS[4], '1') end
 return 1

@@ -31,12 +31,13 @@ START_TEST(usage_errors_exit_2_and_suggest)
         {"$D -c", "-c needs a value: -c FILE"},
         {"$D --verison", "did you mean --version?"},
         {"$D failed retry all", "did you mean --all?"},
-        {"$D push", "drover push needs JOB"},
+        {"$D push", "drover: push needs JOB"},
         {"$D push note --quue low", "did you mean --queue?"},
         {"$D failed list --limit 0", "--limit"},
         {"$D failed list --since soon", "--since: soon is no time"},
-        {"$D failed prune", "needs --before"},
-        {"$D failed retry", "needs ids or --all"},
+        {"$D failed prune", "drover: failed prune needs --before"},
+        {"$D failed retry", "drover: failed retry needs ids or --all"},
+        {"$D import database", "drover: import database needs --dsn"},
         {"$D failed retry --queue x", "filters go with --all"},
         {"$D failed retry --all abcd", "not both"},
         {"$D queue peek default --state gone", "ready, delayed or reserved"},
@@ -407,6 +408,11 @@ START_TEST(queue_peek_shows_without_touching)
            "$D push note --delay 1h >/dev/null; $D queue peek default --state delayed");
     IN_OUT("T");
     IN_OUT("Z  {}");
+    expect(0,
+           "x=$(printf '%40s' '' | sed 's/ /\303\251/g'); $D push note \"[\\\"a$x\\\"]\""
+           " --queue long >/dev/null; $D queue peek long");
+    IN_OUT("\xc3\xa9\xc3\xa9..."); /* its 60 bytes end within a character */
+    NOT_IN_OUT("\\xc3");
     expect_out("$D queue peek nothing", "");
     IN_ERR("no such jobs");
     expect_out("redis-cli -s $S LLEN queues:default", "3");

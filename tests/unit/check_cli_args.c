@@ -98,7 +98,7 @@ START_TEST(bad_lines_are_refused_with_a_reason)
         {"--queue", "--queue needs a value: --queue NAME"},
         {"a -c", "-c needs a value: -c FILE"},
         {"--all=yes", "--all takes no value"},
-        {"a b c d", "drover failed list: one operand too many: d"},
+        {"a b c d", "failed list: one operand too many: d"},
     };
 
     for (size_t i = 0; i < ARRAY_CT(cases); i++) {
@@ -143,7 +143,7 @@ START_TEST(missing_operands_are_named)
 
     strict.operand_min = 1;
     ck_assert_int_eq(args_parse(&args, &strict, 0, NULL, &err), ARGS_BAD);
-    ck_assert_str_eq(err.text, "drover failed list needs ID..");
+    ck_assert_str_eq(err.text, "failed list needs ID..");
     args_free(&args);
 }
 END_TEST

@@ -240,8 +240,11 @@ START_TEST(a_project_is_asked_where_its_queues_are)
     IN_OUT("ok       app.connection     the queue connection is redis, of driver redis");
     IN_OUT("under \"shop_database_\"\n");
     IN_OUT("ok       app.php            PHP ");
-    IN_OUT("\n    drover work redis --queue=default,mail --tries=1\n");
-    IN_OUT("\n    php artisan queue:work redis --queue=default,mail --tries=1\n");
+    IN_OUT("in environment testing\n");
+    IN_OUT("\n    drover work redis --queue=default --tries=1\n");
+    IN_OUT("\n    php artisan queue:work redis --queue=default --tries=1\n");
+    IN_OUT("are these the application's too, which hold jobs? ");
+    IN_OUT("\n    mail (1)\n");
     NOT_IN_OUT("queues.unread");
     expect(0, "env -u DROVER_CONFIG REDIS_HOST=$S $D doctor --path " TOP_SRCDIR
               "/tests/php/project --json | grep -q '\"over\":\"drover work redis'");

@@ -45,7 +45,8 @@ START_TEST(who_pauses_a_queue_that_nobody_reads_is_warned)
     expect(0, "$D pause low hgih");
     ck_assert_str_eq(sh->out.data, "low: paused\nhgih: paused");
     ck_assert_str_eq(sh->err.data,
-                     "drover: warning: no pool in the configuration reads queue hgih");
+                     "drover: warning: no pool in the configuration reads queue hgih: "
+                     "did you mean high?");
     expect(0, "$D resume low hgih");
     ck_assert_str_eq(sh->err.data, "");
 }
@@ -126,6 +127,28 @@ START_TEST(a_queue_with_too_many_jobs_is_told_by_the_exit_code)
 }
 END_TEST
 
+START_TEST(a_misspelt_queue_is_no_short_one)
+{
+    static const char unread[] = "drover: warning: no pool in the configuration reads ";
+
+    expect(0, "$D queue monitor hgih low");
+    IN_OUT("hgih      0  1000  OK\n");
+    ck_assert_str_eq(sh->err.data, "drover: warning: no pool in the configuration reads "
+                                   "queue hgih: did you mean high?");
+    expect(0, "$D queue:monitor redis:somewhere --max=5");
+    ck_assert_str_eq(sh->err.data, "drover: warning: no pool in the configuration reads "
+                                   "queue somewhere");
+    expect(0, "$D queue monitor high default low");
+    ck_assert_str_eq(sh->err.data, "");
+    expect(0, "redis-cli -s $S ZADD queues:hgih:delayed 9 x >/dev/null;"
+              "$D queue monitor hgih");
+    ck_assert_str_eq(sh->err.data, ""); /* it is there: another's */
+    expect(0, "mkdir -p $T/no && cd $T/no && env -u DROVER_CONFIG REDIS_HOST=$S $D queue "
+              "monitor mail");
+    ck_assert_msg(strstr(sh->err.data, unread) == NULL, "%s", sh->err.data);
+}
+END_TEST
+
 /* ---- Artisan ---- */
 
 START_TEST(artisans_names_of_commands_do_what_they_say)
@@ -160,6 +183,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, queue_clear_counts_asks_and_spares_running_jobs);
     tcase_add_test(tc, on_a_terminal_clear_asks_first);
     tcase_add_test(tc, a_queue_with_too_many_jobs_is_told_by_the_exit_code);
+    tcase_add_test(tc, a_misspelt_queue_is_no_short_one);
     tcase_add_test(tc, artisans_names_of_commands_do_what_they_say);
 }
 

@@ -88,6 +88,15 @@ static void check_options_of(const char *words, const char *page)
     free(list);
 }
 
+/* Every command, a line each; the caller frees. */
+static char *list_commands(void)
+{
+    expect(0, "for first in $($D --complete ''); do rest=$($D --complete $first '');"
+              " case $rest in ''|-*) echo $first;;"
+              " *) for second in $rest; do echo $first $second; done;; esac; done");
+    return must_strdup(sh->out.data);
+}
+
 START_TEST(the_manual_has_every_command_and_option)
 {
     char *page, *list, *at, *words;
@@ -95,10 +104,7 @@ START_TEST(the_manual_has_every_command_and_option)
 
     expect(0, "cat " TOP_SRCDIR "/docs/drover.1");
     page = must_strdup(sh->out.data);
-    expect(0, "for first in $($D --complete ''); do rest=$($D --complete $first '');"
-              " case $rest in ''|-*) echo $first;;"
-              " *) for second in $rest; do echo $first $second; done;; esac; done");
-    list = at = must_strdup(sh->out.data);
+    list = at = list_commands();
     while ((words = next_line(&at))) {
         char *item = must_format(".It Cm %s", words);
 
@@ -122,8 +128,60 @@ START_TEST(the_manual_lists_all_of_artisans_names)
 }
 END_TEST
 
+/* ---- complaints ---- */
+
+static void refuse(const char *words, const char *rest, const char *why)
+{
+    char *line = must_format("$D %s %s", words, rest);
+    char *start = must_format("drover: %s", why);
+
+    expect(2, line);
+    ck_assert_msg(strncmp(sh->err.data, start, strlen(start)) == 0, "%s: %s", line,
+                  sh->err.data);
+    free(start);
+    free(line);
+}
+
+/* From its usage: "failed show ID.. [OPTIONS]". */
+static bool needs_operands(const char *words)
+{
+    char *line = must_format("$D %s --help", words);
+    size_t at = strlen("usage: drover ") + strlen(words) + 1;
+    bool needs;
+
+    expect(0, line);
+    needs = sh->out.data[at] != '[';
+    free(line);
+    return needs;
+}
+
+START_TEST(every_complaint_begins_with_drover_once)
+{
+    char *list = list_commands(), *at = list, *words, *needs;
+    size_t needing_ct = 0;
+
+    while ((words = next_line(&at))) {
+        refuse(words, "--no-such-option", "unknown option");
+        refuse(words, "-c", "-c needs a value");
+        if (!needs_operands(words))
+            continue;
+        needs = must_format("%s needs ", words);
+        refuse(words, "", needs);
+        free(needs);
+        needing_ct++;
+    }
+    ck_assert_uint_ge(needing_ct, 5);
+    refuse("failed prune", "", "failed prune needs --before");
+    refuse("import database", "", "import database needs --dsn");
+    refuse("doctor", "x", "doctor takes no operands: x");
+    refuse("queue peek", "a b", "queue peek: one operand too many: b");
+    free(list);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
+    tcase_add_test(tc, every_complaint_begins_with_drover_once);
     tcase_add_test(tc, completion_knows_words_and_options);
     tcase_add_test(tc, completion_works_in_bash);
     tcase_add_test(tc, artisans_names_are_completed_once_they_are_begun);

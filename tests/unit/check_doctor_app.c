@@ -27,6 +27,7 @@ static const struct {
     {{.dir = NULL}, NULL, {"app.boot", SILENT, NULL, NULL}},
     {{.dir = NULL}, NULL, {"app.connection", SILENT, NULL, NULL}},
     {{APP}, NULL, {"app.boot", DOCTOR_OK, "/app", NULL}},
+    {{APP, .environment = T("staging")}, NULL, {"app.boot", DOCTOR_OK, "staging", NULL}},
     {{.dir = T("/app"), .trouble = T("no php")},
      NULL,
      {"app.boot", DOCTOR_PROBLEM, "no php", "artisan --version"}},
@@ -133,12 +134,14 @@ END_TEST
 
 /* ---- switching over ---- */
 
-START_TEST(without_a_file_the_queues_are_the_applications_and_those_in_redis)
+START_TEST(without_a_file_the_queue_is_the_applications_and_others_are_asked_about)
 {
     struct config *config = loaded("");
     struct facts facts = reached(config);
-    struct survey_queue there[] = {
-        {.name = T("default")}, {.name = T("mail")}, {.name = T("no; rm -rf /")}};
+    struct survey_queue there[] = {{.name = T("default"), .depths = {9, 0, 0}},
+                                   {.name = T("done")},
+                                   {.name = T("mail"), .depths = {3, -1, 2}},
+                                   {.name = T("no; rm -rf /"), .depths = {0, 1, 0}}};
     struct doctor_switch plan;
     char *conf;
 
@@ -149,11 +152,11 @@ START_TEST(without_a_file_the_queues_are_the_applications_and_those_in_redis)
     facts.app.bridge = T("/src/bridge.php");
     facts.has_file = false;
     facts.survey.queues = there;
-    facts.survey.queue_ct = 3;
+    facts.survey.queue_ct = ARRAY_CT(there);
     doctor_switch_plan(&facts, &plan);
-    ck_assert_str_eq(plan.over, "drover work redis --queue=default,mail --tries=1");
-    ck_assert_str_eq(plan.back,
-                     "php artisan queue:work redis --queue=default,mail --tries=1");
+    ck_assert_str_eq(plan.over, "drover work redis --queue=default --tries=1");
+    ck_assert_str_eq(plan.back, "php artisan queue:work redis --queue=default --tries=1");
+    ck_assert_str_eq(plan.others, "mail (5), no; rm -rf / (1)");
     conf = must_strdup(plan.pool);
     config_free(config);
     config = loaded(conf); /* as it is, it is a configuration */
@@ -161,7 +164,7 @@ START_TEST(without_a_file_the_queues_are_the_applications_and_those_in_redis)
     ck_assert_str_eq(config->redis.prefix, "p_");
     ck_assert_str_eq(config->failed.dsn, "host='a\\'b'");
     ck_assert_int_eq(config->failed.store, FAILED_IN_POSTGRES);
-    ck_assert_uint_eq(config->pools[0].queues.ct, 2);
+    ck_assert_uint_eq(config->pools[0].queues.ct, 1);
     ck_assert_str_eq(config->jobs[0].laravel.app, "/app");
     ck_assert_str_eq(config->jobs[0].laravel.bridge, "/src/bridge.php");
     free(conf);
@@ -174,11 +177,15 @@ START_TEST(with_a_file_the_queues_and_tries_are_its)
 {
     struct config *config = loaded(POOL("tries = 7;"));
     struct facts facts = reached(config);
+    struct survey_queue mail = {.name = T("mail"), .depths = {.ready = 5}};
     struct doctor_switch plan;
 
     facts.app = apps[2].app;
+    facts.survey.queues = &mail;
+    facts.survey.queue_ct = 1;
     doctor_switch_plan(&facts, &plan);
     ck_assert_str_eq(plan.over, "drover work redis --queue=a,b --tries=7");
+    ck_assert_ptr_null(plan.others);
     doctor_switch_free(&plan);
     config_free(config);
 }
@@ -216,7 +223,8 @@ static void add(TCase *tc)
     tcase_add_checked_fixture(tc, clear_environment, NULL);
     LOOP(an_application_is_judged_by_what_it_tells, apps);
     tcase_add_test(tc, in_a_project_without_a_file_no_queue_is_called_unread);
-    tcase_add_test(tc, without_a_file_the_queues_are_the_applications_and_those_in_redis);
+    tcase_add_test(
+        tc, without_a_file_the_queue_is_the_applications_and_others_are_asked_about);
     tcase_add_test(tc, with_a_file_the_queues_and_tries_are_its);
     LOOP(there_is_no_way_over_to_what_is_refused, refused_apps);
 }

@@ -42,7 +42,9 @@ START_TEST(only_what_redis_needs_is_added)
         {"{\"uuid\":\"u\",\"job\":\"a\",\"id\":\"i\",\"attempts\":0}",
          "{\"uuid\":\"u\",\"job\":\"a\",\"id\":\"i\",\"attempts\":2}"},
         {"{\"attempts\":\"1\",\"id\":5,\"uuid\":null,\"job\":\"a\"} ",
-         "{\"attempts\":2,\"id\":5,\"uuid\":null,\"job\":\"a\"} "},
+         "{\"attempts\":2,\"id\":5,\"uuid\":\"@@\",\"job\":\"a\"} "},
+        {"{\"id\":null,\"uuid\":\"\",\"job\":\"a\"}",
+         "{\"id\":\"@@\",\"uuid\":\"@@\",\"job\":\"a\",\"attempts\":2}"},
         {"{\"job\":\"a\", \"data\" : {\"id\":1,\"attempts\":9,\"big\":1e400}}",
          "{\"job\":\"a\", \"data\" : "
          "{\"id\":1,\"attempts\":9,\"big\":1e400},\"attempts\":2,"

@@ -154,6 +154,27 @@ END_TEST
 
 /* ---- Redis that goes and comes ---- */
 
+/* Runs a script without end on a connection of its own, which is returned. */
+static redisContext *make_busy(void)
+{
+    redisContext *other = redisConnectUnix(world.server.process.socket);
+    int done = 0;
+
+    ck_assert(other && other->err == 0);
+    (void)real_redis_try(&world.server, "CONFIG SET lua-time-limit 50");
+    ck_assert_int_eq(redisAppendCommand(other, "EVAL %s 0", "while true do end"),
+                     REDIS_OK);
+    while (!done)
+        ck_assert_int_eq(redisBufferWrite(other, &done), REDIS_OK);
+    return other;
+}
+
+static void end_busy(redisContext *other)
+{
+    ck_assert_int_eq(real_redis_try(&world.server, "SCRIPT KILL"), REDIS_REPLY_STATUS);
+    redisFree(other);
+}
+
 START_TEST(a_restart_of_redis_loses_nothing)
 {
     world_push(&world, "default", "running");
@@ -211,22 +232,54 @@ END_TEST
 
 START_TEST(a_busy_redis_is_an_outage_that_ends)
 {
-    redisContext *other = redisConnectUnix(world.server.process.socket);
-    int done = 0;
+    redisContext *other;
 
     hand_open(&hand, 1);
     hand_rests(&hand);
-    (void)real_redis_try(&world.server, "CONFIG SET busy-reply-threshold 50");
-    ck_assert_int_eq(redisAppendCommand(other, "EVAL %s 0", "while true do end"),
-                     REDIS_OK);
-    while (!done)
-        ck_assert_int_eq(redisBufferWrite(other, &done), REDIS_OK);
+    other = make_busy();
     UNTIL(&world, hand.queue->link == LINK_DOWN);
-    ck_assert_int_eq(real_redis_try(&world.server, "SCRIPT KILL"), REDIS_REPLY_STATUS);
+    end_busy(other);
     UNTIL(&world, real_redis_try(&world.server, "GET x") != REDIS_REPLY_ERROR);
     world_push(&world, "default", "job");
     UNTIL(&world, hand.job_ct == 1);
-    redisFree(other);
+}
+END_TEST
+
+/* For just this one request. */
+static void be_busy(void *arg, enum proxy_step step, const struct proxy_request *request)
+{
+    redisContext **other = arg;
+
+    if (step == PROXY_ASKED) {
+        *other = make_busy();
+        while (real_redis_try(&world.server, "GET x") != REDIS_REPLY_ERROR)
+            ;
+    } else if (step == PROXY_EXECUTED) {
+        ck_assert(request->answer.len > 5);
+        ck_assert(memcmp(request->answer.ptr, "-BUSY", 5) == 0);
+        end_busy(*other);
+    }
+}
+
+/* It says nothing about them: what was sent on them could still be executed. */
+START_TEST(who_is_told_that_redis_is_busy_asks_again_about_old_connections)
+{
+    static const char *const asks[] = {"LIST", "KILL"};
+    redisContext *other = NULL;
+
+    open_through_proxy(4);
+    hand_rests(&hand);
+    proxy_on(world.proxy, &(struct proxy_rule){.command = "CLIENT",
+                                               .holds = asks[_i],
+                                               .nth = 1,
+                                               .cb = be_busy,
+                                               .arg = &other});
+    proxy_forget(world.proxy); /* the server sees no end of the old ones */
+    UNTIL(&world, hand.queue->link != LINK_READY);
+    UNTIL(&world, hand.queue->link == LINK_READY);
+    ck_assert_ptr_nonnull(other);
+    hand_rests(&hand);
+    UNTIL(&world, clients_named_drover() == 2);
 }
 END_TEST
 
@@ -308,6 +361,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, killed_clients_come_back);
     tcase_add_test(tc, a_read_only_redis_is_an_outage_that_ends);
     tcase_add_test(tc, a_busy_redis_is_an_outage_that_ends);
+    tcase_add_loop_test(
+        tc, who_is_told_that_redis_is_busy_asks_again_about_old_connections, 0, 2);
     tcase_add_test(tc, an_outage_is_one_line_when_it_begins_and_one_when_it_ends);
     tcase_add_loop_test(tc, an_embedded_server_may_come_up_later, 0, 2);
     tcase_add_test(tc, a_refused_password_is_said_again_from_time_to_time);

@@ -406,6 +406,20 @@ START_TEST(the_path_is_searched_in_the_childs_directory)
 }
 END_TEST
 
+START_TEST(a_program_is_found_before_it_is_started)
+{
+    write_file("tool", "#!/bin/sh\n", 0700);
+    write_file("text", "", 0600);
+    ck_assert(spawn_finds("tool", "/nonexistent:"));
+    ck_assert(spawn_finds("tool", "."));
+    ck_assert(spawn_finds("./tool", NULL));
+    ck_assert(spawn_finds("tool", dir));
+    ck_assert(!spawn_finds("tool", "/nonexistent"));
+    ck_assert(!spawn_finds("/tool", dir));
+    ck_assert(!spawn_finds("text", dir));
+}
+END_TEST
+
 START_TEST(the_child_starts_where_it_is_told)
 {
     struct spawn spec = spec_of(ARGV("/bin/pwd"));
@@ -506,6 +520,7 @@ static void add_tests(TCase *tc)
                         ARRAY_CT(refusals));
     tcase_add_test(tc, a_missing_interpreter_is_not_a_missing_command);
     tcase_add_test(tc, bad_fds_are_refused);
+    tcase_add_test(tc, a_program_is_found_before_it_is_started);
     tcase_add_loop_test(tc, the_path_is_searched_in_the_childs_directory, 0,
                         ARRAY_CT(searches));
     tcase_add_test(tc, the_child_starts_where_it_is_told);

@@ -1,6 +1,7 @@
 /* The supervisor as a process: reloads, what the service manager is told, and the
  * embedded redis-server. */
 #include <check.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -263,6 +264,30 @@ START_TEST(no_second_server_runs_on_the_same_data)
 }
 END_TEST
 
+START_TEST(where_there_is_no_redis_server_valkey_server_is_embedded)
+{
+    char *socket = must_format("%s/redis.sock", state_dir);
+    char *bin = must_format("%s/bin", state_dir);
+    char *command = must_format("mkdir -p %s && ln -s \"$(readlink -f \"$(command -v "
+                                "redis-server)\")\" %s/valkey-server",
+                                bin, bin);
+    char path[PATH_MAX];
+
+    ck_assert_int_eq(system(command), 0);
+    configure_embedded();
+    (void)snprintf(path, sizeof(path), "%s", getenv("PATH"));
+    ck_assert_int_eq(setenv("PATH", bin, 1), 0);
+    begin();
+    ck_assert_int_eq(setenv("PATH", path, 1), 0);
+    await_ready();
+    WAIT_FOR(access(socket, F_OK) == 0);
+    stop(SIGTERM);
+    free(command);
+    free(bin);
+    free(socket);
+}
+END_TEST
+
 START_TEST(a_missing_redis_server_is_named_with_its_package)
 {
     configure_embedded();
@@ -288,6 +313,7 @@ static void add_tests(TCase *tc)
     if (redis_is_installed()) {
         tcase_add_test(tc, the_embedded_server_is_restarted_and_stopped_last);
         tcase_add_test(tc, no_second_server_runs_on_the_same_data);
+        tcase_add_test(tc, where_there_is_no_redis_server_valkey_server_is_embedded);
     }
 }
 

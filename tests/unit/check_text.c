@@ -315,6 +315,31 @@ START_TEST(a_copy_is_cut_between_characters)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    size_t max_bytes, cut;
+} cuts[] = {
+    {"", 0, 0},
+    {"abc", 3, 3},
+    {"abc", 9, 3},
+    {"abc", 2, 2},
+    {"ab\xc3\xa9", 3, 2},
+    {"ab\xc3\xa9", 4, 4},
+    {"a\xf0\x9f\x90\x84z", 2, 1},
+    {"a\xf0\x9f\x90\x84z", 4, 1},
+    {"a\xf0\x9f\x90\x84z", 5, 5},
+    {"\xe2\x82\xac", 2, 0},
+    {"\x80\x80\x80\x80\x80\x80", 5, 5}, /* no UTF-8 */
+    {"\x80\x80", 1, 1},
+};
+
+START_TEST(a_text_is_cut_where_a_character_ends)
+{
+    ck_assert_uint_eq(text_cut(slice_text(cuts[_i].text), cuts[_i].max_bytes),
+                      cuts[_i].cut);
+}
+END_TEST
+
 START_TEST(a_text_becomes_a_string_of_json)
 {
     struct buf out;
@@ -349,6 +374,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, durations_take_one_unit, 0, ARRAY_CT(durations));
     tcase_add_loop_test(tc, integers_keep_their_bounds, 0, ARRAY_CT(integers));
     tcase_add_test(tc, a_copy_is_cut_between_characters);
+    tcase_add_loop_test(tc, a_text_is_cut_where_a_character_ends, 0, ARRAY_CT(cuts));
     tcase_add_test(tc, a_text_becomes_a_string_of_json);
     tcase_add_loop_test(tc, seconds_are_written_shortest, 0, ARRAY_CT(formats));
 }

@@ -6,7 +6,8 @@ local CRASHED_MAX = 100000 -- keys remembered; who floods them loses the counts,
 local function count_crash(crashes, key, note)
     local before, known = redis.pcall('HGET', crashes, key), redis.pcall('HLEN', crashes)
     local count = type(before) == 'string' and tonumber(string.match(before, '^%d+')) or 0
-    if type(known) ~= 'number' or (count == 0 and known >= CRASHED_MAX) then
+    if type(before) == 'table' or type(known) ~= 'number' or
+        (count == 0 and known >= CRASHED_MAX) then
         return false
     end
     local mark = count > 0 and string.match(before, '^%d+ (alone; )') or ''
