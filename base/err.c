@@ -12,6 +12,7 @@ int err_set(struct err *err, enum err_code code, const char *fmt, ...)
     if (err == NULL)
         return -1;
     err->code = code;
+    err->errnum = 0;
     va_start(ap, fmt);
     (void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);
@@ -26,6 +27,7 @@ int err_set_errno(struct err *err, int errnum, const char *fmt, ...)
     if (err == NULL)
         return -1;
     err->code = ERR_SYSTEM;
+    err->errnum = errnum;
     va_start(ap, fmt);
     (void)vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);

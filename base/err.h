@@ -29,12 +29,14 @@ enum err_code {
 struct err {
     enum err_code code;
     char text[512];
+    int errnum; /* of the system call that failed; 0: it was something else */
 };
 
 /* Fills `err` (cut to fit) and returns -1, for `return err_set(err, ...)`. */
 int err_set(struct err *err, enum err_code code, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* As err_set() with ERR_SYSTEM; adds ": " and the text of `errnum`. */
+/* As err_set() with ERR_SYSTEM; keeps `errnum`, and adds ": " and the text of `errnum`.
+ */
 int err_set_errno(struct err *err, int errnum, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Puts "context: " in front of the sentence that `err` holds; returns -1. */

@@ -15,7 +15,10 @@
 
 #include "base/clock.h"
 
-enum { SIGNAL_CT = 32 }; /* the classic ones; no real-time signals */
+enum {
+    SIGNAL_CT = 32, /* the classic ones; no real-time signals */
+    LAST_TURNS = 64
+};
 
 static const int64_t timer_us_max = INT64_C(100) * 366 * 86400 * 1000000;
 
@@ -43,7 +46,8 @@ struct loop {
     struct event *woken;
     int wake_fd; /* -1: no signal watched yet */
     uint64_t turns;
-    bool has_rest; /* this turn */
+    unsigned awaited_ct; /* last words of libevent's */
+    bool has_rest;       /* this turn */
     bool stop;
 };
 
@@ -77,10 +81,57 @@ static void free_doomed(struct loop *loop)
     }
 }
 
+struct leftovers {
+    struct event **all;
+    size_t ct;
+};
+
+static int list_event(const struct event_base *base UNUSED, const struct event *event,
+                      void *arg)
+{
+    struct leftovers *list = arg;
+
+    list->all = must_realloc(list->all, list->ct + 1, sizeof(struct event *));
+    list->all[list->ct++] = (struct event *)(uintptr_t)event;
+    return 0;
+}
+
+/* What is left may be somebody's who is gone already. */
+static void silence_events(struct loop *loop)
+{
+    struct leftovers list = {0};
+
+    (void)event_base_foreach_event(loop->base, list_event, &list);
+    for (size_t i = 0; i < list.ct; i++)
+        MUST(event_del(list.all[i]) == 0);
+    free(list.all);
+}
+
+/* They are no events, but calls that libevent has put off. */
+static void hear_last_words(struct loop *loop)
+{
+    if (loop->awaited_ct > 0)
+        silence_events(loop);
+    for (int turn = 0; loop->awaited_ct > 0 && turn < LAST_TURNS; turn++)
+        MUST(event_base_loop(loop->base, EVLOOP_NONBLOCK) >= 0);
+}
+
+void loop_await_word(struct loop *loop)
+{
+    loop->awaited_ct++;
+}
+
+void loop_had_word(struct loop *loop)
+{
+    MUST(loop->awaited_ct-- > 0);
+}
+
 void loop_destroy(struct loop *loop)
 {
     if (loop == NULL)
         return;
+    free_doomed(loop);
+    hear_last_words(loop);
     free_doomed(loop);
     for (int signum = 1; signum < SIGNAL_CT; signum++)
         loop_off_signal(loop, signum);

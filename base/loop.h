@@ -34,6 +34,12 @@ bool loop_has_rest(const struct loop *loop);
 /* Calls release(ptr) after the callbacks of this turn have returned. */
 void loop_defer_free(struct loop *loop, void *ptr, void (*release)(void *ptr));
 
+/* For who has called off something of libevent's that tells it so in one of the next
+ * turns, and holds memory until it has: loop_destroy() waits for the word, which comes at
+ * once. */
+void loop_await_word(struct loop *loop);
+void loop_had_word(struct loop *loop);
+
 /* A timer fires once per timer_set(). Setting a set timer moves it. Never fires from
  * inside timer_set(). */
 typedef void (*timer_cb)(void *arg);

@@ -2,7 +2,7 @@
  *
  * A resolver is made for each lookup, so that resolv.conf and hosts are read as they are
  * now, and freed once the answer is there and the stack has unwound. A cancelled lookup
- * keeps itself alive until then, without its owner.
+ * keeps itself alive, without its owner, until libevent has told that it is off.
  */
 #include "base/resolve.h"
 
@@ -17,6 +17,7 @@
 struct resolve {
     struct loop *loop;
     struct evdns_base *dns;
+    struct evdns_getaddrinfo_request *request; /* NULL: answered */
     struct timer later; /* carries the result out of evdns' stack */
     struct resolved found;
     resolve_cb done; /* NULL: cancelled */
@@ -45,8 +46,7 @@ static void deliver(void *arg)
 {
     struct resolve *resolve = arg;
 
-    if (resolve->done)
-        resolve->done(resolve->arg, &resolve->found);
+    resolve->done(resolve->arg, &resolve->found);
     loop_defer_free(resolve->loop, resolve, free_resolve);
 }
 
@@ -63,20 +63,33 @@ static void keep_address(struct resolved *found, const struct evutil_addrinfo *a
         found->ct++;
 }
 
+static void keep_answer(struct resolved *found, int rc,
+                        const struct evutil_addrinfo *list)
+{
+    if (rc != 0)
+        found->why = evutil_gai_strerror(rc);
+    for (const struct evutil_addrinfo *ai = list; ai && found->ct < RESOLVE_MAX;
+         ai = ai->ai_next)
+        keep_address(found, ai);
+    if (found->ct == 0 && found->why == NULL)
+        found->why = "no address";
+}
+
+/* Comes for a cancelled lookup too. */
 static void take_answer(int rc, struct evutil_addrinfo *list, void *arg)
 {
     struct resolve *resolve = arg;
 
-    if (rc != 0)
-        resolve->found.why = evutil_gai_strerror(rc);
-    for (const struct evutil_addrinfo *ai = list; ai && resolve->found.ct < RESOLVE_MAX;
-         ai = ai->ai_next)
-        keep_address(&resolve->found, ai);
+    resolve->request = NULL;
+    if (resolve->done) {
+        keep_answer(&resolve->found, rc, list);
+        timer_set(&resolve->later, 0);
+    } else {
+        loop_had_word(resolve->loop);
+        loop_defer_free(resolve->loop, resolve, free_resolve);
+    }
     if (list)
         evutil_freeaddrinfo(list);
-    if (resolve->found.ct == 0 && resolve->found.why == NULL)
-        resolve->found.why = "no address";
-    timer_set(&resolve->later, 0);
 }
 
 struct resolve *resolve_start(struct loop *loop, const char *host, resolve_cb done,
@@ -93,7 +106,8 @@ struct resolve *resolve_start(struct loop *loop, const char *host, resolve_cb do
     resolve->dns = evdns_base_new(loop_base(loop), EVDNS_BASE_INITIALIZE_NAMESERVERS |
                                                        EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     if (resolve->dns) {
-        (void)evdns_getaddrinfo(resolve->dns, host, NULL, &hints, take_answer, resolve);
+        resolve->request =
+            evdns_getaddrinfo(resolve->dns, host, NULL, &hints, take_answer, resolve);
     } else {
         resolve->found.why = "no resolver: /etc/resolv.conf cannot be used";
         timer_set(&resolve->later, 0);
@@ -103,6 +117,14 @@ struct resolve *resolve_start(struct loop *loop, const char *host, resolve_cb do
 
 void resolve_cancel(struct resolve *resolve)
 {
-    if (resolve)
-        resolve->done = NULL;
+    if (resolve == NULL)
+        return;
+    resolve->done = NULL;
+    if (resolve->request) {
+        loop_await_word(resolve->loop);
+        evdns_getaddrinfo_cancel(resolve->request);
+    } else {
+        timer_stop(&resolve->later);
+        loop_defer_free(resolve->loop, resolve, free_resolve);
+    }
 }

@@ -21,6 +21,7 @@ bool resolve_is_address(const char *host);
 typedef void (*resolve_cb)(void *arg, const struct resolved *found);
 struct resolve *resolve_start(struct loop *loop, const char *host, resolve_cb done,
                               void *arg) MUSTCHECK;
-void resolve_cancel(struct resolve *resolve); /* NULL is fine */
+/* Before done() is called, and not from inside it. NULL is fine. */
+void resolve_cancel(struct resolve *resolve);
 
 #endif

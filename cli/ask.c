@@ -21,7 +21,7 @@ json_t *ask_supervisor(const struct config *config, json_t *request, struct err 
     if (pid > 0)
         (void)err_set(err, ERR_CONN,
                       "a supervisor (pid %ld) holds state_dir, but nobody listens on %s: "
-                      "it starts or ends just now, or its socket was removed; `kill %ld` "
+                      "it starts or ends just now, or its log says why not; `kill %ld` "
                       "stops it",
                       pid, path, pid);
     free(path);

@@ -136,8 +136,23 @@ static int read_interval(const struct cli_args *args, int64_t *ms, struct err *e
         return 0;
     if (text_duration(interval, ms, err) != 0)
         return args_bad_value(err, "--interval");
-    if (*ms < INTERVAL_MIN_MS)
-        *ms = INTERVAL_MIN_MS;
+    if (*ms >= INTERVAL_MIN_MS)
+        return 0;
+    (void)err_set(err, ERR_USAGE, "%s is below the minimum of 0.1 s", interval);
+    return args_bad_value(err, "--interval");
+}
+
+static bool is_watching(const struct cli_args *args)
+{
+    return cli_flag(args, "--watch") || cli_value(args, "--interval");
+}
+
+/* Metrics that are there twice are none. */
+static int check_once(const struct cli_args *args, struct err *err)
+{
+    if (is_watching(args) && cli_flag(args, "--metrics"))
+        return err_set(err, ERR_USAGE, "--metrics are printed once: leave out %s",
+                       cli_flag(args, "--watch") ? "--watch" : "--interval");
     return 0;
 }
 
@@ -149,13 +164,13 @@ static int run(const struct cli_args *args)
     int64_t interval_ms;
     int exit_code;
 
-    if (read_interval(args, &interval_ms, &err) != 0)
+    if (read_interval(args, &interval_ms, &err) != 0 || check_once(args, &err) != 0)
         return cli_fail(&err);
     config = cli_config_usable(args, &exit_code);
     if (config == NULL)
         return exit_code;
     watch.config = config;
-    if (cli_flag(args, "--watch") || cli_value(args, "--interval")) {
+    if (is_watching(args)) {
         watch.redraw = !args->json && isatty(STDOUT_FILENO);
         exit_code = show_again_and_again(&watch, interval_ms);
     } else {
@@ -167,7 +182,7 @@ static int run(const struct cli_args *args)
 
 static const struct cli_option options[] = {
     {"--watch", NULL, "show it again and again, until Ctrl-C"},
-    {"--interval", "S", "seconds between two looks; implies --watch [2]"},
+    {"--interval", "S", "seconds between looks, 0.1 or more; implies --watch [2]"},
     {"--metrics", NULL, "print it as Prometheus reads it"},
     {NULL, NULL, NULL}};
 

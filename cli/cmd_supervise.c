@@ -15,6 +15,7 @@ static int run(const struct cli_args *args)
 
     if (cli_flag(args, "--check"))
         return cmd_config_check.run(args);
+    supervisor_hold_signals();
     options.config = cli_config(args, &exit_code);
     if (options.config == NULL)
         return exit_code;

@@ -130,12 +130,14 @@ static void judge_grace(const struct facts *facts, struct findings *out)
                text);
     if (longest_ms > 0)
         doctor_advise(out,
-                      "where that matters, set stop_grace = %s, and the patience of who "
-                      "stops drover above it",
+                      "where that matters, set stop_grace = %s, and the time after which "
+                      "systemd (TimeoutStopSec) or the container's runtime kills drover "
+                      "above it",
                       seconds(longest_ms, text));
     else
         doctor_advise(out, "where that matters, set stop_grace to what the longest job "
-                           "takes, and the patience of who stops drover above it");
+                           "takes, and the time after which systemd (TimeoutStopSec) or "
+                           "the container's runtime kills drover above it");
 }
 
 /* ---- PostgreSQL ---- */

@@ -8,6 +8,7 @@
 #include "config/origin.h"
 #include "config/settings.h"
 #include "jobs/http_target.h"
+#include "jobs/sql_values.h"
 #include "jobs/template.h"
 #include "pg/target.h"
 
@@ -51,10 +52,43 @@ static int check_failed_dsn(const struct config *config, struct err *err)
     return rc;
 }
 
+static int check_database(const struct config *config, size_t index, struct err *err)
+{
+    const struct database_config *database = &config->databases[index];
+    const char *name = database->dsn ? "dsn" : "service";
+    struct config_value value =
+        config_value_named(config, SECTION_DATABASES, name, index);
+    struct postgres_endpoint endpoint = {.dsn = NULL};
+    struct target target = {.dsn = NULL};
+    struct err why = {0};
+    int rc;
+
+    database_endpoint_resolve(database, &endpoint);
+    rc = target_read(&target, endpoint.dsn, endpoint.password, &why);
+    target_free(&target);
+    postgres_endpoint_free(&endpoint);
+    if (rc == 0 && database->search_path) {
+        value = config_value_named(config, SECTION_DATABASES, "search_path", index);
+        rc = sql_search_path_check(database->search_path, &why);
+    }
+    if (rc != 0)
+        return config_value_fail(config, &value, -1, err, "%s", why.text);
+    return 0;
+}
+
+static int check_databases(const struct config *config, struct err *err)
+{
+    for (size_t i = 0; i < config->database_ct; i++)
+        if (check_database(config, i, err) != 0)
+            return -1;
+    return 0;
+}
+
 int cli_check_config(const struct config *config, struct err *err)
 {
     if (config_check_templates(config, template_check, err) == 0 &&
-        check_webhooks(config, err) == 0 && check_failed_dsn(config, err) == 0)
+        check_webhooks(config, err) == 0 && check_failed_dsn(config, err) == 0 &&
+        check_databases(config, err) == 0)
         return 0;
     return -1;
 }

@@ -260,7 +260,8 @@ static int check_command(const struct config *config, size_t index, struct err *
     const struct text_list *command = &config->jobs[index].command;
     struct config_value value =
         config_value_named(config, SECTION_JOBS, "command", index);
-    size_t code;
+    const char *risk;
+    size_t at = 0;
 
     if (command->ct == 0)
         return 0;
@@ -270,14 +271,8 @@ static int check_command(const struct config *config, size_t index, struct err *
         return config_value_fail(
             config, &value, 0, err,
             "the program takes no placeholder, only its arguments do");
-    code = code_find_placeholder(command);
-    if (code == 0)
-        return 0;
-    return config_value_fail(
-        config, &value, (int64_t)code, err,
-        "a placeholder in code would let a payload run anything: "
-        "give the value as an argument of its own behind it, like "
-        "\"sh\", \"-c\", \"wc \\\"$1\\\"\", \"sh\", \"{data.file}\"");
+    risk = code_find_risk(command, &at);
+    return risk ? config_value_fail(config, &value, (int64_t)at, err, "%s", risk) : 0;
 }
 
 static int check_laravel(const struct config *config, size_t index, struct err *err)

@@ -1,12 +1,13 @@
 /* What databases and the jobs that use them must be, as far as it can be told without a
  * payload and without the database. */
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/must.h"
 #include "config/check.h"
 #include "config/dsn.h"
 #include "config/origin.h"
+#include "config/statement.h"
 
 /* ---- databases ---- */
 
@@ -97,40 +98,61 @@ static int check_params(const struct config *config, size_t index, struct err *e
     return 0;
 }
 
-/* A job's statement is one among others of a transaction, and must not end it. */
-static int check_statement(const struct config *config, size_t index, struct err *err)
+/* PostgreSQL takes as many values as it finds parameters, and each must be somewhere. */
+static int check_param_ct(const struct config *config, size_t index, size_t highest,
+                          const bool *used, struct err *err)
 {
-    static const char *const refused[] = {"abort", "begin",    "commit",
-                                          "end",   "rollback", "start"};
-    const char *word = config->jobs[index].sql.statement;
+    size_t ct = config->jobs[index].sql.params.ct;
     struct config_value value =
         config_value_named(config, SECTION_JOBS, "statement", index);
-    size_t len;
 
-    word += strspn(word, " \t\r\n;");
-    len = strcspn(word, " \t\r\n;");
-    if (len == 0)
-        return config_value_fail(config, &value, -1, err, "holds no statement");
-    for (size_t i = 0; i < ARRAY_CT(refused); i++)
-        if (len == strlen(refused[i]) && strncasecmp(word, refused[i], len) == 0)
-            return config_value_fail(
-                config, &value, -1, err,
-                "%.*s cannot be a job's: transactions are drover's own", (int)len, word);
+    if (highest > ct)
+        return config_value_fail(config, &value, -1, err,
+                                 "$%zu has no path: params has %zu", highest, ct);
+    value = config_value_named(config, SECTION_JOBS, "params", index);
+    for (size_t i = 0; i < ct; i++)
+        if (!used[i])
+            return config_value_fail(config, &value, (int64_t)i, err,
+                                     "the statement has no $%zu: add it, or leave this "
+                                     "path out",
+                                     i + 1);
     return 0;
 }
 
-/* A batch that can never be full would always wait. Any pool may run any job. */
+static int check_statement(const struct config *config, size_t index, struct err *err)
+{
+    const struct sql_config *sql = &config->jobs[index].sql;
+    struct config_value value =
+        config_value_named(config, SECTION_JOBS, "statement", index);
+    bool *used = must_alloc((sql->params.ct + 1) * sizeof(*used));
+    size_t highest;
+    struct err why;
+    int rc = 0;
+
+    if (statement_check(sql->statement, &why) != 0)
+        rc = config_value_fail(config, &value, -1, err, "%s", why.text);
+    else if (statement_find_params(sql->statement, used, sql->params.ct, &highest))
+        rc = check_param_ct(config, index, highest, used, err);
+    free(used);
+    return rc;
+}
+
+/* One that can nowhere be full would always wait. A pool that holds fewer jobs at a time
+ * may be there for others. */
 static int check_batch(const struct config *config, size_t index, struct err *err)
 {
     const struct sql_config *sql = &config->jobs[index].sql;
     struct config_value value = config_value_named(config, SECTION_JOBS, "batch", index);
+    int64_t most = 0;
 
     for (size_t i = 0; i < config->pool_ct; i++)
-        if (sql->batch > config->pools[i].concurrency)
-            return config_value_fail(
-                config, &value, -1, err,
-                "%lld is more than pools[%zu].concurrency (%lld): no batch would be full",
-                (long long)sql->batch, i, (long long)config->pools[i].concurrency);
+        most = config->pools[i].concurrency > most ? config->pools[i].concurrency : most;
+    if (sql->batch > most)
+        return config_value_fail(config, &value, -1, err,
+                                 "%lld is more than the concurrency of any pool (%lld at "
+                                 "most): no batch would "
+                                 "be full",
+                                 (long long)sql->batch, (long long)most);
     return 0;
 }
 
@@ -150,7 +172,7 @@ int config_check_sql(const struct config *config, size_t index, struct err *err)
                                  "\"%s\" is read_only: nothing can be noted there",
                                  sql->database);
     }
-    if (check_statement(config, index, err) != 0 || check_params(config, index, err) != 0)
+    if (check_params(config, index, err) != 0 || check_statement(config, index, err) != 0)
         return -1;
     return check_batch(config, index, err);
 }

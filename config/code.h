@@ -1,12 +1,16 @@
-/* Whether a command would let a payload choose code. Pure. */
+/* Whether a command would let a payload choose what is run. Pure. */
 #ifndef CONFIG_CODE_H
 #define CONFIG_CODE_H
 
 #include "config/config.h"
 
-/* The place in `command` (at least one word) of an argument that an interpreter takes for
- * code ("sh -c CODE", also behind env and its like) and that holds a placeholder; 0:
- * there is none, as far as the programs are known. */
-size_t code_find_placeholder(const struct text_list *command);
+/* What is wrong with `command` (at least one word), in words for its author, and in `at`
+ * the place of the word it is about; NULL: nothing, as far as the programs are known.
+ *
+ * Wrong is a placeholder in what an interpreter takes for code ("sh -c CODE"), in the
+ * name of its script, in its options, or where a wrapper ("env", "timeout 5") has the
+ * program; and an interpreter that reads its code from standard input, where a job's data
+ * is. */
+const char *code_find_risk(const struct text_list *command, size_t *at);
 
 #endif

@@ -53,9 +53,21 @@ static int fail_at(const struct reader *reader, const config_setting_t *from,
 
 /* ---- one value ---- */
 
-static int expect(const struct setting *setting, struct err *err)
+static bool is_text(enum setting_type type)
 {
-    return err_set(err, ERR_CONFIG, "expects %s", value_expected(setting));
+    return type == SETTING_TEXT || type == SETTING_SECRET || type == SETTING_URL ||
+           type == SETTING_ENUM || type == SETTING_TEXTS;
+}
+
+/* A number in quotes looks right to who wrote it. */
+static int expect(const struct setting *setting, const config_setting_t *from,
+                  struct err *err)
+{
+    bool quoted =
+        config_setting_type(from) == CONFIG_TYPE_STRING && !is_text(setting->type);
+
+    return err_set(err, ERR_CONFIG, "expects %s%s", value_expected(setting),
+                   quoted ? ", without quotes" : "");
 }
 
 static int read_text(const struct setting *setting, void *field,
@@ -65,7 +77,7 @@ static int read_text(const struct setting *setting, void *field,
     int rc;
 
     if (text == NULL)
-        return expect(setting, err);
+        return expect(setting, from, err);
     if (setting->type == SETTING_ENUM)
         return value_set_word(setting, field, text, err);
     if (setting->type == SETTING_TEXTS)
@@ -95,7 +107,7 @@ static int read_number(const struct setting *setting, void *field,
     const char *literal = config_setting_get_hook(from);
 
     if (!is_integer(from))
-        return expect(setting, err);
+        return expect(setting, from, err);
     if (literal)
         return value_refuse_literal(setting, literal, err);
     return value_set_number(setting, field, integer_of(from), err);
@@ -108,7 +120,7 @@ static int read_seconds(const struct setting *setting, void *field,
     double seconds;
 
     if (!config_setting_is_number(from))
-        return expect(setting, err);
+        return expect(setting, from, err);
     if (literal)
         return value_refuse_literal(setting, literal, err);
     seconds =
@@ -122,7 +134,7 @@ static int read_bool(const struct setting *setting, bool *field,
                      const config_setting_t *from, struct err *err)
 {
     if (config_setting_type(from) != CONFIG_TYPE_BOOL)
-        return expect(setting, err);
+        return expect(setting, from, err);
     *field = config_setting_get_bool(from);
     return 0;
 }
@@ -135,7 +147,7 @@ static int read_list(const struct setting *setting, void *field,
     int ct = config_setting_length(from);
 
     if (!config_setting_is_list(from) && !config_setting_is_array(from))
-        return expect(setting, err);
+        return expect(setting, from, err);
     for (int i = 0; i < ct; i++) {
         const config_setting_t *part = config_setting_get_elem(from, (unsigned)i);
         int rc = setting->type == SETTING_TEXTS ? read_text(setting, field, part, err)

@@ -429,18 +429,22 @@ const struct setting settings[] = {
      .max = ARG_MAX_BYTES,
      .example = "\"INSERT INTO acct (session, octets) VALUES ($1, $2)\"",
      .job_type = JOB_SQL,
-     .doc = "One SQL statement. Values of the payload come in as $1, $2 and so on, never "
-            "as part of it."},
+     .doc =
+         "One SQL statement, which neither ends its transaction nor leaves anything in "
+         "its session. Values of the payload come in as $1, $2 and so on, never as part "
+         "of it."},
     {AT_JOB(sql.params), .name = "params", .type = SETTING_TEXTS,
      .flags = SETTING_RELOADS | SETTING_NAME, .min = 0, .max = LIST_MAX, .item_max = 255,
      .example = "[ \"data.session\", \"data.octets\" ]", .job_type = JOB_SQL,
-     .doc = "Paths of the payload that $1, $2 and so on are taken from: text and numbers "
-            "as they are, null as NULL, arrays and objects as JSON."},
+     .doc =
+         "Paths of the payload that $1, $2 and so on are taken from, as many as the "
+         "statement has: text and numbers as they are, null as NULL, arrays and objects "
+         "as JSON."},
     {AT_JOB(sql.batch), .name = "batch", .type = SETTING_INTEGER,
      .flags = SETTING_RELOADS, .min = 1, .max = 1000, .initial = "1", .job_type = JOB_SQL,
      .doc = "Jobs that are run in one transaction, at most. One that the database "
-            "refuses does not spoil the others. No more than the concurrency of any "
-            "pool."},
+            "refuses does not spoil the others. No more than the largest concurrency of "
+            "a pool; in a smaller pool no batch is full."},
     {AT_JOB(sql.batch_wait_ms), .name = "batch_wait", .type = SETTING_SECONDS,
      .flags = SETTING_RELOADS, .min = 0, .max = 60 * SECOND, .initial = "0.05",
      .job_type = JOB_SQL,

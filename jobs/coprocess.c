@@ -16,17 +16,21 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "jobs/inquiry.h"
 #include "jobs/team.h"
 
 enum { AFTER_MS = 30 * 1000 }; /* for the runner that is asked about another's job */
 
+LIST_HEAD(run_list, run);
+
 struct coprocess {
     struct handler_env env;
     const struct config *config;
     struct team *teams;      /* one for each entry of config->jobs */
     struct inquiry *inquiry; /* NULL: nobody wants to know */
+    struct run_list runs;    /* that have not told of their end yet */
     int64_t next_id;
     coprocess_gone_cb gone;
     void *arg;
@@ -35,6 +39,7 @@ struct coprocess {
 enum stage { STAGE_BOOTING, STAGE_RUNNING, STAGE_AFTER_BOOTING, STAGE_AFTER };
 
 struct run {
+    LIST_ENTRY(run) link;
     struct coprocess *coprocess;
     struct team *team;
     const struct job *job; /* borrowed until done() returns */
@@ -131,6 +136,7 @@ static void finish_as(struct run *run, const struct outcome *outcome)
     if (run->job->group)
         *run->job->group = 0;
     timer_stop(&run->timer);
+    LIST_REMOVE(run, link);
     run->done(run->arg, outcome);
     loop_defer_free(run->coprocess->env.loop, run, free_run);
 }
@@ -435,6 +441,7 @@ static struct run *start(const struct handler_env *env, const struct job *job,
     struct run *run = create_run(env->coprocess, job, done, arg);
 
     if (find_runner(run)) {
+        LIST_INSERT_HEAD(&env->coprocess->runs, run, link);
         if (is_free(run->runner))
             send_job(run);
         return run;
@@ -534,16 +541,16 @@ bool coprocess_is_empty(const struct coprocess *coprocess)
 
 void coprocess_close(struct coprocess *coprocess)
 {
-    struct runner *runner;
+    struct run *run;
 
     if (coprocess == NULL)
         return;
-    for (size_t i = 0; i < coprocess->config->job_ct; i++) {
-        TAILQ_FOREACH(runner, &coprocess->teams[i].runners, link)
-        if (runner->run)
-            free_run(runner->run);
-        team_free(&coprocess->teams[i]);
+    while ((run = LIST_FIRST(&coprocess->runs)) != NULL) {
+        LIST_REMOVE(run, link);
+        free_run(run);
     }
+    for (size_t i = 0; i < coprocess->config->job_ct; i++)
+        team_free(&coprocess->teams[i]);
     inquiry_destroy(coprocess->inquiry);
     free(coprocess->teams);
     free(coprocess);

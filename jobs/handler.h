@@ -21,12 +21,14 @@
 
 struct coprocess;
 struct http;
+struct shortage;
 struct sql;
 
 /* What a handler may use of its process. */
 struct handler_env {
     struct loop *loop;
     struct reaper *reaper;
+    struct shortage *shortage;   /* of processes for jobs of type shell */
     struct http *http;           /* NULL: no job is of type http */
     struct coprocess *coprocess; /* NULL: no job is of type laravel */
     struct sql *sql;             /* NULL: no job is of type sql */

@@ -26,6 +26,7 @@
 #include "jobs/handler.h"
 #include "jobs/input.h"
 #include "jobs/output.h"
+#include "jobs/shortage.h"
 
 enum {
     LINGER_MS = 500, /* from the reap to the end of the pipes */
@@ -105,15 +106,20 @@ static void judge_run(struct outcome *outcome, const struct run *run)
     outcome->stderr_bytes = run->err.tail.total;
 }
 
-/* What may go by itself (no memory, no process to be had, a program being replaced) is
- * tried again; what is not there or not allowed will be so next time. */
-static void judge_not_started(struct outcome *outcome, int exec_errno,
-                              const struct err *err)
+/* What this machine lacks is no fault of the job's, which was not tried. What else may go
+ * by itself (a program being replaced) is tried again; what is not there or not allowed
+ * will be so next time. */
+static void judge_not_started(struct outcome *outcome, struct shortage *shortage,
+                              int exec_errno, const struct err *err)
 {
-    static const int passing[] = {EAGAIN, ENOMEM, EMFILE,    ENFILE, ETXTBSY,
-                                  EIO,    ESTALE, ETIMEDOUT, EINTR};
+    static const int passing[] = {ETXTBSY, EIO, ESTALE, ETIMEDOUT, EINTR};
     bool passes = exec_errno == 0;
 
+    if (shortage_is(err->errnum)) {
+        outcome_init(outcome, OUTCOME_POSTPONE, "%s", err->text);
+        outcome->wait_ms = shortage_refused(shortage, err, clock_mono_ms());
+        return;
+    }
     for (size_t i = 0; i < ARRAY_CT(passing); i++)
         passes = passes || exec_errno == passing[i];
     outcome_init(outcome, passes ? OUTCOME_RETRY : OUTCOME_FAIL, "%s", err->text);
@@ -342,9 +348,10 @@ static struct run *start(const struct handler_env *env, const struct job *job,
     timer_init(&run->timer, env->loop, timer_fired, run);
     if (start_program(run, &command, &exec_errno, &err) == 0) {
         reaper_watch(env->reaper, run->group, leader_reaped, run);
+        shortage_ended(env->shortage, run->started_ms);
         input_feed(&run->input, run->loop);
     } else {
-        judge_not_started(outcome, exec_errno, &err);
+        judge_not_started(outcome, env->shortage, exec_errno, &err);
         free_run(run);
         run = NULL;
     }

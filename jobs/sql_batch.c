@@ -250,6 +250,11 @@ static void take_no_inbox(struct sql_batch *batch, const struct pg_result *refus
     tell_all(batch, &outcome, refused);
 }
 
+static bool is_read_only(const struct sql_batch *batch)
+{
+    return sql_database_config(batch->entry->database)->read_only;
+}
+
 /* The refused statement's job is over, the others go on. */
 static void take_bad_job(struct sql_batch *batch, size_t bad,
                          const struct pg_answer *answer)
@@ -257,7 +262,7 @@ static void take_bad_job(struct sql_batch *batch, size_t bad,
     const struct pg_result *refused = &answer->results[batch->form.head_ct + bad];
     struct outcome outcome;
 
-    sql_outcome_refused(&outcome, answer, refused);
+    sql_outcome_refused(&outcome, answer, refused, is_read_only(batch));
     tell(batch, batch->tasks[bad], &outcome, refused);
     batch->tasks[bad] = NULL;
     run_part(batch, 0, bad, &batch->manner);
@@ -274,7 +279,7 @@ static void take_bad_wide(struct sql_batch *batch, const struct pg_answer *answe
 
 static void take_refusal(struct sql_batch *batch, const struct pg_answer *answer)
 {
-    bool theirs = sql_refusal_is_the_statements(answer->sqlstate);
+    bool theirs = sql_refusal_is_the_statements(answer->sqlstate, is_read_only(batch));
     struct outcome outcome;
     size_t at = 0;
 
@@ -288,7 +293,7 @@ static void take_refusal(struct sql_batch *batch, const struct pg_answer *answer
     } else if (theirs && at == answer->ct && batch->ct > 1) { /* COMMIT itself */
         run_halves(batch, 0, batch->ct, &batch->manner);
     } else {
-        sql_outcome_refused(&outcome, answer, NULL);
+        sql_outcome_refused(&outcome, answer, NULL, is_read_only(batch));
         if (at < batch->form.head_ct) /* no job's doing */
             outcome.kind = OUTCOME_RETRY;
         tell_all(batch, &outcome, at < answer->ct ? &answer->results[at] : NULL);

@@ -1,33 +1,14 @@
 /* Reading an INSERT as far as is needed to widen it.
  *
- * Words, quoted texts and signs are told apart as PostgreSQL does it; what could be read
- * in two ways (backslashes in strings, dollar quotes, comments) ends the reading. Knows
- * neither types nor tables: whether the server takes the wide statement is seen there.
+ * What could be read in two ways, or is seldom there (backslashes in strings, dollar
+ * quotes, comments), ends the reading. Knows neither types nor tables: whether the server
+ * takes the wide statement is seen there.
  */
 #include "jobs/sql_rows.h"
 
 #include <string.h>
-#include <strings.h>
 
-enum token_kind {
-    TOKEN_END,
-    TOKEN_WORD,   /* also "quoted" */
-    TOKEN_STRING, /* '...' or a number */
-    TOKEN_PARAM,  /* $n */
-    TOKEN_SIGN,   /* one character of anything else */
-    TOKEN_UNKNOWN /* not to be understood here */
-};
-
-struct token {
-    enum token_kind kind;
-    struct slice text;
-    size_t number; /* of a parameter */
-};
-
-struct reader {
-    const char *at, *end;
-    struct token token; /* the last that was read */
-};
+#include "config/sql_token.h"
 
 /* What may stand before a parenthesis: functions that look at their arguments alone, the
  * clock or a sequence; types with a length; words of the grammar. */
@@ -129,134 +110,57 @@ static const char *const strange_words[] = {"default", "select", "table", "value
 
 /* ---- tokens ---- */
 
-static bool is_word_start(char c)
+static bool is_unclear(const struct sql_reader *reader)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-           (unsigned char)c >= 0x80;
-}
+    const struct sql_token *token = &reader->token;
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_word_part(char c)
-{
-    return is_word_start(c) || is_digit(c) || c == '$';
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-/* Up to behind the quote that ends it; two of them stand for one. */
-static bool skip_quoted(struct reader *reader, char quote)
-{
-    for (reader->at++; reader->at < reader->end; reader->at++) {
-        if (*reader->at == '\\' && quote == '\'')
-            return false; /* its meaning depends on a setting, or on a letter before */
-        if (*reader->at != quote)
-            continue;
-        reader->at++;
-        if (reader->at == reader->end || *reader->at != quote)
-            return true;
+    switch (token->kind) {
+    case SQL_TOKEN_TANGLED:
+    case SQL_TOKEN_COMMENT:
+    case SQL_TOKEN_UNKNOWN:
+        return true;
+    case SQL_TOKEN_PARAM:
+        return token->number == 0 || token->number > SQL_ROWS_PARAMS_MAX ||
+               (reader->at < reader->end && sql_token_is_word_part(*reader->at));
+    case SQL_TOKEN_SIGN:
+        return sql_token_is_sign(token, '\\') || sql_token_is_sign(token, ';');
+    case SQL_TOKEN_END:
+    case SQL_TOKEN_WORD:
+    case SQL_TOKEN_VALUE:
+        break;
     }
     return false;
 }
 
-static enum token_kind read_param(struct reader *reader)
+static const struct sql_token *next(struct sql_reader *reader)
 {
-    size_t number = 0;
-
-    reader->at++;
-    while (reader->at < reader->end && is_digit(*reader->at) &&
-           number <= SQL_ROWS_PARAMS_MAX)
-        number = number * 10 + (size_t)(*reader->at++ - '0');
-    reader->token.number = number;
-    return number == 0 || number > SQL_ROWS_PARAMS_MAX ||
-                   (reader->at < reader->end && is_word_part(*reader->at))
-               ? TOKEN_UNKNOWN
-               : TOKEN_PARAM;
-}
-
-static bool is_comment(const struct reader *reader)
-{
-    return reader->end - reader->at > 1 &&
-           (memcmp(reader->at, "--", 2) == 0 || memcmp(reader->at, "/*", 2) == 0);
-}
-
-static enum token_kind read_token(struct reader *reader)
-{
-    char first = *reader->at;
-
-    if (is_word_start(first)) {
-        while (reader->at < reader->end && is_word_part(*reader->at))
-            reader->at++;
-        return TOKEN_WORD;
-    }
-    if (is_digit(first)) {
-        while (reader->at < reader->end &&
-               (is_word_part(*reader->at) || *reader->at == '.'))
-            reader->at++;
-        return TOKEN_STRING;
-    }
-    if (first == '\'')
-        return skip_quoted(reader, '\'') ? TOKEN_STRING : TOKEN_UNKNOWN;
-    if (first == '"')
-        return skip_quoted(reader, '"') ? TOKEN_WORD : TOKEN_UNKNOWN;
-    if (first == '$')
-        return read_param(reader);
-    if (first == '\\' || first == ';' || is_comment(reader))
-        return TOKEN_UNKNOWN;
-    reader->at++;
-    return TOKEN_SIGN;
-}
-
-static const struct token *next(struct reader *reader)
-{
-    const char *from;
-
-    while (reader->at < reader->end && is_space(*reader->at))
-        reader->at++;
-    from = reader->at;
-    reader->token.kind = from == reader->end ? TOKEN_END : read_token(reader);
-    reader->token.text = slice_of(from, (size_t)(reader->at - from));
+    (void)sql_token_next(reader);
+    if (is_unclear(reader))
+        reader->token.kind = SQL_TOKEN_UNKNOWN;
     return &reader->token;
 }
 
-static bool is_word(const struct token *token, const char *word)
-{
-    return token->kind == TOKEN_WORD && token->text.len == strlen(word) &&
-           strncasecmp(token->text.ptr, word, token->text.len) == 0;
-}
-
-static bool is_sign(const struct token *token, char sign)
-{
-    return token->kind == TOKEN_SIGN && token->text.ptr[0] == sign;
-}
-
-static bool is_one_of(const struct token *token, const char *const *words, size_t ct)
+static bool is_one_of(const struct sql_token *token, const char *const *words, size_t ct)
 {
     for (size_t i = 0; i < ct; i++)
-        if (is_word(token, words[i]))
+        if (sql_token_is_word(token, words[i]))
             return true;
     return false;
 }
 
 /* ---- the statement ---- */
 
-static bool read_name(struct reader *reader, struct slice *name)
+static bool read_name(struct sql_reader *reader, struct slice *name)
 {
     const char *end;
 
     next(reader);
     name->ptr = reader->token.text.ptr;
     for (;;) {
-        if (reader->token.kind != TOKEN_WORD)
+        if (reader->token.kind != SQL_TOKEN_WORD)
             return false;
         end = reader->at;
-        if (!is_sign(next(reader), '.'))
+        if (!sql_token_is_sign(next(reader), '.'))
             break;
         next(reader);
     }
@@ -266,7 +170,7 @@ static bool read_name(struct reader *reader, struct slice *name)
 
 /* What has been seen of a row, or of the tail. */
 struct walk {
-    struct token before;
+    struct sql_token before;
     bool is_qualified; /* the word before: of a schema, which may be anybody's */
     bool has_param;
     size_t depth;
@@ -279,51 +183,51 @@ static bool is_plain_call(const struct walk *walk)
 }
 
 /* Whether the statement means the same for many rows with this token in it. */
-static bool is_plain(struct walk *walk, const struct token *token, size_t param_ct)
+static bool is_plain(struct walk *walk, const struct sql_token *token, size_t param_ct)
 {
-    bool plain = token->kind != TOKEN_UNKNOWN &&
+    bool plain = token->kind != SQL_TOKEN_UNKNOWN &&
                  !is_one_of(token, strange_words, ARRAY_CT(strange_words));
 
-    if (is_sign(token, '(')) {
-        plain = plain && (walk->before.kind != TOKEN_WORD || is_plain_call(walk));
+    if (sql_token_is_sign(token, '(')) {
+        plain = plain && (walk->before.kind != SQL_TOKEN_WORD || is_plain_call(walk));
         walk->depth++;
     }
-    if (token->kind == TOKEN_PARAM) {
+    if (token->kind == SQL_TOKEN_PARAM) {
         plain = plain && token->number <= param_ct;
         walk->has_param = true;
     }
-    walk->is_qualified = is_sign(&walk->before, '.');
+    walk->is_qualified = sql_token_is_sign(&walk->before, '.');
     walk->before = *token;
     return plain;
 }
 
 /* From behind the opening parenthesis to the closing one. */
-static bool read_row(struct reader *reader, struct sql_rows *rows)
+static bool read_row(struct sql_reader *reader, struct sql_rows *rows)
 {
     struct walk walk = {.depth = 1};
 
     rows->row.ptr = reader->at;
     while (walk.depth > 0) {
-        const struct token *token = next(reader);
+        const struct sql_token *token = next(reader);
 
-        if (token->kind == TOKEN_END || !is_plain(&walk, token, rows->param_ct))
+        if (token->kind == SQL_TOKEN_END || !is_plain(&walk, token, rows->param_ct))
             return false;
-        if (is_sign(token, ')'))
+        if (sql_token_is_sign(token, ')'))
             walk.depth--;
     }
     rows->row.len = (size_t)(reader->at - 1 - rows->row.ptr);
     return walk.has_param;
 }
 
-static bool read_tail(struct reader *reader, struct sql_rows *rows)
+static bool read_tail(struct sql_reader *reader, struct sql_rows *rows)
 {
     struct walk walk = {0};
     bool is_first = true;
 
     rows->tail = slice_of(reader->at, (size_t)(reader->end - reader->at));
-    while (next(reader)->kind != TOKEN_END) {
+    while (next(reader)->kind != SQL_TOKEN_END) {
         if (!is_plain(&walk, &reader->token, 0) ||
-            (is_first && reader->token.kind != TOKEN_WORD)) /* a second row */
+            (is_first && reader->token.kind != SQL_TOKEN_WORD)) /* a second row */
             return false;
         is_first = false;
     }
@@ -331,28 +235,30 @@ static bool read_tail(struct reader *reader, struct sql_rows *rows)
 }
 
 /* The columns, AS alias, OVERRIDING: anything but parameters up to VALUES. */
-static bool read_head(struct reader *reader, struct sql_rows *rows)
+static bool read_head(struct sql_reader *reader, struct sql_rows *rows)
 {
-    while (!is_word(&reader->token, "values")) {
-        if (reader->token.kind == TOKEN_END || reader->token.kind == TOKEN_UNKNOWN ||
-            reader->token.kind == TOKEN_PARAM ||
+    while (!sql_token_is_word(&reader->token, "values")) {
+        if (reader->token.kind == SQL_TOKEN_END ||
+            reader->token.kind == SQL_TOKEN_UNKNOWN ||
+            reader->token.kind == SQL_TOKEN_PARAM ||
             is_one_of(&reader->token, strange_words, ARRAY_CT(strange_words)))
             return false;
         next(reader);
     }
     rows->head.len = (size_t)(reader->token.text.ptr - rows->head.ptr);
-    return is_sign(next(reader), '(');
+    return sql_token_is_sign(next(reader), '(');
 }
 
 bool sql_rows_read(struct sql_rows *rows, const char *statement, size_t param_ct)
 {
-    struct reader reader = {.at = statement, .end = statement + strlen(statement)};
+    struct sql_reader reader = {.at = statement, .end = statement + strlen(statement)};
 
     *rows = (struct sql_rows){.head = {.ptr = statement}, .param_ct = param_ct};
     return param_ct > 0 && param_ct <= SQL_ROWS_PARAMS_MAX &&
-           is_word(next(&reader), "insert") && is_word(next(&reader), "into") &&
-           read_name(&reader, &rows->table) && read_head(&reader, rows) &&
-           read_row(&reader, rows) && read_tail(&reader, rows);
+           sql_token_is_word(next(&reader), "insert") &&
+           sql_token_is_word(next(&reader), "into") && read_name(&reader, &rows->table) &&
+           read_head(&reader, rows) && read_row(&reader, rows) &&
+           read_tail(&reader, rows);
 }
 
 /* ---- writing ---- */
@@ -364,11 +270,11 @@ static void add_slice(struct buf *out, struct slice text)
 
 static void write_row(struct buf *out, struct slice row)
 {
-    struct reader reader = {.at = row.ptr, .end = row.ptr + row.len};
+    struct sql_reader reader = {.at = row.ptr, .end = row.ptr + row.len};
     const char *from = row.ptr;
 
-    while (next(&reader)->kind != TOKEN_END) {
-        if (reader.token.kind != TOKEN_PARAM)
+    while (next(&reader)->kind != SQL_TOKEN_END) {
+        if (reader.token.kind != SQL_TOKEN_PARAM)
             continue;
         (void)buf_add(out, from, (size_t)(reader.token.text.ptr - from));
         (void)buf_addf(out, "drover.p%zu", reader.token.number);

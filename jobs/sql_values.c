@@ -190,21 +190,57 @@ static int add_schema(struct buf *out, struct slice name, const struct payload *
     return rc;
 }
 
+/* Takes the first name off `list`, without the blanks around it; NULL behind the last. */
+static struct slice next_name(const char **list)
+{
+    const char *from = *list + strspn(*list, " "), *comma = strchr(*list, ',');
+    const char *end = comma ? comma : from + strlen(from);
+
+    while (end > from && end[-1] == ' ')
+        end--;
+    *list = comma ? comma + 1 : NULL;
+    return slice_of(from, end > from ? (size_t)(end - from) : 0);
+}
+
 static int read_search_path(struct buf *out, const char *list,
                             const struct payload *payload, struct err *err)
 {
-    while (list != NULL) {
-        size_t len, before = strspn(list, " ");
-        const char *comma = strchr(list, ',');
-        struct slice name;
-
-        len = comma ? (size_t)(comma - list) : strlen(list);
-        name = slice_of(list + before, len > before ? len - before : 0);
-        while (name.len > 0 && name.ptr[name.len - 1] == ' ')
-            name.len--;
-        if (add_schema(out, name, payload, err) != 0)
+    while (list != NULL)
+        if (add_schema(out, next_name(&list), payload, err) != 0)
             return -1;
-        list = comma ? comma + 1 : NULL;
+    return 0;
+}
+
+/* With a letter for each placeholder. */
+static bool may_become_identifier(struct slice name)
+{
+    struct buf shape;
+    bool may;
+
+    buf_init(&shape, 0);
+    for (size_t i = 0; i < name.len; i++) {
+        const char *at = name.ptr + i;
+        const char *close = *at == '{' ? memchr(at, '}', name.len - i) : NULL;
+
+        (void)buf_add_char(&shape, close ? 'a' : *at);
+        i += close ? (size_t)(close - at) : 0;
+    }
+    may = is_identifier(buf_slice(&shape));
+    buf_free(&shape);
+    return may;
+}
+
+int sql_search_path_check(const char *list, struct err *err)
+{
+    while (list != NULL) {
+        struct slice name = next_name(&list);
+
+        if (!may_become_identifier(name))
+            return err_set(err, ERR_CONFIG,
+                           "\"%.*s\" never becomes a name: at most %d lower-case "
+                           "letters, digits and underscores, no digit first; between two "
+                           "names stands a comma",
+                           (int)name.len, name.ptr, SQL_IDENTIFIER_MAX);
     }
     return 0;
 }

@@ -28,4 +28,8 @@ int sql_values_read(struct sql_values *values, const struct sql_config *config,
                     const char *search_path, const struct payload *payload,
                     struct err *err) MUSTCHECK;
 
+/* For the configuration's check: a list whose placeholders are well-formed. ERR_CONFIG
+ * where one of its names is none whatever a payload puts into it. */
+int sql_search_path_check(const char *list, struct err *err) MUSTCHECK;
+
 #endif

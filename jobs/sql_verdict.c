@@ -6,7 +6,8 @@
 #include "base/text.h"
 #include "pg/sqlstate.h"
 
-/* Classes, or more of a code, that tell of the server's state and not of a statement. */
+/* Classes, or more of a code, that tell of the server's state and not of a statement, but
+ * for what is lasting. */
 static const char *const of_the_server[] = {
     "08",  /* connection exception */
     "25",  /* invalid transaction state: a standby, or read only */
@@ -20,10 +21,19 @@ static const char *const of_the_server[] = {
     "XX",  /* internal error */
 };
 
-bool sql_refusal_is_the_statements(const char *sqlstate)
+/* What will never work; for it is the statement's own doing. */
+static bool is_lasting(const char *sqlstate, bool read_only)
+{
+    return sqlstate_judge(sqlstate) == SQLSTATE_DATA ||
+           (read_only && strcmp(sqlstate, "25006") == 0);
+}
+
+bool sql_refusal_is_the_statements(const char *sqlstate, bool read_only)
 {
     if (strlen(sqlstate) != 5)
         return false;
+    if (is_lasting(sqlstate, read_only))
+        return true;
     for (size_t i = 0; i < ARRAY_CT(of_the_server); i++)
         if (strncmp(sqlstate, of_the_server[i], strlen(of_the_server[i])) == 0)
             return false;
@@ -31,7 +41,7 @@ bool sql_refusal_is_the_statements(const char *sqlstate)
 }
 
 void sql_outcome_refused(struct outcome *outcome, const struct pg_answer *answer,
-                         const struct pg_result *refused)
+                         const struct pg_result *refused, bool read_only)
 {
     const char *sqlstate = refused ? refused->sqlstate : answer->sqlstate;
     struct buf line;
@@ -43,8 +53,7 @@ void sql_outcome_refused(struct outcome *outcome, const struct pg_answer *answer
     } else {
         text_escape(&line, slice_text(answer->why.text));
     }
-    outcome_init(outcome,
-                 sqlstate_judge(sqlstate) == SQLSTATE_DATA ? OUTCOME_FAIL : OUTCOME_RETRY,
+    outcome_init(outcome, is_lasting(sqlstate, read_only) ? OUTCOME_FAIL : OUTCOME_RETRY,
                  "%s", line.data);
     buf_free(&line);
 }

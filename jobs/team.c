@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/compat.h"
 #include "base/log.h"
+#include "jobs/shortage.h"
 
 enum {
     BACKOFF_FIRST_MS = 1000,
@@ -102,7 +103,7 @@ void team_hurry(struct team *team)
 
 /* Each failure doubles the time in which no other runner is started. Several that boot at
  * the same time fail at the same time: they count once. */
-static void close_team(struct team *team, const char *trouble)
+static void close_team(struct team *team, const char *trouble, const char *advice)
 {
     int64_t now_ms = clock_mono_ms();
 
@@ -115,7 +116,8 @@ static void close_team(struct team *team, const char *trouble)
     team->closed_until_ms = now_ms + team->backoff_ms;
     log_error("runner.boot_failed", log_str("job", team->config->name),
               log_str("app", team->config->laravel.app),
-              log_int("retry_in_ms", team->backoff_ms), log_str("reason", trouble));
+              log_int("retry_in_ms", team->backoff_ms), log_str("reason", trouble),
+              log_str("do", advice));
 }
 
 int64_t team_wait_ms(const struct team *team)
@@ -151,7 +153,7 @@ static bool start_one(struct team *team, _Atomic(pid_t) *group)
 
     runner = runner_start(&team->env, team->config, team->events, group, &err);
     if (runner == NULL) {
-        close_team(team, err.text);
+        close_team(team, err.text, shortage_advice(err.errnum));
         return false;
     }
     runner->team = team;
@@ -198,7 +200,7 @@ void team_lose(struct team *team, struct runner *runner, const struct runner_end
     TAILQ_REMOVE(&team->runners, runner, link);
     team->runner_ct--;
     if (runner->state == RUNNER_BOOTING)
-        close_team(team, end->cause);
+        close_team(team, end->cause, NULL);
     else
         log_end(runner, end);
 }

@@ -43,6 +43,9 @@ struct control {
     struct loop *loop;
     char *path;
     int fd;
+    dev_t device; /* what lies at `path` as long as it is ours */
+    ino_t inode;
+    bool lost; /* already told */
     control_request_cb cb;
     void *arg;
     struct event *acceptable;
@@ -350,6 +353,26 @@ static int make_listener(const char *path, struct err *err)
     return -1;
 }
 
+static void stop_accepting(struct control *control)
+{
+    timer_stop(&control->resume);
+    event_free(control->acceptable);
+    (void)close(control->fd);
+}
+
+static void begin_accepting(struct control *control, int fd)
+{
+    struct stat st = {0};
+
+    (void)lstat(control->path, &st); /* gone already: the next look finds that */
+    control->device = st.st_dev;
+    control->inode = st.st_ino;
+    control->fd = fd;
+    control->acceptable = event_new(loop_base(control->loop), fd, EV_READ | EV_PERSIST,
+                                    accept_peers, control);
+    MUST(control->acceptable && event_add(control->acceptable, NULL) == 0);
+}
+
 struct control *control_create(struct loop *loop, const char *path, control_request_cb cb,
                                void *arg, struct err *err)
 {
@@ -361,14 +384,39 @@ struct control *control_create(struct loop *loop, const char *path, control_requ
     control = must_alloc(sizeof(*control));
     control->loop = loop;
     control->path = must_strdup(path);
-    control->fd = fd;
     control->cb = cb;
     control->arg = arg;
     timer_init(&control->resume, loop, accept_resumed, control);
-    control->acceptable =
-        event_new(loop_base(loop), fd, EV_READ | EV_PERSIST, accept_peers, control);
-    MUST(control->acceptable && event_add(control->acceptable, NULL) == 0);
+    begin_accepting(control, fd);
     return control;
+}
+
+static bool is_there(const struct control *control)
+{
+    struct stat st;
+
+    return lstat(control->path, &st) == 0 && st.st_dev == control->device &&
+           st.st_ino == control->inode;
+}
+
+void control_look(struct control *control)
+{
+    struct err err = {0};
+    int fd;
+
+    if (is_there(control))
+        return;
+    fd = make_listener(control->path, &err);
+    if (fd < 0 && !control->lost)
+        log_error("control.lost", log_str("socket", control->path),
+                  log_str("error", err.text));
+    control->lost = fd < 0;
+    if (fd < 0)
+        return;
+    stop_accepting(control);
+    begin_accepting(control, fd);
+    log_warning("control.renewed", log_str("socket", control->path),
+                log_str("why", "somebody had removed it"));
 }
 
 void control_destroy(struct control *control)
@@ -377,10 +425,10 @@ void control_destroy(struct control *control)
         return;
     while (control->peer_ct > 0)
         peer_close(control->peers[0]);
-    event_free(control->acceptable);
+    if (is_there(control))
+        (void)unlink(control->path);
+    stop_accepting(control);
     timer_free(&control->resume);
-    (void)unlink(control->path);
-    (void)close(control->fd);
     free(control->path);
     free(control);
 }

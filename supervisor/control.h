@@ -32,6 +32,10 @@ struct control *control_create(struct loop *loop, const char *path, control_requ
                                void *arg, struct err *err) MUSTCHECK;
 void control_destroy(struct control *control); /* NULL is fine; removes the socket */
 
+/* To be called now and then: where somebody has removed the socket (who cleans /tmp, say)
+ * it is made anew, as control_create() does. Logs that, or why not, once. */
+void control_look(struct control *control);
+
 /* The line that answers `line` (both without newline); caller frees. Answers garbage with
  * an error and never calls `cb` for it. `line` may hold any bytes. */
 char *control_answer(control_request_cb cb, void *arg, const char *line,

@@ -11,7 +11,8 @@
  *
  * This file joins the parts; it must not know how a worker works, and it never speaks to
  * Redis. Signals are blocked until their handlers stand, so that a stop that comes early
- * is a stop like any other. */
+ * is a stop like any other, and again when the loop has ended, so that one that comes
+ * late changes nothing. */
 #include "supervisor/supervisor.h"
 
 #include <fcntl.h>
@@ -126,10 +127,12 @@ static void begin_stop(struct supervisor *sv, const char *why)
     tell_status(sv);
 }
 
+/* Each second, too. */
 static void fleet_changed(void *arg)
 {
     struct supervisor *sv = arg;
 
+    control_look(sv->control);
     tell_ready(sv);
     tell_status(sv);
     if (sv->pausing == SUPERVISOR_DRAINING && sv->phase != SUPERVISOR_STOPPING &&
@@ -475,16 +478,41 @@ static int start_failed(const struct err *err)
     return err->code == ERR_CONFIG ? SUPERVISOR_EXIT_CONFIG : SUPERVISOR_EXIT_FAILURE;
 }
 
+static void block_all_signals(void)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+}
+
+static void allow_all_signals(void)
+{
+    sigset_t none;
+
+    (void)sigemptyset(&none);
+    MUST(sigprocmask(SIG_SETMASK, &none, NULL) == 0);
+}
+
+void supervisor_hold_signals(void)
+{
+    static const int held[] = {SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU};
+    sigset_t set;
+
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < ARRAY_CT(held); i++)
+        (void)sigaddset(&set, held[i]);
+    MUST(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+}
+
 int supervisor_run(const struct supervisor_options *options)
 {
     struct supervisor sv = {
         .options = options, .config = options->config, .statedir = {.lock_fd = -1}};
     struct err err = {0};
-    sigset_t all, old;
 
     fill_standard_fds();
-    (void)sigfillset(&all);
-    MUST(sigprocmask(SIG_SETMASK, &all, &old) == 0);
+    block_all_signals();
     log_setup((enum log_level)sv.config->log.level,
               (enum log_format)sv.config->log.format);
     log_identity("supervisor");
@@ -493,12 +521,11 @@ int supervisor_run(const struct supervisor_options *options)
     } else {
         make_fleet(&sv);
         start(&sv);
-        (void)sigemptyset(&all);
-        MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+        allow_all_signals();
         loop_run(sv.loop);
         log_info("supervisor.end", log_int("exit_code", sv.exit_code));
     }
+    block_all_signals(); /* before their handlers go */
     close_parts(&sv);
-    MUST(sigprocmask(SIG_SETMASK, &old, NULL) == 0);
     return sv.exit_code;
 }

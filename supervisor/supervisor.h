@@ -38,10 +38,16 @@ struct supervisor_options {
     int64_t repeat_ms; /* 0: SUPERVISOR_REPEAT_MS; tests change it */
 };
 
+/* Before the configuration is read: from now on a reload, a pause or a change of the pool
+ * (HUP, USR1, USR2, TTIN, TTOU) waits until supervisor_run() hears it. A stop does not,
+ * for nothing has been begun. */
+void supervisor_hold_signals(void);
+
 /* Runs until told to stop, or with config->work until a worker ends by itself without
  * having failed, or cannot help failing: with the worker's exit code then. Returns the
  * process's exit code (0 stopped, 1 failure, 2 config or another supervisor holds
- * state_dir). Logs its own errors. */
+ * state_dir). Logs its own errors. All signals are blocked when it returns, so that none
+ * that comes late changes the exit: the process is to end. */
 int supervisor_run(const struct supervisor_options *options);
 
 #endif

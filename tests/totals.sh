@@ -18,7 +18,10 @@ count_test() { # TRS
         } END { print suites + 0, ok + 0, bad + 0 }' "$log")
     ((suites == 0 || ok + bad > 0)) || verdict="no check ran"
     case $verdict in
-        SKIP) skipped=$((skipped + 1)) ;;
+        SKIP)
+            skipped=$((skipped + 1))
+            printf 'skipped %s: %s\n' "$1" "$(grep -v '^SKIP ' "$log" | tail -n 1)"
+            ;;
         PASS) ((ok > 0)) || ok=1 ;;
         *)
             ((bad > 0)) || bad=1

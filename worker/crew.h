@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "failed/mover.h"
 #include "jobs/handler.h"
+#include "jobs/shortage.h"
 #include "queue/queue.h"
 #include "worker/worker.h"
 
@@ -35,6 +36,7 @@ struct worker {
     const struct worker_start *start;
     struct loop *loop;
     struct handler_env env;
+    struct shortage shortage;
     struct queue *queue;
     struct mover *mover; /* NULL: failed jobs stay in Redis */
     enum worker_phase phase;

@@ -394,6 +394,7 @@ static int worker_open(struct worker *worker, struct err *err)
     stint_open(worker);
     worker->report = report_create(&worker->start->config->work, worker->loop);
     worker->env.loop = worker->loop;
+    worker->env.shortage = &worker->shortage;
     worker->env.reaper = reaper_create(worker->loop, err);
     if (worker->env.reaper == NULL || watch_signals(worker, err) != 0 ||
         http_open(worker->loop, worker->start->config, &worker->env.http, err) != 0 ||
@@ -446,6 +447,16 @@ static void keep_small(void)
     (void)mallopt(M_TRIM_THRESHOLD, BIG_BLOCK_BYTES);
 }
 
+/* Once the loop has ended: a stop that comes now has been heeded already, and must not
+ * make this look like a crash. */
+static void block_signals(void)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
 int worker_main(const struct worker_start *start)
 {
     struct worker worker = {.start = start};
@@ -459,6 +470,7 @@ int worker_main(const struct worker_start *start)
     } else {
         loop_run(worker.loop);
     }
+    block_signals();
     worker_close(&worker);
     return (int)worker.exit_code;
 }

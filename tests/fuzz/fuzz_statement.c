@@ -1,9 +1,10 @@
-/* Fuzz target: a statement that may be widened, and the elements of an array. */
+/* Fuzz target: a statement, which may be widened, and the elements of an array. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/statement.h"
 #include "jobs/sql_rows.h"
 #include "pg/array.h"
 
@@ -51,6 +52,23 @@ static void check_wide(const struct sql_rows *rows)
     buf_free(&out);
 }
 
+/* Both readings see the same parameters. */
+static void check_params(const char *text, const struct sql_rows *rows)
+{
+    bool used[4] = {false};
+    size_t highest;
+    struct err err;
+
+    if (statement_check(text, &err) != 0)
+        MUST(err.text[0] != '\0');
+    if (statement_find_params(text, used, ARRAY_CT(used), &highest))
+        for (size_t i = highest; i < ARRAY_CT(used); i++)
+            MUST(!used[i]);
+    else
+        MUST(rows == NULL);
+    MUST(rows == NULL || (highest > 0 && highest <= rows->param_ct));
+}
+
 /* As PostgreSQL would read it back. */
 static void check_array(const char *text)
 {
@@ -79,7 +97,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (sql_rows_read(&rows, text, param_ct)) {
             check_parts(&rows, text);
             check_wide(&rows);
+            check_params(text, &rows);
         }
+    check_params(text, NULL);
     check_array(text);
     free(text);
     return 0;

@@ -40,7 +40,11 @@ for target; do
     reply) parts=$queue dict=reply ;;
     control) parts=$control dict=control ;;
     text) parts="$queue $top/cli/when.c" dict=text ;;
-    statement) parts="$top/jobs/sql_rows.c $top/pg/array.c" dict=statement ;;
+    statement)
+        parts="$top/jobs/sql_rows.c $top/pg/array.c $top/config/sql_token.c
+            $top/config/statement.c"
+        dict=statement
+        ;;
     *)
         echo "fuzz: no target $target" >&2
         exit 2

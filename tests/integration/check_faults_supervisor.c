@@ -298,6 +298,63 @@ START_TEST(a_term_at_any_moment_of_the_start_ends_it_well)
 }
 END_TEST
 
+static const struct {
+    int signum;
+    const char *event; /* what it leads to, once the start is over */
+} early[] = {{SIGHUP, "event=supervisor.reload "},
+             {SIGUSR1, "event=supervisor.signal_ignored"},
+             {SIGUSR2, "event=supervisor.paused"},
+             {SIGTTIN, "event=supervisor.scale "},
+             {SIGTTOU, "event=supervisor.scale "}};
+
+/* A supervisor that is about to read its configuration. */
+static void spawn_and_hold(void)
+{
+    scene = scene_create(SCENE_REDIS, POOL("1", "4") JOBS(NOTHING));
+    fault = fault_open(scene->dir);
+    fault->hold_reads = 1;
+    scene_spawn(scene);
+    fault_hide();
+    WAIT_FOR(fault->held_ct >= 1);
+}
+
+START_TEST(a_signal_that_is_no_stop_waits_for_the_end_of_the_start)
+{
+    spawn_and_hold();
+    ck_assert_int_eq(kill(scene->supervisor, early[_i].signum), 0);
+    fault->hold_reads = 0;
+    WAIT_FOR(scene_log_has(scene, early[_i].event));
+    ck_assert(process_exists(scene->supervisor));
+    WAIT_FOR(scene_log_has(scene, "event=supervisor.ready"));
+}
+END_TEST
+
+START_TEST(a_stop_before_anything_has_begun_ends_it_at_once)
+{
+    spawn_and_hold();
+    ck_assert_int_eq(kill(scene->supervisor, SIGTERM), 0);
+    WAIT_FOR(waitpid(scene->supervisor, &scene->exit_status, WNOHANG) ==
+             scene->supervisor);
+    scene->supervisor = 0;
+    ck_assert(WIFSIGNALED(scene->exit_status));
+    fault->hold_reads = 0;
+}
+END_TEST
+
+/* With each descriptor that is closed, also when the loops have ended. */
+START_TEST(a_stop_that_comes_after_the_end_changes_no_exit)
+{
+    scene = scene_create(SCENE_REDIS, POOL("2", "4") JOBS(NOTHING));
+    fault = fault_open(scene->dir);
+    scene_start(scene);
+    fault_hide();
+    fault->raise_at_close = SIGTERM;
+    scene_stop(scene); /* it exits with 0 */
+    ck_assert(scene_log_has(scene, "event=worker.exit"));
+    ck_assert(!scene_log_has(scene, "killed by SIGTERM"));
+}
+END_TEST
+
 START_TEST(a_term_during_a_reload_ends_it_well)
 {
     scene = scene_create(SCENE_REDIS, POOL("3", "4") JOBS(NOTHING));
@@ -404,6 +461,10 @@ static void add(TCase *tc)
     tcase_add_test(tc, without_descriptors_the_supervisor_goes_on_and_loses_none);
     tcase_add_test(tc, interrupted_and_halved_calls_lose_nothing);
     tcase_add_test(tc, a_term_at_any_moment_of_the_start_ends_it_well);
+    tcase_add_loop_test(tc, a_signal_that_is_no_stop_waits_for_the_end_of_the_start, 0,
+                        ARRAY_CT(early));
+    tcase_add_test(tc, a_stop_before_anything_has_begun_ends_it_at_once);
+    tcase_add_test(tc, a_stop_that_comes_after_the_end_changes_no_exit);
     tcase_add_test(tc, a_term_during_a_reload_ends_it_well);
     tcase_add_test(tc, no_bad_file_changes_anything_at_hup);
 }

@@ -1,6 +1,7 @@
 /* The worker's row: workers that run out of memory, die with many jobs in flight, or die
  * of one job, and a wall clock that jumps. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,10 @@
     "pools: ( { name = \"main\"; workers = " workers "; concurrency = " concurrency      \
     "; " more " } );\n"
 
+/* Ends when the gate is open. */
+#define WAITING                                                                          \
+    "{ name = \"waiting\"; type = \"shell\"; command = [ \"/bin/cat\", \"@DIR@/gate\" "  \
+    "]; }"
 #define NOTHING "{ name = \"nothing\"; type = \"noop\"; }"
 #define SH(name, script, more)                                                           \
     "{ name = \"" name                                                                   \
@@ -77,27 +82,7 @@ static void kill_worker(size_t worker)
     ck_assert_int_eq(kill((pid_t)scene_worker(scene, 0, worker, "pid"), SIGKILL), 0);
 }
 
-/* ---- deaths with jobs in flight ---- */
-
-START_TEST(a_thousand_innocent_jobs_survive_three_kills)
-{
-    scene = scene_create(
-        SCENE_REDIS,
-        POOL("2", "250", "tries = 1; max_crashes = 10;") "jobs: ( " NOTHING " );\n");
-    scene_push_many(
-        scene, "{\"uuid\":\"job-@\",\"job\":\"nothing\",\"data\":{\"sleep\":4}}", 1000);
-    scene_start(scene);
-    for (int i = 0; i < 3; i++) {
-        kill_worker(0);
-        kill_worker(1);
-        WAIT_FOR(scene_sum(scene, "restarts") >= 2 * (i + 1));
-    }
-    WAIT_FOR(scene_is_drained(scene));
-    ck_assert_uint_eq(failed_ct(), 0); /* tries is 1: a crash spends none */
-    WAIT_FOR(done_of("job", 1000) == 1000);
-    ck_assert_int_eq(scene_redis_int(scene, "EXISTS", "drover:crashes"), 0);
-}
-END_TEST
+/* ---- a gate at which jobs wait ---- */
 
 static void path_of(char path[128], const char *name)
 {
@@ -140,6 +125,30 @@ static bool poke_gate(void)
         ck_assert_int_eq(close(fd), 0);
     return true;
 }
+
+/* ---- deaths with jobs in flight ---- */
+
+START_TEST(a_thousand_innocent_jobs_survive_three_kills)
+{
+    scene = scene_create(
+        SCENE_REDIS,
+        POOL("2", "250", "tries = 1; max_crashes = 10; timeout = 0;") "jobs: ( " WAITING
+                                                                      " );\n");
+    make_gate();
+    scene_push_many(scene, "{\"uuid\":\"job-@\",\"job\":\"waiting\"}", 1000);
+    scene_start(scene);
+    for (int i = 0; i < 3; i++) {
+        kill_worker(0);
+        kill_worker(1);
+        WAIT_FOR(scene_sum(scene, "restarts") >= 2 * (i + 1));
+    }
+    open_gate();
+    WAIT_FOR(poke_gate() && scene_is_drained(scene));
+    ck_assert_uint_eq(failed_ct(), 0); /* tries is 1: a crash spends none */
+    WAIT_FOR(done_of("job", 1000) == 1000);
+    ck_assert_int_eq(scene_redis_int(scene, "EXISTS", "drover:crashes"), 0);
+}
+END_TEST
 
 START_TEST(the_innocent_beside_a_poison_are_told_from_it)
 {
@@ -189,10 +198,12 @@ START_TEST(a_worker_without_memory_dies_and_its_jobs_run_elsewhere)
     scene_start(scene);
     ck_assert_int_eq(
         prlimit((pid_t)scene_worker(scene, 0, 0, "pid"), RLIMIT_AS, &tight, NULL), 0);
-    scene_push_many(scene, "{\"job\":\"good\",\"id\":\"@\"}", 2);
+    /* All at once: a job that began before the worker dies would have no memory either.
+     */
     (void)scene_redis(
         scene, "EVAL",
-        "redis.call('RPUSH', KEYS[1], '{\"job\":\"nothing\",\"data\":\"' .. "
+        "redis.call('RPUSH', KEYS[1], '{\"job\":\"good\",\"id\":\"1\"}', "
+        "'{\"job\":\"good\",\"id\":\"2\"}', '{\"job\":\"nothing\",\"data\":\"' .. "
         "string.rep('x', 8388608) .. '\"}')",
         "1", "queues:default", NULL);
     WAIT_FOR(scene_worker(scene, 0, 0, "restarts") >= 1);
@@ -201,6 +212,57 @@ START_TEST(a_worker_without_memory_dies_and_its_jobs_run_elsewhere)
     ck_assert(scene_log_has(scene, "killed by SIGABRT"));
     ck_assert_uint_ge(scene_lines(scene, "good"), 2);
     ck_assert_uint_eq(failed_ct(), 0);
+}
+END_TEST
+
+/* ---- a machine that lets no process be started ---- */
+
+static const struct {
+    int errnum;
+    const char *name;
+} lacks[] = {
+    {EMFILE, "errno=EMFILE"}, {EAGAIN, "errno=EAGAIN"}, {ENOMEM, "errno=ENOMEM"}};
+
+/* The first by a limit of the kernel's: what is open stays so. */
+static void set_lack(int errnum, bool lacks_it)
+{
+    pid_t worker = (pid_t)scene_worker(scene, 0, 0, "pid");
+    struct rlimit limit;
+
+    if (errnum != EMFILE) {
+        fault->spawn_errno = lacks_it ? errnum : 0;
+        return;
+    }
+    ck_assert_int_eq(prlimit(worker, RLIMIT_NOFILE, NULL, &limit), 0);
+    limit.rlim_cur = lacks_it ? STDERR_FILENO + 1 : limit.rlim_max;
+    ck_assert_int_eq(prlimit(worker, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+START_TEST(jobs_that_cannot_be_started_wait_and_spend_no_attempt)
+{
+    char *text;
+
+    scene = scene_create(SCENE_REDIS,
+                         POOL("1", "4", "tries = 1;") "jobs: ( " SH(
+                             "sh", "echo $DROVER_ATTEMPT >> $1/runs", "") " );\n");
+    fault = fault_open(scene->dir);
+    scene_start(scene);
+    fault_hide();
+    set_lack(lacks[_i].errnum, true);
+    scene_push_many(scene, "{\"job\":\"sh\",\"id\":\"@\",\"attempts\":0}", 10);
+    WAIT_FOR(scene_sum(scene, "postponed") >= 15); /* some of them more than once */
+    ck_assert(scene_log_has(scene, lacks[_i].name));
+    ck_assert_uint_eq(scene_log_count(scene, "event=spawn.refused"), 1);
+    ck_assert_uint_eq(scene_lines(scene, "runs"), 0);
+    set_lack(lacks[_i].errnum, false);
+    WAIT_FOR(scene_sum(scene, "done") == 10);
+    WAIT_FOR(scene_is_drained(scene));
+    text = scene_read(scene, "runs");
+    ck_assert_str_eq(text, "1\n1\n1\n1\n1\n1\n1\n1\n1\n1\n");
+    free(text);
+    ck_assert_uint_eq(failed_ct(), 0);
+    ck_assert_uint_eq(scene_log_count(scene, "event=spawn.works"), 1);
+    ck_assert_int_eq(scene_sum(scene, "restarts"), 0);
 }
 END_TEST
 
@@ -264,6 +326,8 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_innocent_beside_a_poison_are_told_from_it);
     if (!is_sanitized()) /* whose allocator needs all address space there is */
         tcase_add_test(tc, a_worker_without_memory_dies_and_its_jobs_run_elsewhere);
+    tcase_add_loop_test(tc, jobs_that_cannot_be_started_wait_and_spend_no_attempt, 0,
+                        ARRAY_CT(lacks));
     tcase_add_loop_test(
         tc, an_hour_more_or_less_changes_no_lease_no_timeout_and_no_backoff, 0, 2);
 }

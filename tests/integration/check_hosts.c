@@ -23,6 +23,7 @@
     SH("told",                                                                           \
        "mkfifo $1/fifo.$$; echo $$ >> $1/starts; read code < $1/fifo.$$; exit $code",    \
        "tries = 2; backoff = [ 0 ];")
+#define TOLD_JOBS "jobs: ( " TOLD " );\n"
 #define STAYS SH("job", "echo $$ >> $1/starts; sleep 1000", "")
 #define ENDS SH("job", "echo $DROVER_JOB_UUID >> $1/ends", "")
 
@@ -102,9 +103,8 @@ START_TEST(a_stall_of_redis_condemns_nobody)
 {
     int64_t end_ms;
 
-    hosts[0] = scene_create(SCENE_REDIS, POOL("1", "1", "300") "jobs: ( " TOLD " );\n");
-    hosts[1] =
-        scene_create_beside(hosts[0], POOL("1", "4", "300") "jobs: ( " TOLD " );\n");
+    hosts[0] = scene_create(SCENE_REDIS, POOL("1", "1", "300") TOLD_JOBS);
+    hosts[1] = scene_create_beside(hosts[0], POOL("1", "4", "300") TOLD_JOBS);
     scene_start(hosts[0]);
     push_jobs("told", 1);
     WAIT_FOR(scene_lines(hosts[0], "starts") == 1);
@@ -153,19 +153,22 @@ static void stand_still(pid_t pid)
     WAIT_FOR(process_state(pid) == 'T');
 }
 
-/* Two hosts; the first runs a job, and stands still: its supervisor, which would not
- * suffer a hung worker, and its worker, whose pid is returned. */
-static pid_t stand_still_with_a_job(const char *settings)
+/* Two hosts, of which the first runs a job; the second one's leases outlast the test. */
+static void hosts_with_a_job(const char *settings)
 {
-    pid_t worker;
-
     hosts[0] = scene_create(SCENE_REDIS, settings);
-    hosts[1] = scene_create_beside(hosts[0], settings);
+    hosts[1] = scene_create_beside(hosts[0], POOL("1", "1", "300") TOLD_JOBS);
     scene_start(hosts[0]);
-    worker = (pid_t)scene_worker(hosts[0], 0, 0, "pid");
     push_jobs("told", 1);
     WAIT_FOR(scene_lines(hosts[0], "starts") == 1);
-    scene_start(hosts[1]);
+}
+
+/* The supervisor of the first, which would not suffer a hung worker, and its worker,
+ * whose pid is returned. */
+static pid_t stand_still_there(void)
+{
+    pid_t worker = (pid_t)scene_worker(hosts[0], 0, 0, "pid");
+
     stand_still(hosts[0]->supervisor);
     stand_still(worker);
     return worker;
@@ -174,8 +177,11 @@ static pid_t stand_still_with_a_job(const char *settings)
 START_TEST(who_stood_still_for_longer_than_its_lease_has_no_say)
 {
     static const char *const codes[] = {"0\n", "3\n", "65\n"}; /* ack, release, fail */
-    pid_t worker = stand_still_with_a_job(POOL("1", "1", "3") "jobs: ( " TOLD " );\n");
+    pid_t worker;
 
+    hosts_with_a_job(POOL("1", "1", "3") TOLD_JOBS);
+    worker = stand_still_there();
+    scene_start(hosts[1]);
     WAIT_FOR(scene_lines(hosts[1], "starts") == 1);
     end_run(hosts[0], codes[_i]);
     ck_assert_int_eq(kill(worker, SIGCONT), 0);
@@ -198,9 +204,13 @@ END_TEST
 
 START_TEST(who_stood_still_for_less_than_its_lease_goes_on)
 {
-    pid_t worker = stand_still_with_a_job(POOL("1", "1", "15") "jobs: ( " TOLD " );\n");
-    int64_t end_ms = wait_now_ms() + 1000;
+    pid_t worker;
+    int64_t end_ms;
 
+    hosts_with_a_job(POOL("1", "1", "60") TOLD_JOBS);
+    scene_start(hosts[1]);
+    worker = stand_still_there();
+    end_ms = wait_now_ms() + 1000;
     WAIT_FOR(wait_now_ms() > end_ms);
     ck_assert_int_eq(kill(worker, SIGCONT), 0);
     end_run(hosts[0], "0\n");

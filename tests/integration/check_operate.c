@@ -253,16 +253,37 @@ START_TEST(idle_processes_are_small)
 }
 END_TEST
 
-START_TEST(a_supervisor_without_its_socket_is_named)
+START_TEST(a_control_socket_that_was_removed_comes_back)
 {
-    char path[128], pid[64];
+    char path[128];
 
     scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
     scene_start(scene);
     (void)snprintf(path, sizeof(path), "%s/state/control.sock", scene->dir);
+    ck_assert_int_eq(unlink(path), 0);
+    WAIT_FOR(scene_log_has(scene, "event=control.renewed"));
+    scene_do(scene, "scale", "main", "2");
+    WAIT_FOR(scene_workers_all(scene, "running", 2));
+    ck_assert_uint_eq(scene_log_count(scene, "event=control."), 1);
+    scene_stop(scene);
+    ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+/* What lies in its place is not ours to remove. */
+START_TEST(a_supervisor_without_its_socket_is_named)
+{
+    char path[128], file[128], pid[64];
+
+    scene = scene_create(SCENE_REDIS, POOL("1") JOBS);
+    scene_start(scene);
+    (void)snprintf(path, sizeof(path), "%s/state/control.sock", scene->dir);
+    (void)snprintf(file, sizeof(file), "%s/file", scene->dir);
     (void)snprintf(pid, sizeof(pid), "a supervisor (pid %d) holds state_dir",
                    (int)scene->supervisor);
-    ck_assert_int_eq(unlink(path), 0);
+    scene_touch(scene, "file");
+    ck_assert_int_eq(rename(file, path), 0);
+    WAIT_FOR(scene_log_has(scene, "event=control.lost"));
     ck_assert_int_eq(scene_run(scene, "stop", NULL), 1);
     ck_assert_msg(strstr(scene->err, pid) != NULL, "%s", scene->err);
     scene_stop(scene);
@@ -295,6 +316,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, the_embedded_redis_is_restarted_and_keeps_its_jobs);
     tcase_add_test(tc, a_second_supervisor_on_the_same_state_dir_is_refused);
     tcase_add_test(tc, idle_processes_are_small);
+    tcase_add_test(tc, a_control_socket_that_was_removed_comes_back);
     tcase_add_test(tc, a_supervisor_without_its_socket_is_named);
     tcase_add_test(tc, stop_and_status_say_when_nothing_runs);
 }

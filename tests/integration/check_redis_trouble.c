@@ -97,12 +97,13 @@ static void cut_all(void)
 /* Redis 6.2 answers anybody only after each 2 MiB that it has loaded. */
 static void begin_loading(void)
 {
-    /* Each key takes a while, then somebody is answered: a minute, or until the end. */
+    /* Each key takes a while, then somebody is answered: two minutes, or until the end.
+     */
     (void)tell("EVAL %s 0", "for i = 1, 1000 do redis.call('SET', 'filler:' .. i, "
                             "redis.sha1hex(i):rep(400)) end");
     (void)tell("CONFIG SET rdbcompression no");
     (void)tell("CONFIG SET loading-process-events-interval-bytes 1024");
-    (void)tell("CONFIG SET key-load-delay 60000"); /* microseconds a key */
+    (void)tell("CONFIG SET key-load-delay 120000"); /* microseconds a key */
     tell_aside("DEBUG RELOAD");
 }
 

@@ -257,7 +257,7 @@ END_TEST
 
 START_TEST(in_maintenance_it_works_only_where_it_is_forced_to)
 {
-    expect(0, "touch $T/down; push ok; timeout 40 $D work redis --once --sleep=0.1");
+    expect(0, "touch $T/down; push ok; timeout 120 $D work redis --once --sleep=0.1");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "1 0 0");
     expect(0, "$D work redis --once --force; rm $T/down");
     expect_out("echo $(ready) $(held) $(noted start-ok)", "0 0 1");
@@ -318,7 +318,7 @@ START_TEST(a_payload_that_cannot_be_read_fails_with_a_line)
 {
     expect(0, "for p in no-json '[]' '{}'; do "
               "redis-cli -s $S RPUSH $Q \"$p\" > $T/pushed; done; push ok; "
-              "timeout 40 $D work --stop-when-empty --tries=3 2> $T/errors; rc=$?; "
+              "timeout 120 $D work --stop-when-empty --tries=3 2> $T/errors; rc=$?; "
               "! grep worker.exit $T/errors && exit $rc");
     IN_OUT(" - ..");
     expect_out("grep -c job.failed $T/errors; noted start-ok", "3\n1");
@@ -350,7 +350,7 @@ END_TEST
 
 START_TEST(nobody_who_reads_its_lines_can_hold_it_up)
 {
-    expect(0, "push ok 20; mkfifo $T/lines.fifo; sleep 60 < $T/lines.fifo & reader=$!; "
+    expect(0, "push ok 20; mkfifo $T/lines.fifo; sleep 1000 < $T/lines.fifo & reader=$!; "
               "$D work --stop-when-empty > $T/lines.fifo; rc=$?; kill $reader; "
               "rm $T/lines.fifo; exit $rc");
     nothing_is_left();

@@ -27,4 +27,12 @@ for event in $(comm -13 "$found" "$listed"); do
     echo "docs/events.md lists $event, which nothing logs"
     status=1
 done
+# What a test looks for, and hopes not to find, must be something that there is.
+grep -rhoE 'event=[a-z_]+\.[a-z_]+' "$top/tests" --include='*.[ch]' | sed 's/event=//' |
+    sort -u >"$found"
+[ "$(wc -l <"$found")" -gt 30 ] || { echo "found too few events in tests: the search is broken"; exit 1; }
+for event in $(comm -23 "$found" "$listed"); do
+    echo "a test looks for $event, which docs/events.md does not list"
+    status=1
+done
 exit $status

@@ -5,6 +5,8 @@ set -u
 
 drover=./drover
 failed=0
+said=$(mktemp) || exit 99
+trap 'rm -f "$said"' EXIT
 
 has() { # WHAT, PATTERN, then the command whose output must match it
     what=$1 pattern=$2
@@ -17,10 +19,10 @@ has() { # WHAT, PATTERN, then the command whose output must match it
     fi
 }
 
-lacks() { # the same, the other way round
+lacks() { # the same, the other way round: there is output, and nothing in it matches
     what=$1 pattern=$2
     shift 2
-    if "$@" 2>/dev/null | grep -Eq "$pattern"; then
+    if ! "$@" >"$said" 2>/dev/null || [ ! -s "$said" ] || grep -Eq "$pattern" "$said"; then
         echo "not ok: $what"
         failed=1
     else

@@ -34,6 +34,7 @@ printf 'Running suite(s):100%%: Checks: 0, Failures: 0, Errors: 0\n' | result id
 mkdir none
 
 expect yes '6 passed, 0 failed, 1 skipped' good
+grep -qx 'skipped good/skipped.trs: not here' out
 expect no '3 passed, 2 failed' bad
 grep -q 'secret word' out
 expect no '3 passed, 1 failed' leak

@@ -7,6 +7,8 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +66,18 @@ pid_t fork(void)
     return pid;
 }
 
+int clone(int (*enter)(void *), void *stack, int flags, void *arg, ...)
+{
+    int (*real)(int (*)(void *), void *, int, void *, ...);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "clone");
+    if (page && page->spawn_errno != 0) {
+        errno = page->spawn_errno;
+        return -1;
+    }
+    return real(enter, stack, flags, arg);
+}
+
 /* ---- time ---- */
 
 int clock_gettime(clockid_t clock, struct timespec *now)
@@ -119,8 +133,19 @@ static size_t shorten(int fd, size_t len)
     return len / 2;
 }
 
+static void hold(void)
+{
+    static const struct timespec moment = {.tv_nsec = 5 * 1000 * 1000};
+
+    if (page && page->hold_reads)
+        page->held_ct++;
+    while (page && page->hold_reads)
+        (void)nanosleep(&moment, NULL);
+}
+
 ssize_t read(int fd, void *bytes, size_t len)
 {
+    hold();
     return interrupts() ? -1 : syscall(SYS_read, fd, bytes, shorten(fd, len));
 }
 
@@ -158,6 +183,17 @@ ssize_t pwritev2(int fd, const struct iovec *parts, int part_ct, off_t offset, i
     if (interrupts())
         return -1;
     return syscall(SYS_pwritev2, fd, parts, part_ct, offset, offset, flags);
+}
+
+/* ---- signals at an awkward time ---- */
+
+int close(int fd)
+{
+    int rc = (int)syscall(SYS_close, fd);
+
+    if (page && page->raise_at_close)
+        (void)kill(getpid(), page->raise_at_close);
+    return rc;
 }
 
 /* ---- waiting: with a timeout of 0 nobody waits ---- */

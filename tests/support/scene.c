@@ -1,87 +1,22 @@
-/* Scenes of end-to-end tests. */
+/* Scenes of end-to-end tests: their servers, their configuration, their beginning and
+ * end. */
 #include "tests/support/scene.h"
 
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "tests/support/acl.h"
+#include "tests/support/scene_process.h"
 #include "tests/support/wait.h"
 
-enum {
-    ARGS_MAX = 32,
-    DEBUG_ARGS_AT = 11,
-    SERVER_ARGS = 13,
-    TURN_MS = 5,
-    POWER_OFF_MAX = 256
-};
-
-static const char *drover_binary(void)
-{
-    const char *binary = getenv("DROVER_BINARY");
-
-    return binary ? binary : "./drover";
-}
-
-/* ---- processes ---- */
-
-/* Starts argv with stdout and stderr to files of the scene (or /dev/null). */
-static pid_t start(struct scene *scene, const char *const *argv, const char *out,
-                   const char *err)
-{
-    char out_path[128], err_path[128];
-    sigset_t all, before;
-    pid_t pid;
-
-    (void)snprintf(out_path, sizeof(out_path), "%s/%s", scene->dir, out);
-    (void)snprintf(err_path, sizeof(err_path), "%s/%s", scene->dir, err);
-    (void)sigfillset(&all); /* Check's handlers would run in the child, for the test */
-    (void)sigprocmask(SIG_SETMASK, &all, &before);
-    pid = fork();
-    ck_assert_int_ge(pid, 0);
-    if (pid > 0) {
-        (void)sigprocmask(SIG_SETMASK, &before, NULL);
-        return pid;
-    }
-    (void)signal(SIGTERM, SIG_DFL);
-    (void)signal(SIGINT, SIG_DFL);
-    (void)sigprocmask(SIG_SETMASK, &before, NULL);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    (void)setpgid(0, 0); /* not in the way of the test's own group */
-    (void)signal(SIGPIPE, SIG_DFL);
-    if (freopen("/dev/null", "r", stdin) == NULL ||
-        freopen(out_path, "a", stdout) == NULL || freopen(err_path, "a", stderr) == NULL)
-        _exit(99);
-    execvp(argv[0], (char *const *)(uintptr_t)argv);
-    _exit(98);
-}
-
-static int finish(pid_t pid)
-{
-    int status = 0;
-    int64_t end_ms = wait_now_ms() + WAIT_MS;
-
-    while (waitpid(pid, &status, WNOHANG) == 0) {
-        if (wait_now_ms() > end_ms) {
-            (void)kill(pid, SIGKILL);
-            wait_failed("a process ends", __FILE__, __LINE__);
-        }
-        wait_pause();
-    }
-    return status;
-}
-
-/* ---- the scene ---- */
+enum { DEBUG_ARGS_AT = 11, SERVER_ARGS = 13, TURN_MS = 5, POWER_OFF_MAX = 256 };
 
 /* Before Redis 7 DEBUG was always to be had, and the option that allows it is refused. */
 static bool knows_debug_option(void)
@@ -117,14 +52,14 @@ static void start_redis(struct scene *scene)
                               knows_debug_option() ? SERVER_ARGS : DEBUG_ARGS_AT);
     (void)snprintf(socket, sizeof(socket), "%s/redis.sock", scene->dir);
     (void)snprintf(dir, sizeof(dir), "%s", scene->dir);
-    scene->redis = start(scene, argv, "redis.log", "redis.log");
+    scene->redis = scene_process_start(scene, argv, "redis.log", "redis.log");
     WAIT_FOR(strstr(scene_redis(scene, "PING", NULL), "PONG") != NULL);
 }
 
 void scene_redis_stop(struct scene *scene)
 {
     (void)kill(scene->redis, SIGKILL);
-    (void)finish(scene->redis);
+    (void)scene_process_finish(scene->redis);
     scene->redis = 0;
 }
 
@@ -169,18 +104,13 @@ static void stop_proxy(struct scene *scene)
     loop_destroy(scene->loop);
 }
 
-static bool is_embedded(struct scene *scene)
-{
-    return scene->kind == SCENE_EMBEDDED;
-}
-
 void scene_configure(struct scene *scene, const char *settings)
 {
     FILE *file = fopen(scene->conf, "we");
     const char *at;
 
     ck_assert_ptr_nonnull(file);
-    if (is_embedded(scene))
+    if (scene->kind == SCENE_EMBEDDED)
         fprintf(file, "redis: { url = \"embedded\"; };\n");
     else
         fprintf(file, "redis: { url = \"unix://%s/%s.sock%s\"; };\n", scene->redis_dir,
@@ -237,17 +167,17 @@ struct scene *scene_create(enum scene_redis redis, const char *settings)
 
 void scene_spawn(struct scene *scene)
 {
-    const char *argv[] = {drover_binary(), "supervise", "-c", scene->conf, NULL};
+    const char *argv[] = {scene_drover(), "supervise", "-c", scene->conf, NULL};
 
-    scene->supervisor = start(scene, argv, "out", "log");
+    scene->supervisor = scene_process_start(scene, argv, "out", "log");
 }
 
 void scene_spawn_by(struct scene *scene, const char *line)
 {
-    const char *argv[] = {"/bin/sh",   "-c",       line, drover_binary(),
+    const char *argv[] = {"/bin/sh",   "-c",       line, scene_drover(),
                           scene->conf, scene->dir, NULL};
 
-    scene->supervisor = start(scene, argv, "out", "log");
+    scene->supervisor = scene_process_start(scene, argv, "out", "log");
 }
 
 static bool all_run(struct scene *scene)
@@ -286,7 +216,7 @@ void scene_stop(struct scene *scene)
 
 void scene_await_end(struct scene *scene)
 {
-    scene->exit_status = finish(scene->supervisor);
+    scene->exit_status = scene_process_finish(scene->supervisor);
     scene->supervisor = 0;
     if (scene->exit_status != 0 || scene_log_has(scene, "ERROR: AddressSanitizer") ||
         scene_log_has(scene, "runtime error:") || scene_log_has(scene, "LeakSanitizer") ||
@@ -371,207 +301,4 @@ void scene_destroy(struct scene *scene)
     free(scene->out);
     free(scene->err);
     free(scene);
-}
-
-/* ---- drover and redis-cli ---- */
-
-static int run(struct scene *scene, const char *const *argv)
-{
-    char path[128];
-    int status;
-
-    (void)snprintf(path, sizeof(path), "%s/run.out", scene->dir);
-    (void)unlink(path);
-    (void)snprintf(path, sizeof(path), "%s/run.err", scene->dir);
-    (void)unlink(path);
-    status = finish(start(scene, argv, "run.out", "run.err"));
-    free(scene->out);
-    free(scene->err);
-    scene->out = scene_read(scene, "run.out");
-    scene->err = scene_read(scene, "run.err");
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static size_t collect(const char **argv, size_t ct, const char *first, va_list ap)
-{
-    for (const char *arg = first; arg; arg = va_arg(ap, const char *)) {
-        ck_assert_uint_lt(ct, ARGS_MAX - 3);
-        argv[ct++] = arg;
-    }
-    return ct;
-}
-
-int scene_run(struct scene *scene, const char *first, ...)
-{
-    const char *argv[ARGS_MAX] = {drover_binary()};
-    size_t ct;
-    va_list ap;
-
-    va_start(ap, first);
-    ct = collect(argv, 1, first, ap);
-    va_end(ap);
-    argv[ct++] = "-c";
-    argv[ct] = scene->conf;
-    return run(scene, argv);
-}
-
-const char *scene_redis(struct scene *scene, const char *first, ...)
-{
-    char socket[128];
-    const char *argv[ARGS_MAX] = {"redis-cli", "-s", socket};
-    va_list ap;
-
-    (void)snprintf(socket, sizeof(socket), "%s/%s", scene->redis_dir,
-                   is_embedded(scene) ? "state/redis.sock" : "redis.sock");
-    va_start(ap, first);
-    (void)collect(argv, 3, first, ap);
-    va_end(ap);
-    (void)run(scene, argv);
-    return scene->out;
-}
-
-long long scene_redis_int(struct scene *scene, const char *command, const char *key)
-{
-    return strtoll(scene_redis(scene, command, key, NULL), NULL, 10);
-}
-
-bool scene_is_drained(struct scene *scene)
-{
-    const char *sum = scene_redis(
-        scene, "EVAL",
-        "return redis.call('LLEN', 'queues:default') + redis.call('ZCARD', "
-        "'queues:default:delayed') + redis.call('ZCARD', 'queues:default:reserved')",
-        "0", NULL);
-
-    return strcmp(sum, "0\n") == 0;
-}
-
-void scene_push_many(struct scene *scene, const char *payload, int ct)
-{
-    char count[16];
-
-    (void)snprintf(count, sizeof(count), "%d", ct);
-    (void)scene_redis(scene, "EVAL",
-                      "for i = 1, tonumber(ARGV[2]) do redis.call('RPUSH', KEYS[1], "
-                      "(string.gsub(ARGV[1], '@', i))) end",
-                      "1", "queues:default", payload, count, NULL);
-}
-
-static json_t *run_json(struct scene *scene)
-{
-    json_error_t error;
-    json_t *json = json_loads(scene->out, JSON_DECODE_ANY, &error);
-
-    ck_assert_msg(json != NULL, "no JSON (%s): %s%s", error.text, scene->out, scene->err);
-    return json;
-}
-
-json_t *scene_status(struct scene *scene)
-{
-    (void)scene_run(scene, "status", "--json", NULL);
-    return run_json(scene);
-}
-
-json_t *scene_failed(struct scene *scene)
-{
-    scene_do(scene, "failed", "list", "--json");
-    return run_json(scene);
-}
-
-long long scene_worker(struct scene *scene, size_t pool, size_t worker, const char *field)
-{
-    json_t *status = scene_status(scene);
-    json_t *p = json_array_get(json_object_get(status, "pools"), pool);
-    json_t *w = json_array_get(json_object_get(p, "workers"), worker);
-    long long value = json_integer_value(json_object_get(w, field));
-
-    json_decref(status);
-    return value;
-}
-
-long long scene_sum(struct scene *scene, const char *field)
-{
-    json_t *status = scene_status(scene), *worker;
-    json_t *pool = json_array_get(json_object_get(status, "pools"), 0);
-    long long sum = 0;
-    size_t i;
-
-    json_array_foreach(json_object_get(pool, "workers"), i, worker) sum +=
-        json_integer_value(json_object_get(worker, field));
-    json_decref(status);
-    return sum;
-}
-
-bool scene_workers_all(struct scene *scene, const char *state, size_t ct)
-{
-    json_t *status = scene_status(scene), *worker;
-    json_t *pool = json_array_get(json_object_get(status, "pools"), 0);
-    json_t *workers = json_object_get(pool, "workers");
-    bool all = json_array_size(workers) == ct;
-    size_t i;
-
-    json_array_foreach(
-        workers, i,
-        worker) if (strcmp(json_string_value(json_object_get(worker, "state")), state) !=
-                    0) all = false;
-    json_decref(status);
-    return all;
-}
-
-/* ---- files ---- */
-
-char *scene_read(struct scene *scene, const char *name)
-{
-    char path[128], block[4096];
-    struct buf text;
-    ssize_t n;
-    int fd;
-
-    buf_init(&text, 0);
-    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return buf_take(&text);
-    while ((n = read(fd, block, sizeof(block))) > 0)
-        (void)buf_add(&text, block, (size_t)n);
-    (void)close(fd);
-    return buf_take(&text);
-}
-
-size_t scene_lines(struct scene *scene, const char *name)
-{
-    char *text = scene_read(scene, name);
-    size_t ct = 0;
-
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-        ct++;
-    free(text);
-    return ct;
-}
-
-void scene_touch(struct scene *scene, const char *name)
-{
-    char path[128];
-    FILE *file;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", scene->dir, name);
-    file = fopen(path, "we");
-    ck_assert_ptr_nonnull(file);
-    ck_assert_int_eq(fclose(file), 0);
-}
-
-size_t scene_log_count(struct scene *scene, const char *text)
-{
-    char *log = scene_read(scene, "log");
-    size_t ct = 0;
-
-    for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
-        ct++;
-    free(log);
-    return ct;
-}
-
-bool scene_log_has(struct scene *scene, const char *text)
-{
-    return scene_log_count(scene, text) > 0;
 }

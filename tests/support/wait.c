@@ -27,6 +27,11 @@ int64_t wait_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+bool wait_is_over(int64_t since_ms, unsigned looks)
+{
+    return looks > WAIT_LOOKS && wait_now_ms() > since_ms + WAIT_MS;
+}
+
 void wait_pause(void)
 {
     const struct timespec pause = {.tv_nsec = 5 * 1000 * 1000};

@@ -197,6 +197,7 @@ void hand_open(struct hand *hand, unsigned slots)
 
     hand->queue = queue_create(&options, NULL);
     ck_assert_ptr_nonnull(hand->queue);
+    hand->queue->pace.answer_ms = HAND_ANSWER_MS;
     hand_want(hand, slots);
 }
 

@@ -12,7 +12,9 @@
 enum {
     HAND_JOBS_MAX = 1024,
     HAND_MAX_PAYLOAD_BYTES = 1 << 20,
-    WORLD_DEADLINE_MS = 30000
+    LONG_LEASE_MS = 6000, /* a pause of the machine between two extensions may be long */
+    WORLD_DEADLINE_MS = 60000,
+    HAND_ANSWER_MS = 20000 /* else short leases would make short patience with Redis */
 };
 
 struct world {

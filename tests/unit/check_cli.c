@@ -94,6 +94,19 @@ START_TEST(closed_standard_streams_are_taken_by_nothing_else)
 }
 END_TEST
 
+START_TEST(looks_that_are_too_close_together_are_refused)
+{
+    static const char *const lines[] = {"$D status --interval 0",
+                                        "$D status --watch --interval 0.09"};
+
+    for (size_t i = 0; i < ARRAY_CT(lines); i++) {
+        expect(2, lines[i]);
+        IN_ERR("--interval: 0");
+        IN_ERR(" is below the minimum of 0.1 s");
+    }
+}
+END_TEST
+
 START_TEST(a_check_is_the_same_by_either_name)
 {
     expect(0, "$D supervise --check --json");
@@ -208,6 +221,23 @@ START_TEST(a_check_finds_what_a_worker_would_refuse)
     expect(2, "$D config check -c $T/check.conf");
     IN_ERR("check.conf:1: failed.dsn: libpq cannot make sense of it");
     ck_assert_ptr_null(strstr(sh->err.data, "canary"));
+    expect(0, "printf 'databases: ( { name = \"a\"; dsn = \"dbname=a\"; },\\n"
+              "{ name = \"b\"; dsn = \"hots=db\"; } );' > $T/check.conf");
+    expect(2, "$D config check -c $T/check.conf");
+    IN_ERR("check.conf:2: databases[1].dsn: invalid connection option \"hots\"");
+    expect(0, "printf 'databases: ( { name = \"a\"; dsn = \"dbname=a\";\\n"
+              "search_path = \"Tenant_{data.tenant}\"; } );' > $T/check.conf");
+    expect(2, "$D config check -c $T/check.conf");
+    IN_ERR("check.conf:2: databases[0].search_path: \"Tenant_{data.tenant}\" never");
+}
+END_TEST
+
+START_TEST(metrics_are_not_printed_again_and_again)
+{
+    expect(2, "timeout 30 $D status --metrics --watch");
+    IN_ERR("--metrics are printed once: leave out --watch");
+    expect(2, "timeout 30 $D status --interval 1 --metrics");
+    IN_ERR("--metrics are printed once: leave out --interval");
 }
 END_TEST
 
@@ -442,12 +472,14 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, usage_errors_exit_2_and_suggest);
     tcase_add_test(tc, the_configuration_may_be_named_before_the_command);
     tcase_add_test(tc, closed_standard_streams_are_taken_by_nothing_else);
+    tcase_add_test(tc, looks_that_are_too_close_together_are_refused);
     tcase_add_test(tc, a_check_is_the_same_by_either_name);
     tcase_add_test(tc, help_fits_eighty_columns);
     tcase_add_test(tc, help_is_at_hand_everywhere);
     tcase_add_test(tc, a_group_without_a_command_is_wrong_usage);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
     tcase_add_test(tc, a_check_finds_what_a_worker_would_refuse);
+    tcase_add_test(tc, metrics_are_not_printed_again_and_again);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);
     tcase_add_test(tc, push_prints_the_uuid_that_the_payload_carries);
     tcase_add_test(tc, push_keeps_data_as_it_was_written);

@@ -119,6 +119,7 @@ START_TEST(no_output_for_people_has_control_bytes)
         shell_run(sh, "%s 2>&1", lines[i]);
         ck_assert_ptr_null(strchr(sh->out.data, '\033'));
         ck_assert(sh->out.len == strlen(sh->out.data));
+        ck_assert_msg(sh->out.len > 0, "%s says nothing", lines[i]);
     }
 }
 END_TEST

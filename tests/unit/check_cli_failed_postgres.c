@@ -1,55 +1,8 @@
-/* drover failed where PostgreSQL keeps the jobs: the built drover, a shell, real servers.
- * In the lines, $P is the database's conninfo. */
+/* drover failed where PostgreSQL keeps the jobs. */
 #include <stdlib.h>
 
-#include "tests/support/pgbouncer_process.h"
-#include "tests/support/postgres_fixture.h"
 #include "tests/support/sanitized.h"
-#include "tests/support/shell_json.h"
-
-enum { DIRECT, POOLED, WAY_CT };
-
-static struct pgbouncer_process pooler;
-
-static void use_config(const char *name)
-{
-    char *path = must_format("%s/%s.conf", sh->dir, name);
-
-    setenv("DROVER_CONFIG", path, 1);
-    free(path);
-}
-
-static void go(int way)
-{
-    use_config(way == POOLED ? "pooled" : "drover");
-}
-
-static void set_up(void)
-{
-    expect(0, "redis-cli -s $S FLUSHALL");
-    (void)postgres_process_do(&server, FRESH_SCHEMA "DROP SCHEMA IF EXISTS jobs CASCADE");
-    expect(0, "$D failed migrate");
-}
-
-/* A row as Laravel 13 writes it. */
-#define LARAVEL_PAYLOAD                                                                  \
-    "{\"uuid\":\"%s\",\"displayName\":\"App\\\\Jobs\\\\Mail\",\"job\":"                  \
-    "\"Illuminate\\\\Queue\\\\CallQueuedHandler@call\",\"maxTries\":3,\"data\":{"        \
-    "\"command\":\"O:1\"},\"id\":\"x\",\"attempts\":2,\"big\":12345678901234567890}"
-
-static void put_row(const char *uuid, const char *queue, const char *failed_at)
-{
-    char *payload = must_format(LARAVEL_PAYLOAD, uuid);
-
-    (void)postgres_process_do(
-        &server,
-        "INSERT INTO failed_jobs (uuid, connection, queue, payload, exception, "
-        "failed_at) VALUES ('%s', 'redis', '%s', '%s', "
-        "E'RuntimeException: no luck in /app/Mail.php:12\\nStack trace:\\n#0 {main}', "
-        "'%s')",
-        uuid, queue, payload, failed_at);
-    free(payload);
-}
+#include "tests/unit/failed_postgres.h"
 
 static void put_waiting(const char *uuid, const char *queue, long long at_ms)
 {
@@ -63,121 +16,6 @@ static void put_waiting(const char *uuid, const char *queue, long long at_ms)
                   uuid, uuid, queue, at_ms, at_ms, uuid),
         0);
 }
-
-/* ---- migrate ---- */
-
-static const char table_sql[] =
-    "SELECT string_agg(column_name || ' ' || data_type || ' ' || is_nullable || ' ' || "
-    "coalesce(datetime_precision, character_maximum_length, 0), ',' ORDER BY "
-    "ordinal_position) FROM information_schema.columns WHERE table_name = 'failed_jobs' "
-    "AND table_schema = '%s'";
-
-START_TEST(migrate_makes_laravels_table)
-{
-    char *sql = must_format(table_sql, "public");
-
-    go(_i);
-    (void)postgres_process_do(&server, "DROP TABLE failed_jobs");
-    expect(0, "$D status | grep -q '^failed jobs  -, the table is missing'");
-    expect(0, "$D failed migrate --dry-run");
-    IN_OUT("CREATE TABLE \"failed_jobs\" (");
-    IN_OUT("table failed_jobs would be made");
-    sql_is("SELECT count(*) FROM pg_class WHERE relname = 'failed_jobs'", "0");
-    expect_out("$D failed migrate", "table failed_jobs made");
-    sql_is(sql, "id bigint NO 0,uuid character varying NO 255,connection text NO 0,"
-                "queue text NO 0,payload text NO 0,exception text NO 0,"
-                "failed_at timestamp without time zone NO 0");
-    sql_is("SELECT string_agg(indexname, ',' ORDER BY indexname) FROM pg_indexes WHERE "
-           "tablename = 'failed_jobs'",
-           "failed_jobs_connection_queue_failed_at_index,failed_jobs_pkey,"
-           "failed_jobs_uuid_unique");
-    expect_out("$D failed migrate", "table failed_jobs is there and as it should be");
-    expect_out("$D failed migrate --json", "{\"table\":\"failed_jobs\",\"created\":false,"
-                                           "\"moved\":0,\"dry_run\":false}");
-    free(sql);
-}
-END_TEST
-
-START_TEST(migrate_makes_it_in_the_schema_that_is_named)
-{
-    char *sql = must_format(table_sql, "jobs");
-
-    expect(0, "sed 's/store = /table = \"jobs.failed_jobs\"; store = /' $DROVER_CONFIG > "
-              "$T/schema.conf");
-    expect(1, "$D failed migrate -c $T/schema.conf");
-    IN_ERR("schema \"jobs\" does not exist");
-    (void)postgres_process_do(&server, "CREATE SCHEMA jobs");
-    expect(0, "$D failed migrate -c $T/schema.conf");
-    ck_assert_str_ne(postgres_process_do(&server, "%s", sql), "");
-    expect(0, "$D failed list -c $T/schema.conf");
-    free(sql);
-}
-END_TEST
-
-static const struct {
-    const char *sql, *message;
-} bad_tables[] = {
-    {"ALTER TABLE failed_jobs DROP COLUMN uuid", "but without uuid:"},
-    {"ALTER TABLE failed_jobs DROP COLUMN uuid, DROP COLUMN exception",
-     "but without uuid, exception:"},
-    {"ALTER TABLE failed_jobs DROP CONSTRAINT failed_jobs_uuid_unique",
-     "has no unique index: do ALTER TABLE \"failed_jobs\" ADD UNIQUE (uuid)"},
-    {"ALTER TABLE failed_jobs ALTER COLUMN payload TYPE varchar(255)",
-     "\"failed_jobs\".payload is character varying(255): drover needs text"},
-    {"ALTER TABLE failed_jobs ALTER COLUMN payload TYPE jsonb USING payload::jsonb",
-     "\"failed_jobs\".payload is jsonb: drover needs text"},
-    {"ALTER TABLE failed_jobs ALTER COLUMN id DROP DEFAULT", "id has no default"},
-    {"ALTER TABLE failed_jobs ADD tenant int NOT NULL",
-     "\"failed_jobs\".tenant must have a value and has no default"},
-    {"DROP TABLE failed_jobs; CREATE VIEW failed_jobs AS SELECT 1 AS id",
-     "but without uuid"},
-};
-
-START_TEST(migrate_says_what_is_wrong_with_a_table)
-{
-    (void)postgres_process_do(&server, "%s", bad_tables[_i].sql);
-    expect(1, "$D failed migrate");
-    IN_ERR(bad_tables[_i].message);
-}
-END_TEST
-
-START_TEST(migrate_leaves_a_good_table_with_more_in_it)
-{
-    (void)postgres_process_do(&server, "ALTER TABLE failed_jobs ADD tenant int");
-    put_row("11110000-0000-4000-8000-000000000001", "high", "2026-01-01");
-    expect(0, "$D failed migrate");
-    sql_is("SELECT count(*) FROM failed_jobs", "1");
-}
-END_TEST
-
-START_TEST(migrate_moves_what_the_redis_store_held)
-{
-    go(_i);
-    expect(0,
-           "for i in 1 2 3; do redis-cli -s $S HSET drover:failed:u-$i uuid u-$i queue "
-           "q failed_at_ms $i payload {}; redis-cli -s $S ZADD drover:failed $i u-$i; "
-           "done");
-    expect(0, "$D failed list");
-    IN_ERR("3 failed jobs are in the Redis store of before: `drover failed migrate` "
-           "moves them");
-    expect(0, "$D failed migrate --dry-run");
-    IN_OUT("3 failed jobs would be moved");
-    expect(0, "$D failed migrate");
-    IN_OUT("3 failed jobs moved from the Redis store; workers take them to the table");
-    expect_out("redis-cli -s $S ZCARD drover:failed", "0");
-    expect_out("redis-cli -s $S ZCARD drover:outbox", "3");
-    expect(0, "$D failed list --json");
-    IN_OUT("\"u-3\"");
-
-    /* and back */
-    expect(0, "sed 's/^failed:.*//' $DROVER_CONFIG > $T/redis.conf");
-    expect(0, "$D failed migrate -c $T/redis.conf");
-    IN_OUT("3 failed jobs moved from the outbox back to the Redis store");
-    expect_out("redis-cli -s $S ZCARD drover:failed", "3");
-    expect(2, "$D failed migrate -c $T/redis.conf");
-    IN_ERR("failed.store is \"redis\"");
-}
-END_TEST
 
 /* ---- looking ---- */
 
@@ -331,7 +169,7 @@ START_TEST(a_job_that_fails_again_meanwhile_keeps_its_new_record)
     go(_i);
     put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
     expect(0,
-           "redis-cli -s $S CLIENT PAUSE 20000 WRITE; $D failed retry 1000 & "
+           "redis-cli -s $S CLIENT PAUSE 200000 WRITE; $D failed retry 1000 & "
            "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_stat_activity WHERE "
            "state = 'idle in transaction'\")\" = 1 ]; do sleep 0.05; done; "
            "psql \"$P\" -c \"INSERT INTO failed_jobs (uuid, connection, queue, payload, "
@@ -349,7 +187,7 @@ START_TEST(an_interrupt_ends_a_wait_for_postgresql)
 {
     put_row("10000000-0000-4000-8000-000000000001", "high", "2026-01-01");
     expect(0,
-           "psql \"$P\" -c \"BEGIN; LOCK failed_jobs; SELECT pg_sleep(60)\" > /dev/null "
+           "psql \"$P\" -c \"BEGIN; LOCK failed_jobs; SELECT pg_sleep(600)\" > /dev/null "
            "2>&1 & lock=$!; "
            "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_locks WHERE mode = "
            "'AccessExclusiveLock' AND granted AND relation = "
@@ -451,12 +289,12 @@ START_TEST(a_table_that_does_not_answer_does_not_hang_the_status)
 {
     put_four();
     expect(3,
-           "psql \"$P\" -c \"BEGIN; LOCK failed_jobs; SELECT pg_sleep(60)\" > /dev/null "
+           "psql \"$P\" -c \"BEGIN; LOCK failed_jobs; SELECT pg_sleep(600)\" > /dev/null "
            "2>&1 & lock=$!; "
            "until [ \"$(psql \"$P\" -Atc \"SELECT count(*) FROM pg_locks WHERE mode = "
            "'AccessExclusiveLock' AND granted AND relation = "
            "'failed_jobs'::regclass\")\" = 1 ]; do sleep 0.05; done; "
-           "timeout 20 $D status --json; code=$?; kill $lock; "
+           "timeout 60 $D status --json; code=$?; kill $lock; "
            "psql \"$P\" -Atc \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
            "WHERE query LIKE '%pg_sleep%' AND pid <> pg_backend_pid()\" > /dev/null; "
            "exit $code");
@@ -509,12 +347,6 @@ END_TEST
 static void add_tests(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, NULL);
-    tcase_add_loop_test(tc, migrate_makes_laravels_table, 0, WAY_CT);
-    tcase_add_test(tc, migrate_makes_it_in_the_schema_that_is_named);
-    tcase_add_loop_test(tc, migrate_says_what_is_wrong_with_a_table, 0,
-                        ARRAY_CT(bad_tables));
-    tcase_add_test(tc, migrate_leaves_a_good_table_with_more_in_it);
-    tcase_add_loop_test(tc, migrate_moves_what_the_redis_store_held, 0, WAY_CT);
     tcase_add_loop_test(tc, list_shows_the_rows_and_what_waits, 0, WAY_CT);
     tcase_add_loop_test(tc, show_takes_prefixes_of_both, 0, WAY_CT);
     tcase_add_loop_test(tc, status_counts_both, 0, WAY_CT);
@@ -535,31 +367,7 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, memory_does_not_grow_with_the_number_of_rows, 0, WAY_CT);
 }
 
-static void write_pooled(void)
-{
-    MUST(shell_run(sh,
-                   "sed 's|dsn = \".*\"|dsn = \"%s\"|' $T/drover.conf > $T/pooled.conf",
-                   pooler.dsn) == 0);
-}
-
 int main(void)
 {
-    char *settings;
-    int status;
-
-    MUST(postgres_process_is_installed() && pgbouncer_process_is_installed());
-    postgres_process_make(&server);
-    postgres_process_start(&server);
-    pgbouncer_process_begin(&pooler, &server, 2);
-    settings =
-        must_format("failed: { store = \"postgres\"; dsn = \"%s\"; };", server.dsn);
-    sh = shell_open(settings);
-    free(settings);
-    setenv("P", server.dsn, 1);
-    write_pooled();
-    status = run_suite("cli_failed_postgres", 240, add_tests);
-    shell_close(sh);
-    pgbouncer_process_end(&pooler);
-    postgres_process_end(&server);
-    return status;
+    return run_with_servers("cli_failed_postgres", add_tests);
 }

@@ -74,7 +74,8 @@ static void check_options_of(const char *words, const char *page)
 {
     char *list, *at, *option;
 
-    shell_run(sh, "$D --complete %s -", words);
+    ck_assert_int_eq(shell_run(sh, "$D --complete %s -", words), 0);
+    ck_assert_msg(sh->out.len > 0, "no option of drover %s is known", words);
     list = at = must_strdup(sh->out.data);
     while ((option = next_line(&at))) {
         char *macro = must_format("Fl %s", option + 1);

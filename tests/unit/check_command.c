@@ -66,7 +66,7 @@ START_TEST(a_value_that_cannot_be_used_is_named)
 {
     struct command command;
     struct trial trial;
-    struct err err = {ERR_NONE, ""};
+    struct err err = {.code = ERR_NONE};
 
     set_up(&trial, problems[_i].payload, WORDS("/bin/tool", "ok", problems[_i].argument));
     ck_assert_int_eq(command_build(&command, &trial.job, &err), -1);

@@ -69,14 +69,16 @@ END_TEST
 START_TEST(no_two_settings_share_a_field)
 {
     struct config *config = loaded("jobs: ( { name = \"a\"; type = \"noop\"; } );");
+    size_t ct = 0;
 
-    for (struct config_value a = {0}; config_next(config, &a);) {
+    for (struct config_value a = {0}; config_next(config, &a); ct++) {
         struct config_value b = a;
 
         while (config_next(config, &b))
             ck_assert_msg(a.base != b.base && a.origin != b.origin, "%s and %s",
                           a.setting->name, b.setting->name);
     }
+    ck_assert_uint_gt(ct, setting_ct / 2); /* no databases here, no hosts of them */
     config_free(config);
 }
 END_TEST
@@ -283,14 +285,16 @@ START_TEST(a_value_of_a_wrong_type_is_refused)
     const struct setting *setting = &settings[_i];
 
     for (size_t i = 0; i < ARRAY_CT(values); i++) {
+        bool quoted = values[i][0] == '"' && setting->type != SETTING_TEXTS;
         char path[64], *text, *message;
 
         if (types[setting->type].right & 1U << i || strcmp(setting->name, "type") == 0)
             continue; /* a job's type is tested with the errors */
         path_of(setting, path, sizeof(path));
         text = file_with(setting, values[i]);
-        message = must_format("drover.conf:1: %s: expects %s", path,
-                              types[setting->type].expected);
+        message =
+            must_format("drover.conf:1: %s: expects %s%s", path,
+                        types[setting->type].expected, quoted ? ", without quotes" : "");
         refused(text, message);
         free(message);
         free(text);

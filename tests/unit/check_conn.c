@@ -122,24 +122,25 @@ START_TEST(a_database_is_selected)
 }
 END_TEST
 
+static const struct {
+    const char *user, *password, *refusal; /* NULL: let in */
+} logins[] = {{NULL, "secret", NULL},        {"worker", "pw", NULL},
+              {NULL, "wrong", "WRONGPASS"},  {NULL, NULL, "NOAUTH"},
+              {"nobody", "pw", "WRONGPASS"}, {"worker", "secret", "WRONGPASS"}};
+
 START_TEST(passwords_are_given_and_refusals_told)
 {
-    static const struct {
-        const char *user, *password, *refusal; /* NULL: let in */
-    } table[] = {{NULL, "secret", NULL},        {"worker", "pw", NULL},
-                 {NULL, "wrong", "WRONGPASS"},  {NULL, NULL, "NOAUTH"},
-                 {"nobody", "pw", "WRONGPASS"}, {"worker", "secret", "WRONGPASS"}};
     struct redis_endpoint *endpoint = &world.endpoint;
 
     (void)real_redis_try(&world.server, "ACL SETUSER worker on >pw ~* &* +@all");
     (void)real_redis_try(&world.server, "CONFIG SET requirepass secret");
-    endpoint->username = must_strdup(table[_i].user);
-    endpoint->password = must_strdup(table[_i].password);
+    endpoint->username = must_strdup(logins[_i].user);
+    endpoint->password = must_strdup(logins[_i].password);
     open_conn(endpoint, 5000);
     UNTIL(&world, up_ct + down_ct == 1);
-    ck_assert_uint_eq(up_ct, table[_i].refusal == NULL);
-    if (table[_i].refusal)
-        ck_assert_ptr_nonnull(strstr(why.text, table[_i].refusal));
+    ck_assert_uint_eq(up_ct, logins[_i].refusal == NULL);
+    if (logins[_i].refusal)
+        ck_assert_ptr_nonnull(strstr(why.text, logins[_i].refusal));
     free(endpoint->username);
     free(endpoint->password);
 }
@@ -154,21 +155,22 @@ START_TEST(too_many_clients_are_told_as_such)
 }
 END_TEST
 
+static const struct {
+    const char *path, *host, *text;
+} nowhere[] = {{"/nonexistent/redis.sock", NULL, "No such file"},
+               {NULL, "127.0.0.1", "refused"},
+               {NULL, "name.invalid", "cannot resolve name.invalid"}};
+
 START_TEST(what_cannot_be_reached_is_told_once)
 {
-    static const struct {
-        const char *path, *host, *text;
-    } table[] = {{"/nonexistent/redis.sock", NULL, "No such file"},
-                 {NULL, "127.0.0.1", "refused"},
-                 {NULL, "name.invalid", "cannot resolve name.invalid"}};
     struct redis_endpoint endpoint = {.port = 1};
 
-    endpoint.unix_path = must_strdup(table[_i].path);
-    endpoint.host = must_strdup(table[_i].host);
+    endpoint.unix_path = must_strdup(nowhere[_i].path);
+    endpoint.host = must_strdup(nowhere[_i].host);
     open_conn(&endpoint, 3000);
     UNTIL(&world, down_ct == 1);
     if (_i != 2 || strstr(why.text, "in time") == NULL) /* a resolver may be silent */
-        ck_assert_msg(strstr(why.text, table[_i].text) != NULL, "%s", why.text);
+        ck_assert_msg(strstr(why.text, nowhere[_i].text) != NULL, "%s", why.text);
     ALL_THE_WHILE(&world, 50, down_ct == 1 && up_ct == 0);
     free(endpoint.unix_path);
     free(endpoint.host);
@@ -277,9 +279,11 @@ static void add(TCase *tc)
     tcase_add_test(tc, a_unix_socket_is_greeted_by_name);
     tcase_add_loop_test(tc, hosts_are_addresses_or_names, 0, 2);
     tcase_add_test(tc, a_database_is_selected);
-    tcase_add_loop_test(tc, passwords_are_given_and_refusals_told, 0, 6);
+    tcase_add_loop_test(tc, passwords_are_given_and_refusals_told, 0,
+                        (int)ARRAY_CT(logins));
     tcase_add_test(tc, too_many_clients_are_told_as_such);
-    tcase_add_loop_test(tc, what_cannot_be_reached_is_told_once, 0, 3);
+    tcase_add_loop_test(tc, what_cannot_be_reached_is_told_once, 0,
+                        (int)ARRAY_CT(nowhere));
     tcase_add_test(tc, a_greeting_that_is_not_answered_ends_in_time);
     tcase_add_test(tc, a_late_answer_ends_the_connection_and_tells_all_that_wait);
     tcase_add_test(tc, an_idle_connection_is_not_late);

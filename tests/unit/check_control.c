@@ -1,5 +1,6 @@
 /* The control socket against clients of all kinds: garbage, floods, silence. */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -263,6 +264,69 @@ START_TEST(without_descriptors_it_waits_and_does_not_spin)
 }
 END_TEST
 
+/* ---- the socket ---- */
+
+static void look(int fd)
+{
+    say_text(fd, "{\"cmd\":\"look\"}\n");
+    hear_ok(fd);
+}
+
+START_TEST(a_socket_that_was_removed_is_made_anew)
+{
+    struct stat before, after;
+    int fd = dial();
+
+    ck_assert_int_eq(lstat(path, &before), 0);
+    look(fd);
+    ck_assert_int_eq(lstat(path, &after), 0);
+    ck_assert_uint_eq(after.st_ino, before.st_ino); /* it was there */
+    ck_assert_int_eq(unlink(path), 0);
+    look(fd); /* who is there stays */
+    ck_assert_int_eq(lstat(path, &after), 0);
+    ck_assert(S_ISSOCK(after.st_mode));
+    ck_assert_uint_eq(after.st_mode & 0777, 0600);
+    must_still_answer();
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(what_lies_in_its_place_is_left_alone)
+{
+    int fd = dial(), file;
+    struct stat st;
+
+    ck_assert_int_eq(unlink(path), 0);
+    file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ck_assert_int_ge(file, 0);
+    (void)close(file);
+    look(fd);
+    ck_assert_int_eq(lstat(path, &st), 0);
+    ck_assert(S_ISREG(st.st_mode));
+    ck_assert_int_eq(unlink(path), 0);
+    look(fd);
+    must_still_answer();
+    (void)close(fd);
+}
+END_TEST
+
+START_TEST(another_who_listens_in_its_place_is_left_alone)
+{
+    pid_t first = server;
+    int fd = dial();
+
+    ck_assert_int_eq(unlink(path), 0);
+    start_server();
+    look(fd);
+    say_text(fd, "{\"cmd\":\"x\"}\n");
+    hear_ok(fd);
+    ck_assert_int_eq(about("requests"), 1); /* is what the second one has heard */
+    (void)close(fd);
+    stop_server();
+    server = first;
+}
+END_TEST
+
 START_TEST(other_users_are_refused)
 {
     int status;
@@ -308,6 +372,9 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_slow_taker_gets_all_its_answers);
     tcase_add_test(tc, clients_that_hang_up_early_do_no_harm);
     tcase_add_test(tc, without_descriptors_it_waits_and_does_not_spin);
+    tcase_add_test(tc, a_socket_that_was_removed_is_made_anew);
+    tcase_add_test(tc, what_lies_in_its_place_is_left_alone);
+    tcase_add_test(tc, another_who_listens_in_its_place_is_left_alone);
     tcase_add_test(tc, other_users_are_refused);
 }
 

@@ -3,6 +3,7 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -361,6 +362,23 @@ START_TEST(a_program_that_is_not_there_postpones_the_job)
 }
 END_TEST
 
+START_TEST(a_machine_that_lets_no_runner_be_started_postpones_the_job)
+{
+    struct rlimit limit, none;
+    int64_t at_ms;
+
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){STDERR_FILENO + 1, limit.rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_outcome(try("work"), OUTCOME_POSTPONE,
+                   "cannot make a pipe: Too many open files");
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    at_ms = clock_mono_ms() + trials[0].outcome.wait_ms;
+    run_until(env.loop, is_time, &at_ms);
+    assert_outcome(try("work"), OUTCOME_DONE, "");
+}
+END_TEST
+
 /* ---- recycling and the end ---- */
 
 START_TEST(a_runner_that_is_worn_out_is_replaced)
@@ -426,6 +444,28 @@ START_TEST(a_cancelled_job_is_abandoned)
 }
 END_TEST
 
+/* LeakSanitizer finds what is left, in a build that has it. */
+START_TEST(a_worker_that_ends_forgets_its_runs_in_whatever_state)
+{
+    pid_t runners[3];
+
+    for (size_t i = 0; i < ARRAY_CT(runners); i++) {
+        struct trial *trial = start_trial(i, "hang");
+
+        ck_assert_ptr_nonnull(trial->run);
+        runners[i] = trial->group;
+    }
+    laravel_handler.cancel(trials[0].run, CANCEL_LOST); /* it is over in the next turn */
+    laravel_handler.cancel(trials[1].run, CANCEL_STOP);
+    coprocess_close(env.coprocess);
+    for (size_t i = 0; i < ARRAY_CT(runners); i++) {
+        ck_assert_uint_eq(trials[i].left, 1); /* nobody was told */
+        ck_assert_int_eq(waitpid(runners[i], NULL, 0), runners[i]);
+    }
+    env.coprocess = coprocess_open(&env, &config, all_gone, NULL);
+}
+END_TEST
+
 START_TEST(a_drain_ends_idle_runners_and_then_the_busy_ones)
 {
     struct trial *busy;
@@ -463,9 +503,11 @@ static void add_tests(TCase *tc)
                         ARRAY_CT(boots));
     tcase_add_test(tc, once_they_boot_again_jobs_run);
     tcase_add_test(tc, a_program_that_is_not_there_postpones_the_job);
+    tcase_add_test(tc, a_machine_that_lets_no_runner_be_started_postpones_the_job);
     tcase_add_test(tc, a_runner_that_is_worn_out_is_replaced);
     tcase_add_test(tc, an_idle_runner_that_was_killed_costs_no_job_anything);
     tcase_add_loop_test(tc, a_cancelled_job_is_abandoned, 0, ARRAY_CT(cancels));
+    tcase_add_test(tc, a_worker_that_ends_forgets_its_runs_in_whatever_state);
     tcase_add_test(tc, a_drain_ends_idle_runners_and_then_the_busy_ones);
 }
 

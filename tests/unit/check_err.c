@@ -20,6 +20,10 @@ START_TEST(the_reason_is_kept_with_its_class)
     ck_assert_int_eq(err_set_errno(&err, ENOENT, "cannot open %s", "x"), -1);
     ck_assert_str_eq(err.text, "cannot open x: No such file or directory");
     ck_assert_int_eq(err.code, ERR_SYSTEM);
+    ck_assert_int_eq(err_prefix(&err, "y"), -1);
+    ck_assert_int_eq(err.errnum, ENOENT);
+    ck_assert_int_eq(err_set(&err, ERR_CONN, "x"), -1);
+    ck_assert_int_eq(err.errnum, 0);
 }
 END_TEST
 

@@ -22,11 +22,13 @@ static void expect_told_once(const char *event, const char *sqlstate)
     ck_assert_uint_eq(world_logged(&scene.world, sqlstate), 1);
 }
 
-/* So long nothing is moved, and nothing lost. */
-static void hold_out(void)
+/* Once this has been told, nothing is moved for a while, and nothing lost. */
+static void hold_out(const char *told)
 {
-    int64_t end_ms = clock_mono_ms() + 500;
+    int64_t end_ms;
 
+    UNTIL(&scene.world, (scene_is_moved(), world_logged(&scene.world, told)) > 0);
+    end_ms = clock_mono_ms() + 500;
     while (clock_mono_ms() < end_ms)
         ck_assert(!scene_is_moved());
     ck_assert_int_eq(scene_left_ct(), RECORD_CT);
@@ -38,7 +40,7 @@ START_TEST(a_server_that_is_away_is_waited_for)
     postgres_process_stop(&scene.server, POSTGRES_FAST);
     scene_open_mover(NULL);
     scene_fail_many("u", RECORD_CT);
-    hold_out();
+    hold_out("event=pg.down");
     postgres_process_start(&scene.server);
     UNTIL(&scene.world, scene_is_moved());
     scene_expect_once("u", RECORD_CT);
@@ -53,7 +55,7 @@ START_TEST(a_missing_table_is_told_once_and_waited_for)
     (void)postgres_process_do(&scene.server, "DROP TABLE failed_jobs");
     scene_open_mover(NULL);
     scene_fail_many("u", RECORD_CT);
-    hold_out();
+    hold_out("event=outbox.stuck");
     expect_told_once("event=outbox.stuck", "sqlstate=42P01");
     ck_assert_uint_eq(world_logged(&scene.world, "do=\"drover failed migrate\""), 1);
     scene_create_table();
@@ -69,7 +71,7 @@ START_TEST(a_read_only_server_is_waited_for)
     postgres_process_set_read_only(&scene.server, true);
     scene_open_mover(NULL);
     scene_fail_many("u", RECORD_CT);
-    hold_out();
+    hold_out("event=outbox.stuck");
     postgres_process_set_read_only(&scene.server, false);
     UNTIL(&scene.world, scene_is_moved());
     scene_expect_once("u", RECORD_CT);
@@ -96,7 +98,7 @@ START_TEST(a_full_disk_is_waited_for)
     fill_table();
     scene_open_mover(NULL);
     scene_fail_many("u", RECORD_CT);
-    hold_out();
+    hold_out("event=outbox.stuck");
     postgres_process_limit_files(&scene.server, "unlimited");
     postgres_process_end_sessions(&scene.server);
     UNTIL(&scene.world, scene_is_moved());
@@ -111,10 +113,9 @@ START_TEST(every_kind_of_trouble_is_told)
     postgres_process_set_read_only(&scene.server, true);
     scene_open_mover(NULL);
     scene_fail_many("u", RECORD_CT);
-    hold_out();
+    hold_out("sqlstate=25006");
     (void)postgres_process_do(&scene.server, "DROP TABLE failed_jobs");
-    hold_out();
-    hold_out();
+    hold_out("sqlstate=42P01");
     ck_assert_uint_eq(world_logged(&scene.world, "event=outbox.stuck"), 2);
     ck_assert_uint_eq(world_logged(&scene.world, "sqlstate=25006"), 1);
     ck_assert_uint_eq(world_logged(&scene.world, "sqlstate=42P01"), 1);

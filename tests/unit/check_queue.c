@@ -6,6 +6,9 @@
 
 #include "tests/support/world_fixture.h"
 
+/* A poll that comes later than any test waits: it was something else. */
+enum { BEYOND_ALL_MS = 2 * WORLD_DEADLINE_MS };
+
 static void set_up(void)
 {
     open_world(1000);
@@ -97,15 +100,11 @@ END_TEST
 
 START_TEST(a_token_wakes_a_resting_worker_at_once)
 {
-    int64_t at;
-
-    hand.pool.poll_interval_ms = 20000;
+    hand.pool.poll_interval_ms = BEYOND_ALL_MS;
     hand_open(&hand, 4);
     hand_rests(&hand);
-    at = clock_mono_ms();
     world_push(&world, "low", "one");
     UNTIL(&world, hand.job_ct == 1);
-    ck_assert_int_lt(clock_mono_ms() - at, 10000); /* half the poll: it was the token */
     hand_rests(&hand);
     ck_assert_uint_eq(hand.queue->want, 3);
 }
@@ -126,7 +125,7 @@ START_TEST(delayed_jobs_run_when_they_are_due)
     enum { JOBS = 5 };
     double due[JOBS];
 
-    hand.pool.poll_interval_ms = 20000;
+    hand.pool.poll_interval_ms = BEYOND_ALL_MS;
     hand_open(&hand, JOBS + 1);
     for (int i = 0; i < JOBS; i++) {
         due[i] = world_redis_now(&world) + 0.3 * (i + 1);
@@ -136,7 +135,6 @@ START_TEST(delayed_jobs_run_when_they_are_due)
     for (size_t i = 0; i < JOBS; i++) {
         UNTIL(&world, hand.job_ct > i);
         ck_assert(world_redis_now(&world) >= due[i]);
-        ck_assert(world_redis_now(&world) < due[i] + 10); /* not left to the next poll */
     }
     /* Nor all to the BRPOP's timeout: Redis looks at that ten times a second only. */
     ck_assert_int_gt(real_redis_int(&world.server, "EVAL %s 0",
@@ -153,7 +151,7 @@ START_TEST(a_released_job_comes_back_after_its_delay)
 {
     static const int64_t delays_ms[] = {0, 300, 1000};
 
-    hand.pool.poll_interval_ms = 20000;
+    hand.pool.poll_interval_ms = BEYOND_ALL_MS;
     world_push(&world, "default", "run 0");
     hand_open(&hand, 4);
     for (size_t i = 0; i < ARRAY_CT(delays_ms); i++) {
@@ -168,7 +166,6 @@ START_TEST(a_released_job_comes_back_after_its_delay)
         UNTIL(&world, hand.job_ct == i + 2);
         ck_assert(job_is(hand.jobs[i + 1], next));
         ck_assert_int_ge(clock_mono_ms() - at, delays_ms[i]);
-        ck_assert_int_lt(clock_mono_ms() - at, 10000); /* not left to the poll */
     }
     world_expect(&world, "default", 0, 0, 1);
 }

@@ -248,94 +248,6 @@ START_TEST(twins_run_even_where_the_counter_is_spoilt)
 }
 END_TEST
 
-/* ---- size ---- */
-
-static void push_big(const char *queue, size_t len, char fill)
-{
-    char *payload = must_alloc(len);
-
-    memset(payload, fill, len);
-    (void)real_redis_int(&world.server, "RPUSH queues:%s %b", queue, payload, len);
-    free(payload);
-}
-
-START_TEST(a_payload_above_max_payload_goes_to_the_failed_store)
-{
-    redisReply *uuids;
-    size_t max = 1 << 20;
-
-    world_push(&world, "default", "before");
-    push_big("default", max + 1, 'x');
-    push_big("default", max + 7, 'y');
-    push_big("default", max, 'z');
-    world_push(&world, "default", "after");
-    hand_open(&hand, 8);
-    UNTIL(&world, hand.job_ct == 3);
-    ck_assert(job_is(hand.jobs[0], "before"));
-    ck_assert_uint_eq(hand.jobs[1]->bytes.len, max);
-    ck_assert(job_is(hand.jobs[2], "after"));
-
-    uuids = real_redis_do(&world.server, "ZRANGE drover:failed 0 -1");
-    ck_assert_uint_eq(uuids->elements, 2);
-    for (size_t i = 0; i < 2; i++) {
-        const char *uuid = uuids->element[i]->str;
-        long long bytes =
-            real_redis_int(&world.server, "HSTRLEN drover:failed:%s payload", uuid);
-        char reason[128];
-
-        ck_assert(bytes == (long long)max + 1 || bytes == (long long)max + 7);
-        (void)snprintf(reason, sizeof(reason),
-                       "payload of %lld bytes is above max_payload (%zu bytes)", bytes,
-                       max);
-        ck_assert(
-            real_redis_is(&world.server, reason, "HGET drover:failed:%s reason", uuid));
-        ck_assert(
-            real_redis_is(&world.server, "default", "HGET drover:failed:%s queue", uuid));
-        ck_assert(real_redis_is(&world.server, uuid, "HGET drover:failed:%s uuid", uuid));
-    }
-    freeReplyObject(uuids);
-}
-END_TEST
-
-START_TEST(one_reserve_stops_at_four_mib)
-{
-    for (char c = 'a'; c < 'a' + 10; c++)
-        push_big("default", 1000000, c);
-    hand_open(&hand, 16);
-    UNTIL(&world, hand.job_ct == 10);
-    ck_assert_uint_eq(hand.first_batch_ct, 5); /* the fifth passes 4 MiB */
-}
-END_TEST
-
-START_TEST(promotion_is_bounded_a_call)
-{
-    for (int i = 0; i < 250; i++)
-        (void)real_redis_int(&world.server, "ZADD queues:default:delayed 1 job%d", i);
-    hand_open(&hand, 1);
-    UNTIL(&world, hand.job_ct == 1);
-    world_expect(&world, "default", 99, 150, 1);
-    hand.ack_at_once = true;
-    hand_ack(&hand, 0);
-    UNTIL(&world, hand.job_ct == 250);
-}
-END_TEST
-
-START_TEST(promotion_of_big_payloads_is_bounded_by_bytes)
-{
-    char *payload = must_alloc(1000000);
-
-    for (char c = 'a'; c < 'a' + 20; c++) {
-        memset(payload, c, 1000000);
-        (void)real_redis_int(&world.server, "ZADD queues:default:delayed 1 %b", payload,
-                             (size_t)1000000);
-    }
-    free(payload);
-    hand_open(&hand, 1);
-    UNTIL(&world, hand.job_ct == 1);
-    world_expect(&world, "default", 3, 16, 1);
-}
-END_TEST
-
 /* ---- a full or forgetful Redis ---- */
 
 static void fill_redis(void)
@@ -404,25 +316,26 @@ END_TEST
 
 /* ---- tokens ---- */
 
+static const struct {
+    int ready, tokens;
+} token_counts[] = {{0, 0}, {0, 9}, {1, 0}, {1, 5}, {4, 0}, {4, 2}, {4, 4}, {4, 900}};
+
 START_TEST(tokens_are_set_right_by_each_reserve)
 {
-    static const struct {
-        int ready, tokens;
-    } table[] = {{0, 0}, {0, 9}, {1, 0}, {1, 5}, {4, 0}, {4, 2}, {4, 4}, {4, 900}};
     long long ready, tokens;
 
-    for (int i = 0; i < table[_i].ready; i++)
+    for (int i = 0; i < token_counts[_i].ready; i++)
         (void)real_redis_int(&world.server, "RPUSH queues:default j%d", i);
-    for (int i = 0; i < table[_i].tokens; i++)
+    for (int i = 0; i < token_counts[_i].tokens; i++)
         (void)real_redis_int(&world.server, "RPUSH queues:default:notify 1");
     hand_open(&hand, 1);
-    if (table[_i].ready)
+    if (token_counts[_i].ready)
         UNTIL(&world, hand.job_ct == 1);
     else
         hand_rests(&hand);
     ready = world_len(&world, "queues:default");
     tokens = world_len(&world, "queues:default:notify");
-    ck_assert_int_eq(ready, table[_i].ready ? table[_i].ready - 1 : 0);
+    ck_assert_int_eq(ready, token_counts[_i].ready ? token_counts[_i].ready - 1 : 0);
     ck_assert_int_le(tokens, ready);
     ck_assert_int_eq(tokens > 0, ready > 0);
 }
@@ -492,55 +405,6 @@ START_TEST(the_same_uuid_with_another_payload_gets_its_own_record)
 }
 END_TEST
 
-/* ---- scripts by themselves ---- */
-
-/* More than Lua can unpack at once, in groups of what it can; one in three not ours. */
-START_TEST(acks_are_taken_in_bulk)
-{
-    enum {
-        JOBS = 8500,
-        GROUP = 1000,
-        HEAD = 6,
-        WORDS = HEAD + JOBS + (JOBS / GROUP + 1) * 3
-    };
-    const char **argv = must_alloc(WORDS * sizeof(*argv)), **at = argv + HEAD;
-    char(*words)[16] = must_alloc(JOBS * sizeof(*words));
-    redisReply *reply;
-    double expiry = (double)(long long)world_redis_now(&world) + 60;
-
-    argv[0] = "EVAL";
-    argv[1] = script_named("ack")->text;
-    argv[2] = "3";
-    argv[3] = "drover:failed";
-    argv[4] = "queues:default:reserved";
-    argv[5] = "drover:crashes";
-    for (int i = 0; i < JOBS; i++) {
-        (void)snprintf(words[i], sizeof(words[i]), "job%d", i);
-        redisAppendCommand(world.server.redis, "ZADD queues:default:reserved %.17g %s",
-                           expiry + (i % 3 == 0 ? 6.0 : 5.0) / (1 << 20), words[i]);
-        if (i % GROUP == 0) {
-            *at++ = "5";
-            *at++ = i < JOBS / GROUP * GROUP ? "1000" : "500";
-            *at++ = "0";
-        }
-        *at++ = words[i];
-    }
-    for (int i = 0; i < JOBS; i++) {
-        ck_assert_int_eq(redisGetReply(world.server.redis, (void **)&reply), REDIS_OK);
-        freeReplyObject(reply);
-    }
-    reply = redisCommandArgv(world.server.redis, WORDS, argv, NULL);
-    ck_assert_msg(reply->type == REDIS_REPLY_ARRAY, "%s", reply->str);
-    ck_assert_uint_eq(reply->elements, (JOBS + 2) / 3);
-    for (size_t i = 0; i < reply->elements; i++)
-        ck_assert_int_eq(reply->element[i]->integer, (long long)i * 3 + 1);
-    freeReplyObject(reply);
-    ck_assert_int_eq(world_len(&world, "queues:default:reserved"), (JOBS + 2) / 3);
-    free(words);
-    free(argv);
-}
-END_TEST
-
 static void add(TCase *tc)
 {
     tcase_add_checked_fixture(tc, set_up, close_world);
@@ -555,16 +419,12 @@ static void add(TCase *tc)
     tcase_add_test(tc, twins_survive_release_promotion_and_another_run);
     tcase_add_test(tc, an_old_pad_is_replaced_not_added_to);
     tcase_add_test(tc, twins_run_even_where_the_counter_is_spoilt);
-    tcase_add_test(tc, a_payload_above_max_payload_goes_to_the_failed_store);
-    tcase_add_test(tc, one_reserve_stops_at_four_mib);
-    tcase_add_test(tc, promotion_is_bounded_a_call);
-    tcase_add_test(tc, promotion_of_big_payloads_is_bounded_by_bytes);
     tcase_add_test(tc, a_full_redis_is_drained_and_settled);
     tcase_add_test(tc, a_flushed_script_is_sent_again);
-    tcase_add_loop_test(tc, tokens_are_set_right_by_each_reserve, 0, 8);
+    tcase_add_loop_test(tc, tokens_are_set_right_by_each_reserve, 0,
+                        (int)ARRAY_CT(token_counts));
     tcase_add_loop_test(tc, a_settle_after_the_lease_was_lost_changes_nothing, 0, 4);
     tcase_add_test(tc, the_same_uuid_with_another_payload_gets_its_own_record);
-    tcase_add_test(tc, acks_are_taken_in_bulk);
 }
 
 int main(void)

@@ -107,48 +107,50 @@ END_TEST
 
 /* ---- crashes ---- */
 
+static const struct {
+    const char *payload, *key;
+} keys_of_crashes[] = {
+    {"{\"uuid\":\"abc-1\",\"job\":\"x\"}", "abc-1"},
+    /* FNV-1a 128 of "a", as published with the algorithm */
+    {"a", "h:d228cb696f1a8caf78912b704e4a8964"},
+    {"", "h:6c62272e07bb014262b821756295c58d"},
+    {"{\"uuid\":7}", NULL},
+    {"{\"uuid\":\"with space\"}", NULL},
+};
+
 START_TEST(a_crash_is_kept_under_the_uuid_else_a_hash)
 {
-    static const struct {
-        const char *payload, *key;
-    } table[] = {
-        {"{\"uuid\":\"abc-1\",\"job\":\"x\"}", "abc-1"},
-        /* FNV-1a 128 of "a", as published with the algorithm */
-        {"a", "h:d228cb696f1a8caf78912b704e4a8964"},
-        {"", "h:6c62272e07bb014262b821756295c58d"},
-        {"{\"uuid\":7}", NULL},
-        {"{\"uuid\":\"with space\"}", NULL},
-    };
     char key[CRASH_KEY_BYTES];
 
-    crash_key(slice_text(table[_i].payload), key);
-    if (table[_i].key)
-        ck_assert_str_eq(key, table[_i].key);
+    crash_key(slice_text(keys_of_crashes[_i].payload), key);
+    if (keys_of_crashes[_i].key)
+        ck_assert_str_eq(key, keys_of_crashes[_i].key);
     else
         ck_assert(strncmp(key, "h:", 2) == 0 && strlen(key) == 34);
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    unsigned count;
+    const char *note;
+} counts[] = {{"3 killed by SIGSEGV", 3, "killed by SIGSEGV"},
+              {"1", 1, NULL},
+              {"2 ", 2, NULL},
+              {"", 0, NULL},
+              {"x", 0, NULL},
+              {"-1 y", 0, NULL},
+              {"99999999999999999999 z", 10000000, "z"}};
+
 START_TEST(crash_counts_are_read_with_care)
 {
-    static const struct {
-        const char *text;
-        unsigned count;
-        const char *note;
-    } table[] = {{"3 killed by SIGSEGV", 3, "killed by SIGSEGV"},
-                 {"1", 1, NULL},
-                 {"2 ", 2, NULL},
-                 {"", 0, NULL},
-                 {"x", 0, NULL},
-                 {"-1 y", 0, NULL},
-                 {"99999999999999999999 z", 10000000, "z"}};
     struct slice text_note;
-    unsigned count = crash_parse(slice_text(table[_i].text), &text_note);
+    unsigned count = crash_parse(slice_text(counts[_i].text), &text_note);
 
-    ck_assert_uint_le(count, table[_i].count < 10 ? table[_i].count : 10000000);
-    ck_assert_uint_ge(count, table[_i].count < 10 ? table[_i].count : 1000000);
-    if (table[_i].note)
-        ck_assert(slice_is(text_note, table[_i].note));
+    ck_assert_uint_le(count, counts[_i].count < 10 ? counts[_i].count : 10000000);
+    ck_assert_uint_ge(count, counts[_i].count < 10 ? counts[_i].count : 1000000);
+    if (counts[_i].note)
+        ck_assert(slice_is(text_note, counts[_i].note));
     else
         ck_assert_ptr_null(text_note.ptr);
 }
@@ -303,37 +305,38 @@ static redisReply *parse(const char *resp)
 #define DEPTHS "*3\r\n:0\r\n:-1\r\n:2\r\n"
 #define NUMBERS ":-1\r\n:0\r\n"
 
+static const struct {
+    const char *resp;
+    bool good;
+} replies[] = {
+    {GOOD_HEAD JOBS NONE NONE NONE DEPTHS NUMBERS, true},
+    {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, false},
+    {GOOD_HEAD "*2\r\n:1\r\n*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+    {GOOD_HEAD NONE RECLAIMED NONE JOB DEPTHS NUMBERS, true},
+    {GOOD_HEAD NONE JOB NONE JOB DEPTHS NUMBERS, false}, /* of whom? */
+    {"*3\r\n:0\r\n:5\r\n*1\r\n:1\r\n", true},
+    {"*2\r\n:0\r\n:5\r\n", false},
+    {"$2\r\nOK\r\n", false},
+    {"*0\r\n", false},
+    {"*3\r\n:1\r\n:5\r\n*0\r\n", false},      /* open, but cut short */
+    {"*3\r\n:0\r\n$1\r\n5\r\n*0\r\n", false}, /* time is no number */
+    {GOOD_HEAD "*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false}, /* half a pair */
+    {GOOD_HEAD "*2\r\n:2\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+    {GOOD_HEAD "*2\r\n:0\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+    {GOOD_HEAD "*2\r\n:1\r\n*-1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
+    {GOOD_HEAD JOBS NONE JOB NONE DEPTHS NUMBERS, false}, /* oversize wants a length
+                                                           */
+    {GOOD_HEAD JOBS NONE NONE NONE NONE NUMBERS, false},  /* depths of no queue */
+    {GOOD_HEAD JOBS NONE NONE NONE DEPTHS ":0\r\n$1\r\n0\r\n", false},
+};
+
 START_TEST(a_reserve_reply_is_read_or_refused_whole)
 {
-    static const struct {
-        const char *resp;
-        bool good;
-    } table[] = {
-        {GOOD_HEAD JOBS NONE NONE NONE DEPTHS NUMBERS, true},
-        {GOOD_HEAD JOB NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD "*2\r\n:1\r\n*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD NONE RECLAIMED NONE JOB DEPTHS NUMBERS, true},
-        {GOOD_HEAD NONE JOB NONE JOB DEPTHS NUMBERS, false}, /* of whom? */
-        {"*3\r\n:0\r\n:5\r\n*1\r\n:1\r\n", true},
-        {"*2\r\n:0\r\n:5\r\n", false},
-        {"$2\r\nOK\r\n", false},
-        {"*0\r\n", false},
-        {"*3\r\n:1\r\n:5\r\n*0\r\n", false},      /* open, but cut short */
-        {"*3\r\n:0\r\n$1\r\n5\r\n*0\r\n", false}, /* time is no number */
-        {GOOD_HEAD "*1\r\n:1\r\n" NONE NONE NONE DEPTHS NUMBERS, false}, /* half a pair */
-        {GOOD_HEAD "*2\r\n:2\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD "*2\r\n:0\r\n*0\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD "*2\r\n:1\r\n*-1\r\n" NONE NONE NONE DEPTHS NUMBERS, false},
-        {GOOD_HEAD JOBS NONE JOB NONE DEPTHS NUMBERS, false}, /* oversize wants a length
-                                                               */
-        {GOOD_HEAD JOBS NONE NONE NONE NONE NUMBERS, false},  /* depths of no queue */
-        {GOOD_HEAD JOBS NONE NONE NONE DEPTHS ":0\r\n$1\r\n0\r\n", false},
-    };
-    redisReply *reply = parse(table[_i].resp);
+    redisReply *reply = parse(replies[_i].resp);
     struct reserve_reply read;
     struct err err;
 
-    ck_assert_int_eq(reserve_reply_read(&read, reply, 1, &err) == 0, table[_i].good);
+    ck_assert_int_eq(reserve_reply_read(&read, reply, 1, &err) == 0, replies[_i].good);
     freeReplyObject(reply);
 }
 END_TEST
@@ -350,28 +353,28 @@ static struct vitals vitals_of(const char *policy, enum vital aof)
     return vitals;
 }
 
+static const struct {
+    const char *policy_before, *policy_now;
+    enum vital aof_before, aof_now;
+    unsigned lines;
+} news[] = {
+    {"", "", VITAL_UNKNOWN, VITAL_UNKNOWN, 0},
+    {"", "noeviction", VITAL_UNKNOWN, VITAL_YES, 0},
+    {"", "allkeys-lru", VITAL_UNKNOWN, VITAL_NO, VITALS_EVICTS | VITALS_AOF_OFF},
+    {"allkeys-lru", "allkeys-lru", VITAL_NO, VITAL_NO, 0},
+    {"allkeys-lru", "volatile-ttl", VITAL_NO, VITAL_NO, VITALS_EVICTS},
+    {"allkeys-lru", "noeviction", VITAL_NO, VITAL_YES,
+     VITALS_EVICTS_NOT | VITALS_AOF_ON_AGAIN},
+    {"noeviction", "allkeys-random", VITAL_YES, VITAL_NO, VITALS_EVICTS | VITALS_AOF_OFF},
+    {"allkeys-lru", "", VITAL_NO, VITAL_UNKNOWN, 0}, /* the right was taken away */
+};
+
 START_TEST(vitals_are_said_when_they_are_news)
 {
-    static const struct {
-        const char *policy_before, *policy_now;
-        enum vital aof_before, aof_now;
-        unsigned lines;
-    } table[] = {
-        {"", "", VITAL_UNKNOWN, VITAL_UNKNOWN, 0},
-        {"", "noeviction", VITAL_UNKNOWN, VITAL_YES, 0},
-        {"", "allkeys-lru", VITAL_UNKNOWN, VITAL_NO, VITALS_EVICTS | VITALS_AOF_OFF},
-        {"allkeys-lru", "allkeys-lru", VITAL_NO, VITAL_NO, 0},
-        {"allkeys-lru", "volatile-ttl", VITAL_NO, VITAL_NO, VITALS_EVICTS},
-        {"allkeys-lru", "noeviction", VITAL_NO, VITAL_YES,
-         VITALS_EVICTS_NOT | VITALS_AOF_ON_AGAIN},
-        {"noeviction", "allkeys-random", VITAL_YES, VITAL_NO,
-         VITALS_EVICTS | VITALS_AOF_OFF},
-        {"allkeys-lru", "", VITAL_NO, VITAL_UNKNOWN, 0}, /* the right was taken away */
-    };
-    struct vitals before = vitals_of(table[_i].policy_before, table[_i].aof_before);
-    struct vitals now = vitals_of(table[_i].policy_now, table[_i].aof_now);
+    struct vitals before = vitals_of(news[_i].policy_before, news[_i].aof_before);
+    struct vitals now = vitals_of(news[_i].policy_now, news[_i].aof_now);
 
-    ck_assert_uint_eq(vitals_lines(&before, &now), table[_i].lines);
+    ck_assert_uint_eq(vitals_lines(&before, &now), news[_i].lines);
 }
 END_TEST
 
@@ -441,15 +444,17 @@ static void add(TCase *tc)
     tcase_add_test(tc, time_in_which_redis_did_not_answer_does_not_count);
     tcase_add_test(tc, an_excuse_puts_the_judgement_off);
     tcase_add_test(tc, who_is_gone_is_forgotten);
-    tcase_add_loop_test(tc, a_crash_is_kept_under_the_uuid_else_a_hash, 0, 5);
-    tcase_add_loop_test(tc, crash_counts_are_read_with_care, 0, 7);
+    tcase_add_loop_test(tc, a_crash_is_kept_under_the_uuid_else_a_hash, 0,
+                        (int)ARRAY_CT(keys_of_crashes));
+    tcase_add_loop_test(tc, crash_counts_are_read_with_care, 0, (int)ARRAY_CT(counts));
     tcase_add_test(tc, leases_are_found_by_queue_and_bytes);
     tcase_add_test(tc, a_settled_lease_is_found_as_such_beside_a_new_one_of_its_bytes);
     tcase_add_test(tc, the_hash_is_secret_and_takes_in_every_byte);
     tcase_add_test(tc, retries_double_up_to_the_most);
     tcase_add_test(tc, errors_of_redis_itself_are_outages);
-    tcase_add_loop_test(tc, a_reserve_reply_is_read_or_refused_whole, 0, 16);
-    tcase_add_loop_test(tc, vitals_are_said_when_they_are_news, 0, 8);
+    tcase_add_loop_test(tc, a_reserve_reply_is_read_or_refused_whole, 0,
+                        (int)ARRAY_CT(replies));
+    tcase_add_loop_test(tc, vitals_are_said_when_they_are_news, 0, (int)ARRAY_CT(news));
     tcase_add_test(tc, info_is_read_whatever_it_holds);
     tcase_add_test(tc, places_are_looked_up);
     tcase_add_test(tc, places_go_up_from_one);

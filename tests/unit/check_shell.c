@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/spawn.h"
@@ -86,33 +87,41 @@ START_TEST(a_missing_value_fails_at_once)
 }
 END_TEST
 
-static int refuse_exec_errno;
+static const struct failure {
+    int errnum;
+    bool at_exec; /* it came so far */
+    enum outcome_kind kind;
+} failures[] = {
+    {EAGAIN, false, OUTCOME_POSTPONE}, {ENOMEM, false, OUTCOME_POSTPONE},
+    {EMFILE, false, OUTCOME_POSTPONE}, {EPERM, false, OUTCOME_RETRY},
+    {EAGAIN, true, OUTCOME_POSTPONE},  {ENOMEM, true, OUTCOME_POSTPONE},
+    {ENFILE, true, OUTCOME_POSTPONE},  {ETXTBSY, true, OUTCOME_RETRY},
+    {EIO, true, OUTCOME_RETRY},        {EACCES, true, OUTCOME_FAIL},
+    {ENOEXEC, true, OUTCOME_FAIL},     {E2BIG, true, OUTCOME_FAIL},
+    {ELOOP, true, OUTCOME_FAIL},
+};
+static const struct failure *refusal;
 
 static pid_t refuse_spawn(const struct spawn *spawn, int *exec_errno, struct err *err)
 {
     ck_assert_int_eq(spawn->death_signal, SIGKILL);
-    *exec_errno = refuse_exec_errno;
-    return err_set(err, ERR_SYSTEM, "cannot start it");
+    *exec_errno = refusal->at_exec ? refusal->errnum : 0;
+    return err_set_errno(err, refusal->errnum, "cannot start it");
 }
 
-static const struct {
-    int exec_errno; /* 0: it did not come so far */
-    enum outcome_kind kind;
-} failures[] = {
-    {0, OUTCOME_RETRY},      {EAGAIN, OUTCOME_RETRY},  {ENOMEM, OUTCOME_RETRY},
-    {ENFILE, OUTCOME_RETRY}, {ETXTBSY, OUTCOME_RETRY}, {EACCES, OUTCOME_FAIL},
-    {ENOEXEC, OUTCOME_FAIL}, {E2BIG, OUTCOME_FAIL},    {ELOOP, OUTCOME_FAIL},
-};
-
-START_TEST(what_may_pass_is_tried_again)
+START_TEST(what_the_machine_lacks_spends_no_attempt_and_what_may_pass_is_tried_again)
 {
     struct trial trial;
+    char *reason = must_format("cannot start it: %s", strerror(failures[_i].errnum));
 
-    refuse_exec_errno = failures[_i].exec_errno;
+    refusal = &failures[_i];
     spawn_hook = refuse_spawn;
     set_up(&trial, DATA("{}"), WORDS("/bin/true"));
     begin(&trial, &shell_handler);
-    assert_outcome(&trial, failures[_i].kind, "cannot start it");
+    assert_outcome(&trial, failures[_i].kind, reason);
+    if (failures[_i].kind == OUTCOME_POSTPONE)
+        ck_assert_int_ge(trial.outcome.wait_ms, 1000);
+    free(reason);
 }
 END_TEST
 
@@ -125,9 +134,9 @@ static int count_fds(void)
     return ct;
 }
 
-enum { FEW_FDS = 64, PIPE_FDS = 6 };
+enum { FEW_FDS = 64, PIPE_FDS = 6, UNUSED_UID = 64997 };
 
-START_TEST(without_fds_a_job_waits_for_its_next_try)
+START_TEST(without_fds_a_job_is_put_aside)
 {
     struct rlimit few = {FEW_FDS, FEW_FDS};
     struct trial trial;
@@ -141,7 +150,8 @@ START_TEST(without_fds_a_job_waits_for_its_next_try)
     for (int room = 0; room < PIPE_FDS; room++) {
         begin(&trial, &shell_handler);
         ck_assert_ptr_null(trial.run);
-        assert_outcome(&trial, OUTCOME_RETRY, "cannot make a pipe: Too many open files");
+        assert_outcome(&trial, OUTCOME_POSTPONE,
+                       "cannot make a pipe: Too many open files");
         ck_assert_int_eq(count_fds(), full_ct - room);
         (void)close(last - room);
     }
@@ -150,6 +160,48 @@ START_TEST(without_fds_a_job_waits_for_its_next_try)
     finish_trial(&trial);
     assert_outcome(&trial, OUTCOME_DONE, "");
     clear(&trial);
+}
+END_TEST
+
+static bool may_fork(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 && waitpid(pid, NULL, 0) == pid;
+}
+
+static void try_without_processes(const struct rlimit *limit)
+{
+    struct trial trial;
+
+    set_up(&trial, DATA("{}"), WORDS("/bin/true"));
+    begin(&trial, &shell_handler);
+    assert_outcome(&trial, OUTCOME_POSTPONE,
+                   "cannot start /bin/true: Resource temporarily unavailable");
+    ck_assert_int_eq(setrlimit(RLIMIT_NPROC, limit), 0);
+    begin(&trial, &shell_handler);
+    ck_assert_ptr_nonnull(trial.run);
+    finish_trial(&trial);
+    assert_outcome(&trial, OUTCOME_DONE, "");
+    clear(&trial);
+}
+
+/* The limit counts all of a user's processes, and root is above it. */
+START_TEST(without_processes_a_job_is_put_aside_until_there_are)
+{
+    uid_t saved = geteuid(), uid = saved ? saved : UNUSED_UID;
+    struct rlimit limit;
+
+    ck_assert_int_eq(setresuid(uid, uid, saved), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_NPROC, &limit), 0);
+    ck_assert_int_eq(setrlimit(RLIMIT_NPROC, &(struct rlimit){0, limit.rlim_max}), 0);
+    if (may_fork())
+        printf("no limit of processes here: not tested\n");
+    else
+        try_without_processes(&limit);
+    ck_assert_int_eq(setresuid(saved, saved, saved), 0);
 }
 END_TEST
 
@@ -485,8 +537,11 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, a_program_that_cannot_be_run_fails_at_once, 0,
                         ARRAY_CT(refusals));
     tcase_add_test(tc, a_missing_value_fails_at_once);
-    tcase_add_loop_test(tc, what_may_pass_is_tried_again, 0, ARRAY_CT(failures));
-    tcase_add_test(tc, without_fds_a_job_waits_for_its_next_try);
+    tcase_add_loop_test(
+        tc, what_the_machine_lacks_spends_no_attempt_and_what_may_pass_is_tried_again, 0,
+        ARRAY_CT(failures));
+    tcase_add_test(tc, without_fds_a_job_is_put_aside);
+    tcase_add_test(tc, without_processes_a_job_is_put_aside_until_there_are);
     tcase_add_test(tc, arguments_and_environment_arrive);
     tcase_add_test(tc, the_program_is_looked_up_in_the_jobs_path);
     tcase_add_test(tc, only_three_fds_are_open);

@@ -78,7 +78,7 @@ static void read_all(int fd, struct buf *out)
 /* Runs it to its end, which must be exit 0; what it wrote to stdout is in `out`. */
 static void run(struct spawn *spec, struct buf *out)
 {
-    struct err err = {ERR_NONE, ""};
+    struct err err = {.code = ERR_NONE};
     int fds[2], exec_errno = -1;
     pid_t pid;
 
@@ -331,7 +331,7 @@ static const struct {
 START_TEST(a_failed_start_says_why_and_leaves_no_child)
 {
     struct spawn spec = spec_of(ARGV(refusals[_i].file));
-    struct err err = {ERR_NONE, ""};
+    struct err err = {.code = ERR_NONE};
     _Atomic(pid_t) noted = 4711;
     int exec_errno = 0;
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/statement.h"
 #include "jobs/sql_inbox.h"
 #include "tests/unit/sql_trial.h"
 #include "tests/unit/suite.h"
@@ -129,8 +130,135 @@ START_TEST(a_read_only_database_is_not_written)
 {
     (void)start_job(0, READER, 1, "\"n\"");
     finish_all();
-    outcome_is(0, OUTCOME_RETRY, "SQLSTATE 25006: ");
+    outcome_is(0, OUTCOME_FAIL, "SQLSTATE 25006: "); /* by the configuration: for good */
     ck_assert_int_eq(count("t"), 0);
+}
+END_TEST
+
+START_TEST(a_server_that_is_read_only_for_now_is_tried_again)
+{
+    postgres_process_set_read_only(&server, true);
+    for (int i = 0; i < 3; i++)
+        (void)start_job((size_t)i, MANY, i, "\"n\"");
+    finish_all();
+    for (size_t i = 0; i < 3; i++)
+        outcome_is(i, OUTCOME_RETRY, "SQLSTATE 25006: ");
+    postgres_process_set_read_only(&server, false);
+}
+END_TEST
+
+/* ---- statements ---- */
+
+/* With data.id and data.note as $1 and $2, as far as params goes. */
+static const struct {
+    const char *statement;
+    size_t param_ct;
+    const char *reason;
+} hopeless[] = {
+    {"SELECT $1::int, $2::text", 1, "SQLSTATE 08P01: "},
+    {"SELECT $1::int", 2, "SQLSTATE 08P01: "},
+    {"SELECT $2::int", 2, "SQLSTATE 42P18: "},
+    {"VACUUM t", 0, "SQLSTATE 25001: "},
+    {"CALL commits()", 0, "SQLSTATE 2D000: "},
+    {"INSERT INTO above_5 VALUES ($1)", 1, "SQLSTATE 44000: "},
+    {"DELETE FROM t WHERE CURRENT OF nowhere", 0, "SQLSTATE 34000: "},
+};
+
+static void open_hopeless(int64_t batch)
+{
+    static const char *const paths[] = {"data.id", "data.note", NULL};
+
+    MUST(ARRAY_CT(hopeless) <= JOB_CT);
+    (void)postgres_process_do(
+        &server,
+        "CREATE PROCEDURE commits() LANGUAGE plpgsql AS 'BEGIN COMMIT; END'; "
+        "CREATE VIEW above_5 AS SELECT id FROM t WHERE id > 5 WITH CHECK OPTION");
+    sql_close(env.sql);
+    for (size_t i = 0; i < ARRAY_CT(hopeless); i++) {
+        struct text_list params = text_list_of(paths);
+
+        params.ct = hopeless[i].param_ct;
+        set_job((int)i, "main", batch, false, hopeless[i].statement, params);
+    }
+    ck_assert_int_eq(sql_open(env.loop, &config, &env.sql, NULL), 0);
+}
+
+START_TEST(what_can_never_work_fails_at_once)
+{
+    size_t ct = ARRAY_CT(hopeless);
+
+    open_hopeless(_i); /* alone, and in company */
+    for (size_t i = 0; i < 2 * ct; i++)
+        (void)start_job(i, (int)(i % ct), (int)i % 5, "\"n\"");
+    finish_all();
+    for (size_t i = 0; i < 2 * ct; i++)
+        outcome_is(i, OUTCOME_FAIL, hopeless[i % ct].reason);
+}
+END_TEST
+
+/* Each is refused by the configuration; here is why. */
+static const struct {
+    const char *statement, *left; /* what is there then, for the same session */
+} lingering[] = {
+    {"SET work_mem = '5MB'", "pg_settings WHERE name = 'work_mem' AND setting = '5120'"},
+    {"LISTEN a", "pg_listening_channels()"},
+    {"PREPARE a AS SELECT 1", "pg_prepared_statements"},
+    {"DECLARE a CURSOR WITH HOLD FOR SELECT 1", "pg_cursors WHERE name = 'a'"},
+    {"CREATE TEMP TABLE a (b int)", "pg_class WHERE oid = to_regclass('pg_temp.a')"},
+    {"SELECT pg_advisory_lock(1)", "pg_locks WHERE locktype = 'advisory'"},
+    {"PREPARE TRANSACTION 'a'", "pg_prepared_xacts"},
+};
+
+static void allow_prepared(const char *ct)
+{
+    (void)postgres_process_do(&server, "ALTER SYSTEM SET max_prepared_transactions = %s",
+                              ct);
+    postgres_process_restart(&server, POSTGRES_FAST);
+}
+
+START_TEST(what_is_refused_would_outlive_its_transaction)
+{
+    long long left[ARRAY_CT(lingering)] = {0};
+
+    allow_prepared("1");
+    for (size_t i = 0; i < ARRAY_CT(lingering); i++)
+        left[i] =
+            postgres_process_int(&server, "BEGIN; %s; COMMIT; SELECT count(*) FROM %s",
+                                 lingering[i].statement, lingering[i].left);
+    (void)postgres_process_do(&server, "ROLLBACK PREPARED 'a'");
+    allow_prepared("0");
+    for (size_t i = 0; i < ARRAY_CT(lingering); i++) {
+        struct err err;
+
+        ck_assert_msg(left[i] == 1, "%s leaves nothing", lingering[i].statement);
+        ck_assert_int_eq(statement_check(lingering[i].statement, &err), -1);
+    }
+}
+END_TEST
+
+static const char *const parametered[] = {
+    "SELECT 1",
+    "SELECT $2::int, $1::int, $2",
+    "SELECT $1::text, '$2' AS \"x$3\", $$ $4 $$, 'a''$5' /* $6 /* */ $7 */ -- $8\n, 1",
+    "SELECT E'\\'$1', $1::int, E'\\\\', $2::int",
+    "SELECT $a$ $1 $$ $a$, $1::int, U&'\\0041$2', N'$3', 1-$2::int--$3",
+    "SELECT 'a\\n$1', $1::int, 'a'\n'$2'",
+    "SELECT e$1.a, $1::int FROM (SELECT 1 AS a) AS e$1",
+};
+
+START_TEST(parameters_are_counted_as_the_server_does)
+{
+    for (size_t i = 0; i < ARRAY_CT(parametered); i++) {
+        size_t highest;
+
+        ck_assert(statement_find_params(parametered[i], NULL, 0, &highest));
+        ck_assert_int_eq(
+            postgres_process_int(&server,
+                                 "PREPARE q AS %s\n; SELECT cardinality(parameter_types) "
+                                 "FROM pg_prepared_statements",
+                                 parametered[i]),
+            (long long)highest);
+    }
 }
 END_TEST
 
@@ -265,6 +393,10 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_job_that_only_commit_refuses_fails_alone);
     tcase_add_test(tc, tenants_have_transactions_of_their_own);
     tcase_add_test(tc, a_read_only_database_is_not_written);
+    tcase_add_test(tc, a_server_that_is_read_only_for_now_is_tried_again);
+    tcase_add_loop_test(tc, what_can_never_work_fails_at_once, 1, 3);
+    tcase_add_test(tc, what_is_refused_would_outlive_its_transaction);
+    tcase_add_test(tc, parameters_are_counted_as_the_server_does);
     tcase_add_test(tc, what_is_in_the_inbox_is_done);
     tcase_add_test(tc, twins_in_one_batch_take_effect_once);
     tcase_add_test(tc, a_job_that_failed_is_not_in_the_inbox);

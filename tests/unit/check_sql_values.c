@@ -130,22 +130,64 @@ START_TEST(a_search_path_is_made_of_names)
 }
 END_TEST
 
+static const struct {
+    const char *list, *refused; /* NULL: it may be */
+} search_path_texts[] = {
+    {"public", NULL},
+    {"tenant_{data.tenant}", NULL},
+    {" a ,{data.b}_{data.c} , d_1", NULL},
+    {"{data.tenant}", NULL},
+    {"Tenant_{data.tenant}", "\"Tenant_{data.tenant}\" never"},
+    {"tenant-{data.tenant}", "\"tenant-{data.tenant}\" never"},
+    {"tenant_{data.tenant} public", "\"tenant_{data.tenant} public\" never"},
+    {"tenant_{{data.tenant}}", "\"tenant_{{data.tenant}}\" never"},
+    {"tenant_{data.tenant}, \"public\"", "\"\"public\"\" never"},
+    {"1_{data.tenant}", "\"1_{data.tenant}\" never"},
+    {"a,,b", "\"\" never"},
+    {"a,", "\"\" never"},
+    {" ", "\"\" never"},
+    {"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff1234{data.x}",
+     "\"aaaaaaaaaabbbbbbbbbb"},
+};
+
+START_TEST(a_search_path_that_never_can_be_is_refused_before_any_payload)
+{
+    const char *refused = search_path_texts[_i].refused;
+    struct err err = {0};
+    int rc = sql_search_path_check(search_path_texts[_i].list, &err);
+
+    ck_assert_msg(rc == (refused ? -1 : 0), "%s", err.text);
+    if (refused)
+        ck_assert_msg(strncmp(err.text, refused, strlen(refused)) == 0, "%s", err.text);
+}
+END_TEST
+
 /* ---- verdicts ---- */
 
 static const struct {
     const char *sqlstate;
     enum outcome_kind kind;
     bool own; /* the statement's, not the server's */
+    bool read_only;
 } refusals[] = {
-    {"22001", OUTCOME_FAIL, true},   {"22021", OUTCOME_FAIL, true},
-    {"23505", OUTCOME_FAIL, true},   {"42P01", OUTCOME_FAIL, true},
-    {"40001", OUTCOME_RETRY, true},  {"40P01", OUTCOME_RETRY, true},
-    {"55P03", OUTCOME_RETRY, true},  {"57014", OUTCOME_RETRY, true},
-    {"P0001", OUTCOME_RETRY, true},  {"53100", OUTCOME_RETRY, false},
-    {"53300", OUTCOME_RETRY, false}, {"57P01", OUTCOME_RETRY, false},
-    {"57P03", OUTCOME_RETRY, false}, {"25006", OUTCOME_RETRY, false},
-    {"08006", OUTCOME_RETRY, false}, {"XX000", OUTCOME_RETRY, false},
-    {"26000", OUTCOME_RETRY, false}, {"", OUTCOME_RETRY, false},
+    {"08P01", OUTCOME_FAIL, true, false},   {"0A000", OUTCOME_FAIL, true, false},
+    {"20000", OUTCOME_FAIL, true, false},   {"22001", OUTCOME_FAIL, true, false},
+    {"22021", OUTCOME_FAIL, true, false},   {"23505", OUTCOME_FAIL, true, false},
+    {"25001", OUTCOME_FAIL, true, false},   {"25006", OUTCOME_FAIL, true, true},
+    {"2D000", OUTCOME_FAIL, true, false},   {"2F005", OUTCOME_FAIL, true, false},
+    {"34000", OUTCOME_FAIL, true, false},   {"3F000", OUTCOME_FAIL, true, false},
+    {"42P01", OUTCOME_FAIL, true, false},   {"44000", OUTCOME_FAIL, true, false},
+    {"54001", OUTCOME_FAIL, true, false},   {"55P02", OUTCOME_FAIL, true, false},
+    {"40001", OUTCOME_RETRY, true, false},  {"40P01", OUTCOME_RETRY, true, false},
+    {"54000", OUTCOME_RETRY, true, false},  {"55000", OUTCOME_RETRY, true, false},
+    {"55P03", OUTCOME_RETRY, true, false},  {"57014", OUTCOME_RETRY, true, false},
+    {"P0001", OUTCOME_RETRY, true, false},  {"53100", OUTCOME_RETRY, false, false},
+    {"53300", OUTCOME_RETRY, false, false}, {"57P01", OUTCOME_RETRY, false, true},
+    {"57P03", OUTCOME_RETRY, false, false}, {"25006", OUTCOME_RETRY, false, false},
+    {"25P02", OUTCOME_RETRY, false, false}, {"25P03", OUTCOME_RETRY, false, false},
+    {"08006", OUTCOME_RETRY, false, false}, {"08000", OUTCOME_RETRY, false, false},
+    {"XX000", OUTCOME_RETRY, false, false}, {"26000", OUTCOME_RETRY, false, false},
+    {"", OUTCOME_RETRY, false, true},       {"22", OUTCOME_RETRY, false, false},
 };
 
 START_TEST(a_refusal_is_judged_by_its_sqlstate)
@@ -156,9 +198,11 @@ START_TEST(a_refusal_is_judged_by_its_sqlstate)
     char *reason = must_format("SQLSTATE %s: no\\x0aluck", refusals[_i].sqlstate);
 
     (void)snprintf(result.sqlstate, sizeof(result.sqlstate), "%s", refusals[_i].sqlstate);
-    ck_assert(sql_refusal_is_the_statements(result.sqlstate) == refusals[_i].own);
-    sql_outcome_refused(&outcome, &answer, &result);
-    ck_assert_int_eq(outcome.kind, refusals[_i].kind);
+    ck_assert_msg(sql_refusal_is_the_statements(
+                      result.sqlstate, refusals[_i].read_only) == refusals[_i].own,
+                  "%s", reason);
+    sql_outcome_refused(&outcome, &answer, &result, refusals[_i].read_only);
+    ck_assert_msg(outcome.kind == refusals[_i].kind, "%s", reason);
     ck_assert_str_eq(outcome.reason, reason); /* one line */
     free(reason);
 }
@@ -187,6 +231,8 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, values_are_text_null_or_json);
     tcase_add_loop_test(tc, a_value_that_cannot_be_is_named, 0, ARRAY_CT(unusable));
     tcase_add_loop_test(tc, a_search_path_is_made_of_names, 0, ARRAY_CT(search_paths));
+    tcase_add_loop_test(tc, a_search_path_that_never_can_be_is_refused_before_any_payload,
+                        0, ARRAY_CT(search_path_texts));
     tcase_add_loop_test(tc, a_refusal_is_judged_by_its_sqlstate, 0, ARRAY_CT(refusals));
     tcase_add_test(tc, the_record_has_what_the_server_said);
 }

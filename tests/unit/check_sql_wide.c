@@ -443,7 +443,7 @@ static bool sleeps(void *arg UNUSED)
 START_TEST(a_row_that_waits_for_a_lock_holds_up_no_other)
 {
     static const char *const a[] = {"1", "2", "3", "4"};
-    static const struct policy policy = {.timeout_ms = 6000};
+    static const struct policy policy = {.timeout_ms = 10000};
     struct trial *holder;
 
     make_table("a int, b text UNIQUE, id int");

@@ -205,7 +205,7 @@ static const struct {
 START_TEST(seconds_become_milliseconds)
 {
     int64_t ms = 4711;
-    struct err err = {ERR_NONE, ""};
+    struct err err = {.code = ERR_NONE};
     int rc = text_seconds(seconds[_i].text, &ms, &err);
 
     ck_assert_int_eq(rc, seconds[_i].ms < 0 ? -1 : 0);

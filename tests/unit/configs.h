@@ -67,6 +67,23 @@ static inline void refused(const char *text, const char *message)
     ck_assert_int_eq(err.code, ERR_CONFIG);
 }
 
+/* What a job of type sql needs around its setting: a statement with as many parameters as
+ * there are paths in `value`. Good until the next call. */
+static inline const char *around_params(const char *value)
+{
+    static char text[4096];
+    int len = snprintf(text, sizeof(text),
+                       "name = \"j\"; type = \"sql\"; database = "
+                       "\"d\"; statement = \"SELECT 1");
+    size_t quotes = 0;
+
+    for (; *value; value++)
+        if (*value == '"' && ++quotes % 2 == 0)
+            len += snprintf(text + len, sizeof(text) - (size_t)len, ", $%zu", quotes / 2);
+    (void)snprintf(text + len, sizeof(text) - (size_t)len, "\"; ");
+    return text;
+}
+
 /* A file in which the setting has this value and all around it is as it must be. */
 static inline char *file_with(const struct setting *setting, const char *value)
 {
@@ -86,10 +103,14 @@ static inline char *file_with(const struct setting *setting, const char *value)
     else if (before[0] && strcmp(setting->name, "database") == 0)
         around = "name = \"j\"; type = \"sql\"; statement = \"SELECT 1\"; ";
     else if (before[0] && strcmp(setting->name, "statement") == 0)
-        around = "name = \"j\"; type = \"sql\"; database = \"d\"; ";
+        around = strchr(value, '$') ? "name = \"j\"; type = \"sql\"; database = \"d\"; "
+                                      "params = [ \"a\", \"b\" ]; "
+                                    : "name = \"j\"; type = \"sql\"; database = \"d\"; ";
+    else if (before[0] && strcmp(setting->name, "params") == 0)
+        around = around_params(value);
     else if (before[0])
         around = "name = \"j\"; type = \"sql\"; database = \"d\"; statement = \"SELECT "
-                 "1\"; ";
+                 "$$of any places$$\"; ";
     else if (setting->section == SECTION_JOBS && strcmp(setting->name, "name") == 0)
         around = "type = \"noop\"; ";
     else if (setting->section == SECTION_JOBS && strcmp(setting->name, "command") == 0)

@@ -24,6 +24,7 @@ pid_t server;
 /* ---- the server ---- */
 
 static struct loop *server_loop;
+static struct control *server_control;
 unsigned requests;
 
 static json_t *big_answer(void)
@@ -60,18 +61,19 @@ json_t *answer(void *arg, const json_t *request)
     if (strcmp(cmd, "limit") == 0)
         return limit_descriptors(
             json_integer_value(json_object_get(request, "descriptors")));
+    if (strcmp(cmd, "look") == 0)
+        control_look(server_control);
     return json_pack("{s:b, s:s}", "ok", 1, "echo", cmd);
 }
 
 static void serve(int ready_fd)
 {
     struct err err = {0};
-    struct control *control;
 
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* ends with the test */
     server_loop = loop_create(&err);
-    control = control_create(server_loop, path, answer, &requests, &err);
-    if (control == NULL) {
+    server_control = control_create(server_loop, path, answer, &requests, &err);
+    if (server_control == NULL) {
         (void)fprintf(stderr, "%s\n", err.text);
         _exit(1);
     }

@@ -14,8 +14,8 @@ extern char path[96]; /* of the socket, in `dir` */
 extern pid_t server;
 extern unsigned requests; /* the argument of answer() */
 
-/* Requests: {"cmd":"big"} {"cmd":"about"} {"cmd":"limit","descriptors":N}; others echo.
- */
+/* Requests: {"cmd":"big"} {"cmd":"about"} {"cmd":"limit","descriptors":N}; others echo,
+ * {"cmd":"look"} after a control_look(). */
 json_t *answer(void *arg, const json_t *request);
 void start_server(void);
 void stop_server(void);

@@ -8,8 +8,8 @@
 struct mover_scene scene;
 
 static const struct mover_pace quick = {
-    .connect_ms = 2000,
-    .within_ms = 5000,
+    .connect_ms = 20000,
+    .within_ms = 30000,
     .retry_min_ms = 20,
     .retry_max_ms = 100,
     .rest_ms = 200,

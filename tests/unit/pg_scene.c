@@ -66,7 +66,7 @@ void pg_open(const char *dsn, unsigned size)
                                       .name = "test",
                                       .dsn = dsn,
                                       .size = size,
-                                      .connect_within_ms = 2000,
+                                      .connect_within_ms = 5000,
                                       .idle_ms = 60000};
     struct err err = {0};
 

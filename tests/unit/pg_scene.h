@@ -9,7 +9,7 @@
 #include "pg/pool.h"
 #include "tests/support/pgbouncer_process.h"
 
-enum { TOLD_MAX = 32, PG_DEADLINE_MS = 30000, LONG_MS = 30000 };
+enum { TOLD_MAX = 32, PG_DEADLINE_MS = 60000, LONG_MS = 30000 };
 
 /* What was told of one request. */
 struct told {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "jobs/handler.h"
+#include "jobs/shortage.h"
 #include "tests/unit/until.h"
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -23,12 +24,14 @@ struct trial {
     char *detail;
 };
 
+static struct shortage shortage;
 static struct handler_env env;
 
 static inline void open_env(void)
 {
     struct err err;
 
+    env.shortage = &shortage;
     env.loop = loop_create(&err);
     ck_assert_ptr_nonnull(env.loop);
     env.reaper = reaper_create(env.loop, &err);
@@ -54,7 +57,7 @@ static inline struct text_list text_list_of(const char *const *words)
 static inline void set_up(struct trial *trial, const char *raw,
                           const char *const *command)
 {
-    struct err err = {ERR_NONE, ""};
+    struct err err = {.code = ERR_NONE};
 
     *trial = (struct trial){
         .config = {.command = text_list_of(command), .kill_grace_ms = 5000}};

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 
-enum { UNTIL_LOOK_MS = 2, UNTIL_DEADLINE_MS = 30000 };
+enum { UNTIL_LOOK_MS = 2, UNTIL_DEADLINE_MS = 60000 };
 
 struct until {
     struct loop *loop;
