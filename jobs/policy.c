@@ -11,13 +11,21 @@
 #include <string.h>
 #include <time.h>
 
+/* Longer than anything lasts; who adds it to a clock's time has a time still. */
+static const int64_t span_ms_max = INT64_MAX / 4;
+
+static int64_t bounded(int64_t ms)
+{
+    return ms < span_ms_max ? ms : span_ms_max;
+}
+
 static void take_backoff_text(struct policy *policy, struct slice text)
 {
     int64_t ms;
 
     while (policy->backoff_ct < POLICY_BACKOFF_MAX &&
            payload_next_backoff(&text, &ms) > 0)
-        policy->backoff_ms[policy->backoff_ct++] = ms;
+        policy->backoff_ms[policy->backoff_ct++] = bounded(ms);
 }
 
 static void take_backoff_list(struct policy *policy, const struct time_list *list)
@@ -42,8 +50,8 @@ void policy_resolve(struct policy *policy, const struct payload *payload,
     *policy = (struct policy){
         .tries =
             first_set(payload->max_tries, job ? job->tries : CONFIG_UNSET, pool->tries),
-        .timeout_ms = first_set(payload->timeout_ms, job ? job->timeout_ms : CONFIG_UNSET,
-                                pool->timeout_ms),
+        .timeout_ms = bounded(first_set(
+            payload->timeout_ms, job ? job->timeout_ms : CONFIG_UNSET, pool->timeout_ms)),
         .retry_until = payload->retry_until,
     };
     if (payload->backoff.ptr != NULL)

@@ -18,7 +18,10 @@
 
 #include "pg/script.h"
 
-enum { IDLE_LOOKS_MAX = 3 }; /* ends without a result, in a row: nothing more is there */
+enum {
+    IDLE_LOOKS_MAX = 3,           /* ends without a result, in a row: no more is there */
+    STATEMENT_MS_MAX = 2147483647 /* of statement_timeout: the server takes no more */
+};
 
 struct exchange {
     const struct pg_batch *batch;
@@ -151,17 +154,24 @@ static bool send_step(PGconn *conn, const struct script_step *step)
     return send_query(conn, step) && (!step->sync || PQpipelineSync(conn) == 1);
 }
 
+/* What each statement is told. */
+static int64_t bound_ms(const struct pg_batch *batch, int64_t within_ms)
+{
+    int64_t ms = within_ms > 1 ? within_ms : 1;
+
+    if (batch->statement_ms > 0 && batch->statement_ms < ms)
+        ms = batch->statement_ms;
+    return ms < STATEMENT_MS_MAX ? ms : STATEMENT_MS_MAX;
+}
+
 bool exchange_send(struct exchange *exchange, PGconn *conn, int64_t within_ms)
 {
     char text[24];
     struct pg_param timeout = {.value = slice_of(text, 0)};
-    int64_t statement_ms = exchange->batch->statement_ms;
     struct script_step step;
 
-    if (statement_ms > 0 && statement_ms < within_ms)
-        within_ms = statement_ms;
     (void)snprintf(text, sizeof(text), "%lld",
-                   (long long)(within_ms > 1 ? within_ms : 1));
+                   (long long)bound_ms(exchange->batch, within_ms));
     timeout.value.len = strlen(text);
     for (size_t i = 0; i < exchange->step_ct; i++) {
         script_step(exchange->batch, i, &timeout, &step);

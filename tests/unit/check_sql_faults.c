@@ -200,6 +200,32 @@ START_TEST(the_server_ends_what_takes_too_long)
 }
 END_TEST
 
+/* A month is more than statement_timeout takes; the last one, more than a clock. */
+START_TEST(a_job_may_have_more_time_than_the_server_can_be_told)
+{
+    static const char *const timeouts[] = {"2000000", "2200000", "1e12", "1e400"};
+    struct policy policies[ARRAY_CT(timeouts)];
+    struct pool_config pool = {.tries = 1};
+    struct payload payload;
+    struct err err;
+
+    for (size_t i = 0; i < ARRAY_CT(timeouts); i++) {
+        char *text = must_format("{\"timeout\":%s}", timeouts[i]);
+
+        ck_assert_int_eq(payload_scan(&payload, slice_text(text), &err), 0);
+        policy_resolve(&policies[i], &payload, NULL, &pool);
+        free(text);
+        set_up(&trials[i], payload_text((int)i, "0.1"), NULL);
+        trials[i].job.config = &jobs[SLOW];
+        trials[i].job.policy = &policies[i];
+        begin(&trials[i], &sql_handler);
+        finish_all();
+        outcome_is(i, OUTCOME_DONE, "");
+    }
+    ck_assert_int_eq(count("t"), ARRAY_CT(timeouts));
+}
+END_TEST
+
 START_TEST(a_lost_job_is_taken_out_before_it_is_sent)
 {
     struct trial *lost = start_job(0, MANY, 1, "\"n\"");
@@ -275,6 +301,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, a_stop_ends_the_statement);
     tcase_add_test(tc, the_timed_out_leave_and_the_others_go_on);
     tcase_add_test(tc, the_server_ends_what_takes_too_long);
+    tcase_add_test(tc, a_job_may_have_more_time_than_the_server_can_be_told);
     tcase_add_test(tc, a_lost_job_is_taken_out_before_it_is_sent);
     tcase_add_test(tc, a_lost_job_leaves_a_batch_that_waits_for_a_connection);
     tcase_add_test(tc, closing_tells_nobody);
