@@ -59,7 +59,8 @@ static void tell(struct sql_batch *batch, struct sql_task *task, struct outcome 
 
     task->batch = NULL;
     buf_init(&detail, 0);
-    sql_describe(&detail, batch->entry->config->database, refused);
+    sql_describe(&detail, batch->entry->config->database, task->values.search_path.data,
+                 refused);
     outcome->detail = buf_slice(&detail);
     task->done(task, outcome);
     buf_free(&detail);

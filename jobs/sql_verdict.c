@@ -60,16 +60,18 @@ void sql_outcome_refused(struct outcome *outcome, const struct pg_answer *answer
 
 static void add_line(struct buf *out, const char *name, const char *text)
 {
-    if (text[0] == '\0')
+    if (text == NULL || text[0] == '\0')
         return;
     (void)buf_addf(out, "%s: ", name);
     text_escape(out, slice_text(text));
     (void)buf_add_char(out, '\n');
 }
 
-void sql_describe(struct buf *out, const char *database, const struct pg_result *refused)
+void sql_describe(struct buf *out, const char *database, const char *search_path,
+                  const struct pg_result *refused)
 {
     (void)buf_addf(out, "\ndatabase: %s\n", database);
+    add_line(out, "search_path", search_path);
     if (refused == NULL)
         return;
     add_line(out, "SQLSTATE", refused->sqlstate);

@@ -20,8 +20,10 @@ bool sql_refusal_is_the_statements(const char *sqlstate, bool read_only);
 void sql_outcome_refused(struct outcome *outcome, const struct pg_answer *answer,
                          const struct pg_result *refused, bool read_only);
 
-/* For the failed record: what the server said, with SQLSTATE, detail and hint. Never a
- * parameter, but for what the server itself quotes. */
-void sql_describe(struct buf *out, const char *database, const struct pg_result *refused);
+/* For the failed record: where it ran (`search_path` NULL or "": the server's own), and
+ * what the server said, with SQLSTATE, detail and hint. Never a parameter, but for what
+ * the server itself quotes. */
+void sql_describe(struct buf *out, const char *database, const char *search_path,
+                  const struct pg_result *refused);
 
 #endif

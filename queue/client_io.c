@@ -66,6 +66,11 @@ static int set_refused(const struct client *client, const redisReply *reply,
     if (is_unavailable(reply->str))
         return err_set(err, ERR_CONN, "Redis at %s is not ready: %s", client->where,
                        reply->str);
+    if (strncmp(reply->str, "NOAUTH ", strlen("NOAUTH ")) == 0)
+        return err_set(err, ERR_CONN,
+                       "Redis at %s wants a password (redis.password, password_file or "
+                       "REDIS_PASSWORD): %s",
+                       client->where, reply->str);
     if (strstr(reply->str, "OOM command not allowed")) /* first only from Redis 7 on */
         return err_set(err, ERR_REPLY,
                        "Redis at %s is full (maxmemory) and takes no more; nothing was "

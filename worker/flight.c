@@ -174,7 +174,7 @@ static bool flight_turn_away(struct flight *flight)
             verdict_leave(flight);
             return true;
         }
-        (void)snprintf(reason, sizeof(reason), "no entry in jobs: matches \"%.200s\"",
+        (void)snprintf(reason, sizeof(reason), "no entry in jobs matches \"%.200s\"",
                        flight->name);
         verdict_refuse(flight, reason);
         return true;

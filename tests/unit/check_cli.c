@@ -194,6 +194,18 @@ START_TEST(an_unreachable_redis_exits_6)
 }
 END_TEST
 
+START_TEST(a_redis_that_wants_a_password_exits_6)
+{
+    expect(0, "echo 'redis: { url = \"unix://'$S'\"; };' > $T/nobody.conf; "
+              "redis-cli -s $S CONFIG SET requirepass geheim");
+    expect(6, "$D queue list -c $T/nobody.conf");
+    IN_ERR("wants a password (redis.password, ");
+    expect(6, "REDIS_PASSWORD=falsch $D queue list -c $T/nobody.conf");
+    expect(0, "REDIS_PASSWORD=geheim $D queue list -c $T/nobody.conf");
+    expect(0, "redis-cli -s $S -a geheim CONFIG SET requirepass ''");
+}
+END_TEST
+
 /* As in a Laravel project without a drover.conf: embedded is but the default. */
 START_TEST(who_has_named_no_redis_is_told_where_to)
 {
@@ -478,6 +490,7 @@ static void add_tests(TCase *tc)
     tcase_add_test(tc, help_is_at_hand_everywhere);
     tcase_add_test(tc, a_group_without_a_command_is_wrong_usage);
     tcase_add_test(tc, an_unreachable_redis_exits_6);
+    tcase_add_test(tc, a_redis_that_wants_a_password_exits_6);
     tcase_add_test(tc, a_check_finds_what_a_worker_would_refuse);
     tcase_add_test(tc, metrics_are_not_printed_again_and_again);
     tcase_add_test(tc, a_closed_pipe_ends_a_listing_quietly);

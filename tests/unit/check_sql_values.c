@@ -217,10 +217,14 @@ START_TEST(the_record_has_what_the_server_said)
     struct buf out;
 
     buf_init(&out, 0);
-    sql_describe(&out, "main", &result);
-    ck_assert_str_eq(out.data, "\ndatabase: main\nSQLSTATE: 23505\n"
+    sql_describe(&out, "main", "\"tenant_7\"", &result);
+    ck_assert_str_eq(out.data, "\ndatabase: main\nsearch_path: \"tenant_7\"\n"
+                               "SQLSTATE: 23505\n"
                                "message: duplicate key\n"
                                "detail: Key (id)=(1) already exists.\n");
+    buf_clear(&out);
+    sql_describe(&out, "main", NULL, NULL);
+    ck_assert_str_eq(out.data, "\ndatabase: main\n");
     buf_free(&out);
 }
 END_TEST
