@@ -181,8 +181,7 @@ void verdict_refuse(struct flight *flight, const char *reason)
 void verdict_leave(struct flight *flight)
 {
     log_debug("job.left", log_str("uuid", flight->uuid), log_str("job", flight->name),
-              log_str("queue", flight->job.queue),
-              log_str("reason", "no entry in jobs"));
+              log_str("queue", flight->job.queue), log_str("reason", "no entry in jobs"));
     queue_yield(flight->worker->queue, flight->lease);
     flight_free(flight);
 }
