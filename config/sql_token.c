@@ -45,16 +45,19 @@ static bool skip_past(struct sql_reader *reader, struct slice text)
 
 /* ---- what is quoted ---- */
 
-/* Up to behind the quote that ends it; two of them stand for one. */
+/* Passes a quote: whether it ends what it began. Two of them stand for one. */
+static bool ends_here(struct sql_reader *reader)
+{
+    char quote = *reader->at++;
+
+    return reader->at == reader->end || *reader->at != quote;
+}
+
 static enum sql_token_kind read_name(struct sql_reader *reader)
 {
-    for (reader->at++; reader->at < reader->end; reader->at++) {
-        if (*reader->at != '"')
-            continue;
-        reader->at++;
-        if (reader->at == reader->end || *reader->at != '"')
+    for (reader->at++; reader->at < reader->end; reader->at++)
+        if (*reader->at == '"' && ends_here(reader))
             return SQL_TOKEN_WORD;
-    }
     return SQL_TOKEN_UNKNOWN;
 }
 
@@ -67,10 +70,7 @@ static enum sql_token_kind read_string(struct sql_reader *reader)
             return SQL_TOKEN_UNKNOWN;
         if (*reader->at == '\\')
             kind = SQL_TOKEN_TANGLED;
-        if (*reader->at != '\'')
-            continue;
-        reader->at++;
-        if (reader->at == reader->end || *reader->at != '\'')
+        if (*reader->at == '\'' && ends_here(reader))
             return kind;
     }
     return SQL_TOKEN_UNKNOWN;
@@ -87,10 +87,7 @@ static enum sql_token_kind read_escaped(struct sql_reader *reader)
             kind = SQL_TOKEN_TANGLED;
             continue;
         }
-        if (*reader->at != '\'')
-            continue;
-        reader->at++;
-        if (reader->at == reader->end || *reader->at != '\'')
+        if (*reader->at == '\'' && ends_here(reader))
             return kind;
     }
     return SQL_TOKEN_UNKNOWN;
