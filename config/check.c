@@ -267,10 +267,6 @@ static int check_command(const struct config *config, size_t index, struct err *
         return 0;
     if (command->items[0][0] == '\0')
         return config_value_fail(config, &value, 0, err, "is empty");
-    if (strchr(command->items[0], '{'))
-        return config_value_fail(
-            config, &value, 0, err,
-            "the program takes no placeholder, only its arguments do");
     risk = code_find_risk(command, &at);
     return risk ? config_value_fail(config, &value, (int64_t)at, err, "%s", risk) : 0;
 }

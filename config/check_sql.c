@@ -150,8 +150,7 @@ static int check_batch(const struct config *config, size_t index, struct err *er
     if (sql->batch > most)
         return config_value_fail(config, &value, -1, err,
                                  "%lld is more than the concurrency of any pool (%lld at "
-                                 "most): no batch would "
-                                 "be full",
+                                 "most): no batch would be full",
                                  (long long)sql->batch, (long long)most);
     return 0;
 }

@@ -435,6 +435,9 @@ const char *code_find_risk(const struct text_list *command, size_t *at)
     const char *risk = NULL;
     struct walk walk = {.command = command};
 
+    *at = 0;
+    if (strchr(command->items[0], '{'))
+        return in_program;
     do {
         walk = (struct walk){.command = command, .name_at = walk.at, .at = walk.at + 1};
         walk.program =
