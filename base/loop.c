@@ -318,3 +318,11 @@ void loop_off_signal(struct loop *loop, int signum)
     loop->signals[signum] = (struct watched_signal){.cb = NULL};
     (void)signal(signum, SIG_DFL);
 }
+
+void loop_block_signals(void)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
+}

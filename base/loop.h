@@ -66,4 +66,8 @@ int loop_on_signal(struct loop *loop, int signum, signal_cb cb, void *arg) MUSTC
 void loop_off_signal(struct loop *loop,
                      int signum); /* back to the default; unknown: fine */
 
+/* All of this process, until loop_on_signal() or sigprocmask() lets one through: before
+ * its handlers stand, and before they go. */
+void loop_block_signals(void);
+
 #endif

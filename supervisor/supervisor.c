@@ -478,14 +478,6 @@ static int start_failed(const struct err *err)
     return err->code == ERR_CONFIG ? SUPERVISOR_EXIT_CONFIG : SUPERVISOR_EXIT_FAILURE;
 }
 
-static void block_all_signals(void)
-{
-    sigset_t all;
-
-    (void)sigfillset(&all);
-    MUST(sigprocmask(SIG_SETMASK, &all, NULL) == 0);
-}
-
 static void allow_all_signals(void)
 {
     sigset_t none;
@@ -512,7 +504,7 @@ int supervisor_run(const struct supervisor_options *options)
     struct err err = {0};
 
     fill_standard_fds();
-    block_all_signals();
+    loop_block_signals();
     log_setup((enum log_level)sv.config->log.level,
               (enum log_format)sv.config->log.format);
     log_identity("supervisor");
@@ -525,7 +517,7 @@ int supervisor_run(const struct supervisor_options *options)
         loop_run(sv.loop);
         log_info("supervisor.end", log_int("exit_code", sv.exit_code));
     }
-    block_all_signals(); /* before their handlers go */
+    loop_block_signals(); /* before their handlers go */
     close_parts(&sv);
     return sv.exit_code;
 }

@@ -447,16 +447,6 @@ static void keep_small(void)
     (void)mallopt(M_TRIM_THRESHOLD, BIG_BLOCK_BYTES);
 }
 
-/* Once the loop has ended: a stop that comes now has been heeded already, and must not
- * make this look like a crash. */
-static void block_signals(void)
-{
-    sigset_t all;
-
-    (void)sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
-}
-
 int worker_main(const struct worker_start *start)
 {
     struct worker worker = {.start = start};
@@ -470,7 +460,8 @@ int worker_main(const struct worker_start *start)
     } else {
         loop_run(worker.loop);
     }
-    block_signals();
+    /* A stop that comes now has been heeded already, and must not look like a crash. */
+    loop_block_signals();
     worker_close(&worker);
     return (int)worker.exit_code;
 }
